@@ -1,0 +1,5 @@
+//! The upstream: the Cloud Services Platform API.
+
+pub mod error;
+
+pub use error::{Error, Operation, Reason};

@@ -1,0 +1,18 @@
+//! Prometheus exporter for organization invitations of VMware Cloud Services
+//! (CSP, now Tanzu Platform Cloud Services).
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! config ─▶ poller ─▶ csp ─▶ (bytes) ─▶ census ─▶ view ─▶ snapshot ─▶ metrics ─▶ web
+//! ```
+//!
+//! A poll ends in one immutable [`census::View`] of one organization, a [`snapshot::Snapshot`] is the
+//! set of the newest views, and a scrape reads one snapshot. Nothing is updated in place where a
+//! scrape can see it, so a scrape is never torn and vanished roles and groups vanish.
+
+pub mod census;
+pub mod config;
+pub mod csp;
+pub mod snapshot;
+pub mod time;
