@@ -1,7 +1,11 @@
 //! What a scrape and the status page see: immutable, replaced as a whole.
 
-use crate::census::Status;
-use crate::csp::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::census::{Status, View};
+use crate::config::Organization;
+use crate::csp::{Error, Reason};
 use crate::time::Millis;
 
 /// How current an organization's data is, as the label `state`.
@@ -75,4 +79,71 @@ pub struct OrganizationStatus {
     pub pending_by_age: Option<[u64; 6]>,
     /// The last failure since the last success, with its moment.
     pub last_error: Option<(Millis, Error)>,
+}
+
+/// Everything that is known of one organization after its newest poll.
+#[derive(Debug, Clone)]
+pub struct OrganizationSnapshot {
+    /// Its settings.
+    pub organization: Arc<Organization>,
+    /// What the service calls it, once known.
+    pub display_name: Option<String>,
+    /// The last good poll's numbers.
+    pub view: Option<Arc<View>>,
+    /// When the last good poll ended.
+    pub last_success: Option<Millis>,
+    /// When the last poll ended.
+    pub last_attempt: Option<Millis>,
+    /// Whether the last poll succeeded; `None` before the first has ended.
+    pub up: Option<bool>,
+    /// How long the last poll took.
+    pub duration: Option<Duration>,
+    /// Polls that ended.
+    pub polls: u64,
+    /// Failed polls, in the order of [`Reason::ALL`].
+    pub failures: [u64; Reason::ALL.len()],
+    /// Failed polls since the last success.
+    pub consecutive_failures: u32,
+    /// When the next poll starts; `None` while one is under way.
+    pub next_poll: Option<Millis>,
+    /// The last failure since the last success, with its moment.
+    pub last_error: Option<(Millis, Error)>,
+    /// When the access token in use runs out.
+    pub access_token_expiration: Option<Millis>,
+}
+
+impl OrganizationSnapshot {
+    /// How current the data is at `now`.
+    #[must_use]
+    pub fn data_state(&self, now: Millis) -> DataState {
+        match self.last_success {
+            None => DataState::Waiting,
+            Some(success)
+                if u128::try_from(now.since(success))
+                    .is_ok_and(|age| age > self.organization.stale_after.as_millis()) =>
+            {
+                DataState::Withdrawn
+            }
+            Some(_) if self.up == Some(false) => DataState::Held,
+            Some(_) => DataState::Fresh,
+        }
+    }
+
+    /// The numbers to show at `now`: none while waiting, none once withdrawn.
+    #[must_use]
+    pub fn visible_view(&self, now: Millis) -> Option<&Arc<View>> {
+        match self.data_state(now) {
+            DataState::Fresh | DataState::Held => self.view.as_ref(),
+            DataState::Waiting | DataState::Withdrawn => None,
+        }
+    }
+}
+
+/// The newest state of every organization of this instance, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Sorted by name.
+    pub organizations: Vec<Arc<OrganizationSnapshot>>,
+    /// When each long-lived API token runs out, by the credential's name, where the service tells.
+    pub api_token_expirations: Vec<(String, Millis)>,
 }
