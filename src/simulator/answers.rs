@@ -65,11 +65,11 @@ impl Refusal {
             "errorCode": format!("CSP-{status}"),
             "message": message,
             // Seen in both forms.
-            "moduleCode": if number % 2 == 0 { json!(540) } else { json!("540") },
+            "moduleCode": if number.is_multiple_of(2) { json!(540) } else { json!("540") },
             "requestId": request_id,
             "statusCode": status,
         });
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             body["traceId"] = request_id.into();
             body["metadata"] = serde_json::Value::Null;
         }

@@ -1,11 +1,12 @@
 //! Repeatable chance: the same key gives the same throws on every machine and with every version of every library.
 
-/// SplitMix64, keyed by whatever a decision may depend on.
+/// `SplitMix64`, keyed by whatever a decision may depend on.
 ///
 /// The `rand` crate does not promise the same numbers across its versions; the simulator promises them for a seed.
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn mix(mut z: u64) -> u64 {
@@ -64,7 +65,6 @@ impl Dice {
             if matches!(at, 4 | 6 | 8 | 10) {
                 out.push(b'-');
             }
-            const HEX: &[u8; 16] = b"0123456789abcdef";
             out.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
     }

@@ -9,8 +9,9 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
 
 use super::clock::Moment;
+use super::content::Content;
 use super::population::Population;
-use super::render::{self, Content, Expand};
+use super::render::{self, Expand};
 
 /// A chunk is sent when it is longer than this, in bytes.
 const CHUNK: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::answers::Refusal;
@@ -24,13 +24,17 @@ pub(super) fn answer(list: List, turn: u64) -> Response {
         0 => return Refusal::page(StatusCode::OK).into_response(),
         1 => Body::from(cut(&elements)),
         2 => {
-            // The error makes the server close the connection before the end of the body.
-            let chunks = [Ok(Bytes::from(cut(&elements))), Err(io::Error::from(io::ErrorKind::ConnectionAborted))];
-            Body::from_stream(stream::iter(chunks))
+            // The error makes the server close the connection; before that, it has to get a turn at sending the rest.
+            let chunk = stream::iter([Ok(Bytes::from(cut(&elements)))]);
+            let end = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+            });
+            Body::from_stream(chunk.chain(end))
         }
         3 => Body::from(json!({ "results": values(&elements), "totalResults": elements.len() }).to_string()),
-        4 => Body::from(Value::from_iter(wrong_types(&elements)).to_string()),
-        _ => Body::from(Value::from_iter(no_objects(&elements)).to_string()),
+        4 => Body::from(wrong_types(&elements).collect::<Value>().to_string()),
+        _ => Body::from(no_objects(&elements).collect::<Value>().to_string()),
     };
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -1,11 +1,12 @@
 //! What each scenario of the simulator does to its callers.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use csp_invitations_exporter::simulator::{self, Options, Scenario, Simulator};
 use reqwest::{Client, Response};
 use serde_json::Value;
+
+use crate::bench::eventually;
 
 struct Bench {
     simulator: Simulator,
@@ -17,10 +18,10 @@ struct Bench {
 async fn bench(options: Options) -> Bench {
     let simulator = simulator::start(Options { speed: 0.0, ..options }).await.expect("the simulator starts");
     let client = Client::builder().no_proxy().build().expect("a client");
-    let mut bench = Bench { simulator, client, token: String::new() };
+    let bench = Bench { simulator, client, token: String::new() };
     let body: Value = bench.exchange().await.expect("an answer").json().await.expect("JSON");
-    bench.token = body["access_token"].as_str().expect("an access token").to_owned();
-    bench
+    let token = body["access_token"].as_str().expect("an access token").to_owned();
+    Bench { token, ..bench }
 }
 
 impl Bench {
@@ -50,15 +51,8 @@ impl Bench {
         let url = format!("{}{path}", self.simulator.control_url().expect("a control endpoint"));
         let answer = self.client.put(&url).body(scenario.as_str()).send().await.expect("an answer");
         assert_eq!(answer.status(), 204);
-        assert_eq!(self.client.get(&url).send().await.unwrap().text().await.unwrap().trim(), scenario.as_str());
-    }
-}
-
-async fn eventually<F: Future<Output = bool>>(what: &str, mut test: impl FnMut() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !test().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::task::yield_now().await;
+        let now = self.client.get(&url).send().await.expect("an answer").text().await.expect("a word");
+        assert_eq!(now.trim(), scenario.as_str());
     }
 }
 
