@@ -14,5 +14,6 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod histogram;
 pub mod snapshot;
 pub mod time;
