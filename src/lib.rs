@@ -14,5 +14,8 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod histogram;
+pub mod lifecycle;
+pub mod shard;
 pub mod snapshot;
 pub mod time;
