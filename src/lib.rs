@@ -1,4 +1,4 @@
-//! Prometheus exporter for organization invitations of VMware Cloud Services
+//! Prometheus exporter for organization invitations of `VMware` Cloud Services
 //! (CSP, now Tanzu Platform Cloud Services).
 //!
 //! Data flows one way:
