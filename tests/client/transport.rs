@@ -1,10 +1,18 @@
 //! Connections, bodies and TLS.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use csp_invitations_exporter::config::Tls;
 use csp_invitations_exporter::csp::{BuildError, Client, NoObserver, Reason};
+use http_body_util::Full;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::CertificateParams;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::fake::{API_TOKEN_PATH, Answer, Fake, Request, answer, api, client, grant, inline, list, lists, observed};
 use crate::fake::{failure, gzip, organization, response};
@@ -188,4 +196,27 @@ fn unusable_tls_files_are_named() {
     assert!(matches!(key, BuildError::Unusable { setting: "key_file", .. }), "{key}");
     let half = build(&|tls| tls.cert_file = Some(pki.path("ca.pem")));
     assert!(matches!(half, BuildError::Incomplete(_)), "{half}");
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_it_is_offered() {
+    let pki = Pki::new();
+    let mut config = ServerConfig::clone(pki.acceptor(false, |_| ()).config());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());
+        let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+            let exchange = request.uri().path() == API_TOKEN_PATH;
+            let body = if exchange { r#"{"access_token":"a","expires_in":1800}"# } else { "[2]" };
+            Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from_static(body.as_bytes()))))
+        });
+        // One connection carries both requests: a second one is never accepted.
+        http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await.unwrap();
+    });
+    settings.tls.ca_file = Some(pki.path("ca.pem"));
+    assert_eq!(list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap(), "[2]");
 }
