@@ -18,5 +18,6 @@ pub mod histogram;
 pub mod lifecycle;
 pub mod poller;
 pub mod shard;
+pub mod simulator;
 pub mod snapshot;
 pub mod time;
