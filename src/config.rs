@@ -1,5 +1,7 @@
 //! The exporter's settings: typed, validated, and free of anything that prints a secret.
 
+pub mod document;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
