@@ -2,6 +2,21 @@
 
 pub mod document;
 
+mod api;
+mod credentials;
+mod environment;
+mod file;
+mod metrics;
+mod organizations;
+mod poll;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Problem, Problems};
+pub use environment::{VARIABLES, from_environment};
+pub use file::{known_keys, load, obtain, parse};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

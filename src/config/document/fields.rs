@@ -43,6 +43,7 @@ pub struct Fields<'n, 'r> {
     path: Path,
     line: Option<usize>,
     known: Vec<&'static str>,
+    refused: Vec<&'static str>,
     /// Not a mapping, and reported as such: then no key of it is worth calling missing.
     broken: bool,
     reading: &'r mut Reading,
@@ -60,7 +61,7 @@ impl<'n, 'r> Fields<'n, 'r> {
                 (&[], true)
             }
         };
-        Self { entries, path, line: Some(node.line), known: Vec::new(), broken, reading }
+        Self { entries, path, line: Some(node.line), known: Vec::new(), refused: Vec::new(), broken, reading }
     }
 
     /// Where this mapping is.
@@ -123,9 +124,15 @@ impl<'n, 'r> Fields<'n, 'r> {
         let path = self.path.key(key);
         match self.find(key) {
             Some(node) => Fields::of(node, path, self.reading),
-            None => {
-                Fields { entries: &[], path, line: self.line, known: Vec::new(), broken: false, reading: self.reading }
-            }
+            None => Fields {
+                entries: &[],
+                path,
+                line: self.line,
+                known: Vec::new(),
+                refused: Vec::new(),
+                broken: false,
+                reading: self.reading,
+            },
         }
     }
 
@@ -151,6 +158,14 @@ impl<'n, 'r> Fields<'n, 'r> {
         entries.iter().filter_map(each).collect()
     }
 
+    /// Reports `key` with `message` if it is there. It is then not unknown, but it is no known key either.
+    pub fn refuse(&mut self, key: &'static str, message: &str) {
+        if self.entries.iter().any(|entry| entry.key == key) {
+            self.refused.push(key);
+            self.problem_at(key, message);
+        }
+    }
+
     /// Reports a problem of the mapping itself. `message` must not repeat a value.
     pub fn problem(&mut self, message: impl Into<String>) {
         self.reading.report(&self.path, self.line, message);
@@ -164,8 +179,9 @@ impl<'n, 'r> Fields<'n, 'r> {
 
     /// Reports every key that no accessor asked for, with the known one that it is probably a slip of.
     pub fn finish(self) {
-        let Self { entries, path, known, reading, .. } = self;
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        let Self { entries, path, known, refused, reading, .. } = self;
+        let unknown = |entry: &&Entry| ![&known, &refused].iter().any(|keys| keys.contains(&entry.key.as_str()));
+        for entry in entries.iter().filter(unknown) {
             let message = match nearest(&entry.key, known.iter().copied()) {
                 Some(meant) => format!("unknown key; did you mean {meant}?"),
                 None if entry.key == "<<" => {
