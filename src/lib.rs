@@ -14,6 +14,10 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod histogram;
+pub mod lifecycle;
+pub mod poller;
+pub mod shard;
 pub mod simulator;
 pub mod snapshot;
 pub mod time;
