@@ -300,7 +300,11 @@ impl Store {
 /// Closes the file. Closing writes, too, so it may fail or panic; the file is as good as after a crash then.
 fn detach(slot: &mut Slot) {
     let disk = slot.disk.take();
-    if guard(|| Ok(drop(disk))).is_err() {
+    let closed = guard(|| {
+        drop(disk);
+        Ok(())
+    });
+    if closed.is_err() {
         tracing::debug!("closing the state file failed");
     }
 }

@@ -26,7 +26,9 @@ const CACHE_BYTES: usize = 8 << 20;
 
 /// How a database file is opened or created; tests put faults in here.
 #[derive(Clone)]
-pub(super) struct Opener(pub(super) Arc<dyn Fn(&Path) -> Result<Database, redb::DatabaseError> + Send + Sync>);
+pub(super) struct Opener(pub(super) Arc<Open>);
+
+type Open = dyn Fn(&Path) -> Result<Database, redb::DatabaseError> + Send + Sync;
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
