@@ -3,6 +3,8 @@
 //!
 //! `LIFECYCLE_KILLS` sets how often (25).
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
+
 #[path = "support/history.rs"]
 mod history;
 

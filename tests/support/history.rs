@@ -1,5 +1,6 @@
 //! The documented table, applied literally with plain maps, and histories to apply it to.
 #![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 
 use std::collections::{BTreeMap, HashMap};
 

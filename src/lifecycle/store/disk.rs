@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::backends::InMemoryBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::lifecycle::identity::{Identity, IdentityKey};
@@ -38,7 +40,11 @@ impl fmt::Debug for Opener {
 
 /// How it is opened in production.
 pub(super) fn opener() -> Opener {
-    Opener(Arc::new(|path| builder().create(path)))
+    Opener(Arc::new(|path| {
+        // Whoever reads the key can test guesses against the identities.
+        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        builder().create_with_backend(FileBackend::new(file)?)
+    }))
 }
 
 /// Settings of the database. A whole check at each start is cheap beside what wrong counters cost.

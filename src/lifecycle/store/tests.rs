@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use super::disk::Opener;
 use super::*;
 use crate::census::Status;
 use crate::lifecycle::{Lifecycle, Sighting};
@@ -114,6 +115,8 @@ fn the_folder_is_created_and_the_key_is_kept() {
     let key = Lifecycle::open(&path, Millis(0)).unwrap().identity_key().clone();
     assert_eq!(*Lifecycle::open(&path, Millis(0)).unwrap().identity_key(), key);
     assert_eq!(names(&path), ["lock", "state.redb"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path.join("state.redb")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "the key is nobody else's business");
 }
 
 #[test]
