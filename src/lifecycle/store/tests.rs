@@ -134,3 +134,22 @@ fn nothing_of_a_person_is_in_the_file() {
     assert!(bytes.windows(8).any(|window| window == b"alive_at"), "the search finds what is there");
     assert!(!bytes.windows(6).any(|window| window == b"canary"));
 }
+
+#[test]
+fn the_removal_of_an_organization_spares_the_one_that_took_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Millis(0)).unwrap().store;
+    let id: Arc<str> = "a".into();
+    let tally = crate::lifecycle::Tally { events: [1, 2, 3, 4, 5], ..Default::default() };
+    let write = Write::new(id.clone(), 2, None, &tally, Put::All(Vec::new()), store.generation());
+    assert_eq!(store.commit(vec![write], Vec::new(), Millis(0)), [store.generation()]);
+    store.commit(Vec::new(), vec![(id.clone(), 1)], Millis(0));
+    drop(store);
+    let stored = Store::open(dir.path(), Millis(0)).unwrap().organizations;
+    assert_eq!(stored.iter().map(|stored| stored.ledger.tally()).collect::<Vec<_>>(), [&tally]);
+
+    let store = Store::open(dir.path(), Millis(0)).unwrap().store;
+    store.commit(Vec::new(), vec![(id, 2)], Millis(0));
+    drop(store);
+    assert!(Store::open(dir.path(), Millis(0)).unwrap().organizations.is_empty());
+}
