@@ -19,6 +19,5 @@ pub mod view;
 
 pub use fold::{Census, Fold, Rules, Whole};
 pub use list::{ListError, MAX_ELEMENT};
-pub use roster::Record;
 pub use status::Status;
 pub use view::View;

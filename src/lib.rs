@@ -16,6 +16,8 @@ pub mod config;
 pub mod csp;
 pub mod histogram;
 pub mod lifecycle;
+pub mod poller;
 pub mod shard;
+pub mod simulator;
 pub mod snapshot;
 pub mod time;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use csp_invitations_exporter::census::view::{ByStatus, View};
 use csp_invitations_exporter::census::{Fold, ListError, Rules, Status};
 use csp_invitations_exporter::config::{Filter, Metrics};
+use csp_invitations_exporter::lifecycle::IdentityKey;
 use csp_invitations_exporter::time::Millis;
 use proptest::prelude::*;
 use reference::{Expected, Row, STATUSES};
@@ -37,7 +38,7 @@ fn settings() -> Metrics {
 }
 
 fn fold(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings, [7; 32])), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.extend([0, body.len()]);
     cuts.sort_unstable();
@@ -304,7 +305,7 @@ fn of_a_key_that_occurs_twice_the_last_counts() {
 fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let deep = format!("[{{\"status\":\"REVOKED\",\"x\":{}1{}}}]", "[".repeat(900), "]".repeat(900));
     assert_eq!(fold(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), [0; 32])), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
     fold.write(b"[{\"x\":\"").expect("a list so far");
     let piece = vec![b'x'; 1 << 20];
     let error = (0..64).find_map(|_| fold.write(&piece).err());
@@ -313,7 +314,7 @@ fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
 
 #[test]
 fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), [0; 32])), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
     fold.write(b"[").expect("a list so far");
     let name = "x".repeat(4000);
     let error = (0..50_000).find_map(|n| fold.write(format!("{{\"orgRoleNames\":[\"{n}{name}\"]}},").as_bytes()).err());

@@ -8,10 +8,11 @@ use super::intern::Interner;
 use super::json::Lenient;
 use super::list::{ListError, ListReader};
 use super::log::Log;
-use super::roster::{Record, Roster};
+use super::roster::{Entry, Roster};
 use super::view::{Anomaly, ByStatus, RoleKind};
 use super::{Status, View, bands, groups::Groups, tally};
 use crate::config::Metrics;
+use crate::lifecycle::{IdentityKey, Sighting};
 use crate::time::Millis;
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
@@ -24,13 +25,13 @@ const VARIETY_PER_INVITATION: usize = 64;
 pub struct Rules {
     pub(super) metrics: Metrics,
     privileged: HashSet<String>,
-    key: [u8; 32],
+    key: IdentityKey,
 }
 
 impl Rules {
     /// Rules for these settings; identities are hashed with `key`.
     #[must_use]
-    pub fn new(metrics: &Metrics, key: [u8; 32]) -> Self {
+    pub fn new(metrics: &Metrics, key: IdentityKey) -> Self {
         Self { metrics: metrics.clone(), privileged: metrics.privileged_roles.iter().cloned().collect(), key }
     }
 
@@ -50,7 +51,7 @@ pub struct Census {
     /// The numbers.
     pub view: View,
     /// Every invitation of the list, for the lifecycle; in no particular order.
-    pub records: Vec<Record>,
+    pub sightings: Vec<Sighting>,
 }
 
 /// Counts a list while it arrives.
@@ -137,7 +138,7 @@ impl Counts {
     fn new(rules: Arc<Rules>, at: Millis) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(rules.key);
+        let roster = Roster::new(rules.key.clone());
         Self {
             rules,
             view,
@@ -243,13 +244,14 @@ impl Counts {
         if let Some(external) = &mut self.view.external {
             external[status as usize] += u64::from(!self.rules.trusts(username));
         }
-        let ended = match status {
-            Status::Expired => element.expiration.millis(),
-            Status::Redeemed => element.redeemed_at.millis(),
-            Status::Available | Status::Revoked | Status::Unknown => None,
-        };
-        let ref_link = element.non_empty(element.ref_link);
-        self.roster.push(ref_link, username, status, element.generated_at.millis(), ended);
+        self.roster.push(&Entry {
+            ref_link: element.non_empty(element.ref_link),
+            username,
+            status,
+            generated_at: element.generated_at.millis(),
+            redeemed_at: element.redeemed_at.millis(),
+            expiration: element.expiration.millis(),
+        });
     }
 
     fn census(self) -> Census {
@@ -260,6 +262,6 @@ impl Counts {
         view.lapsed_by_age = people.lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
         tally::draw(&rules.metrics, &roles, &groups, &log, &mut view);
-        Census { view, records: roster.into_records() }
+        Census { view, sightings: roster.into_sightings() }
     }
 }

@@ -3,44 +3,41 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{Status, bands, view};
+use crate::lifecycle::{IdentityKey, Sighting};
 use crate::time::Millis;
-
-/// One invitation, without a trace of whose it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
-    /// Keyed hash of the `refLink`, or of a fallback where there is none.
-    pub identity: [u8; 16],
-    /// Hash of the username, good within this list alone; 0 without a username.
-    person: u64,
-    generated: i64,
-    /// Redemption of a redeemed one, expiration of an expired one.
-    ended: i64,
-    /// What it is.
-    pub status: Status,
-    /// Whether the identity is that of a `refLink`.
-    pub has_ref_link: bool,
-}
-
-impl Record {
-    /// When the invitation was generated, if that is known.
-    #[must_use]
-    pub fn generated_at(&self) -> Option<Millis> {
-        (self.generated != 0).then_some(Millis(self.generated))
-    }
-
-    /// When the invitation was redeemed, if it is redeemed and the time is known.
-    #[must_use]
-    pub fn redeemed_at(&self) -> Option<Millis> {
-        (self.status == Status::Redeemed && self.ended != 0).then_some(Millis(self.ended))
-    }
-}
 
 /// Identities and people of one list.
 #[derive(Debug)]
 pub(super) struct Roster {
-    key: [u8; 32],
-    people: RandomState,
-    records: Vec<Record>,
+    key: IdentityKey,
+    hasher: RandomState,
+    sightings: Vec<Sighting>,
+    claims: Vec<Claim>,
+}
+
+/// What one invitation says about a person: that it is open, was accepted, or ran out.
+///
+/// 24 bytes, because there is one for each element of a list of any length.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    /// Hash of the username, good within this list alone; 0 without a username.
+    person: u64,
+    /// Time of generation in milliseconds, 0 when unknown, and below it the status.
+    generated: i64,
+    /// Expiration of an expired one.
+    expired_at: i64,
+}
+
+impl Claim {
+    const STATUS_BITS: u32 = 3;
+
+    fn generated(self) -> i64 {
+        self.generated >> Self::STATUS_BITS
+    }
+
+    fn has(self, status: Status) -> bool {
+        self.generated & ((1 << Self::STATUS_BITS) - 1) == status as i64
+    }
 }
 
 /// What the people of a list tell.
@@ -50,33 +47,39 @@ pub(super) struct People {
     pub(super) lapsed_by_age: [u64; view::LAPSED_AGES.len()],
 }
 
+/// What the roster wants to know of an invitation; times in milliseconds.
+#[derive(Debug)]
+pub(super) struct Entry<'e> {
+    pub(super) ref_link: Option<&'e str>,
+    /// Trimmed and without case.
+    pub(super) username: Option<&'e str>,
+    pub(super) status: Status,
+    pub(super) generated_at: Option<i64>,
+    pub(super) redeemed_at: Option<i64>,
+    pub(super) expiration: Option<i64>,
+}
+
 impl Roster {
-    pub(super) fn new(key: [u8; 32]) -> Self {
-        Self { key, people: RandomState::new(), records: Vec::new() }
+    pub(super) fn new(key: IdentityKey) -> Self {
+        Self { key, hasher: RandomState::new(), sightings: Vec::new(), claims: Vec::new() }
     }
 
-    /// Adds one invitation; `username` is trimmed and without case.
-    pub(super) fn push(
-        &mut self,
-        ref_link: Option<&str>,
-        username: Option<&str>,
-        status: Status,
-        generated: Option<i64>,
-        ended: Option<i64>,
-    ) {
-        let generated = generated.unwrap_or(0);
-        let identity = match ref_link {
-            Some(link) => identify(&self.key, *b"link", &[link.as_bytes()]),
-            None => identify(&self.key, *b"none", &[&generated.to_le_bytes(), username.unwrap_or_default().as_bytes()]),
-        };
-        let person = username.map_or(0, |name| self.people.hash_one(name).max(1));
-        let has_ref_link = ref_link.is_some();
-        self.records.push(Record { identity, person, generated, ended: ended.unwrap_or(0), status, has_ref_link });
+    /// Adds one invitation.
+    pub(super) fn push(&mut self, entry: &Entry<'_>) {
+        let Entry { ref_link, username, status, generated_at, redeemed_at, expiration } = *entry;
+        let millis = |time: Option<i64>| time.map(Millis);
+        let identity = self.key.identify(ref_link, username.unwrap_or_default(), millis(generated_at));
+        self.sightings.push(Sighting::new(identity, status, millis(generated_at), millis(redeemed_at)));
+        if matches!(status, Status::Available | Status::Expired | Status::Redeemed) {
+            let person = username.map_or(0, |name| self.hasher.hash_one(name).max(1));
+            let generated = generated_at.unwrap_or(0) << Claim::STATUS_BITS | status as i64;
+            self.claims.push(Claim { person, generated, expired_at: expiration.unwrap_or(0) });
+        }
     }
 
     /// Bytes in use.
     pub(super) fn footprint(&self) -> usize {
-        self.records.len() * size_of::<Record>()
+        self.sightings.len() * size_of::<Sighting>() + self.claims.len() * size_of::<Claim>()
     }
 
     /// Duplicate invitations and lapsed people.
@@ -84,22 +87,19 @@ impl Roster {
     /// An invitation whose generation is not known counts as generated before
     /// all others: a later invitation of the same person is then still found.
     pub(super) fn people(&mut self, at: Millis) -> People {
-        self.records.sort_unstable_by_key(|record| record.person);
+        self.claims.sort_unstable_by_key(|claim| claim.person);
         let mut people = People::default();
-        for person in self.records.chunk_by(|a, b| a.person == b.person) {
-            let nobody = person[0].person == 0;
-            let open = person.iter().filter(|record| record.status == Status::Available).count() as u64;
-            let newest = person
-                .iter()
-                .filter(|record| matches!(record.status, Status::Available | Status::Redeemed))
-                .map(|record| record.generated)
-                .max();
+        for claims in self.claims.chunk_by(|a, b| a.person == b.person) {
+            let nobody = claims[0].person == 0;
+            let open = claims.iter().filter(|claim| claim.has(Status::Available)).count() as u64;
+            let alive = claims.iter().filter(|claim| !claim.has(Status::Expired));
+            let newest = alive.map(|claim| claim.generated()).max();
             if !nobody {
                 people.duplicates += open.saturating_sub(1);
             }
-            for record in person.iter().filter(|record| record.status == Status::Expired) {
-                if nobody || newest.is_none_or(|newest| newest <= record.generated) {
-                    people.lapsed_by_age[bands::of_age(at.since(Millis(record.ended)))] += 1;
+            for claim in claims.iter().filter(|claim| claim.has(Status::Expired)) {
+                if nobody || newest.is_none_or(|newest| newest <= claim.generated()) {
+                    people.lapsed_by_age[bands::of_age(at.since(Millis(claim.expired_at)))] += 1;
                 }
             }
         }
@@ -108,25 +108,14 @@ impl Roster {
 
     /// How many elements repeat the `refLink` of an earlier one.
     pub(super) fn duplicate_identities(&mut self) -> u64 {
-        self.records.sort_unstable_by_key(|record| (record.has_ref_link, record.identity));
-        let links = self.records.partition_point(|record| !record.has_ref_link);
-        let distinct = self.records[links..].chunk_by(|a, b| a.identity == b.identity).count();
-        (self.records.len() - links - distinct) as u64
+        self.sightings.sort_unstable();
+        let runs = self.sightings.chunk_by(|a, b| a.identity() == b.identity());
+        let named = runs.filter(|run| !run[0].identity().is_anonymous());
+        named.map(|run| run.len() as u64 - 1).sum()
     }
 
-    pub(super) fn into_records(self) -> Vec<Record> {
-        self.records
+    /// One sighting per element, in no particular order.
+    pub(super) fn into_sightings(self) -> Vec<Sighting> {
+        self.sightings
     }
-}
-
-/// A one-way, keyed identity: with the key alone nobody gets back what went in.
-fn identify(key: &[u8; 32], domain: [u8; 4], parts: &[&[u8]]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(&domain);
-    for part in parts {
-        hasher.update(part);
-    }
-    let mut identity = [0; 16];
-    hasher.finalize_xof().fill(&mut identity);
-    identity
 }
