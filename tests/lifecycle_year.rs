@@ -74,7 +74,7 @@ fn a_year_with_fifty_crashes_counts_exactly() {
         for id in ids {
             let list = worlds.get_mut(id).unwrap().advance(now, 3);
             // A failed poll sees nothing; an absent organization is not asked.
-            if dice.chance(60) || (id == "three" && away_since.is_some()) {
+            if dice.chance(72) || (id == "three" && away_since.is_some()) {
                 continue;
             }
             polls += 1;
@@ -86,7 +86,7 @@ fn a_year_with_fifty_crashes_counts_exactly() {
     }
     assert_eq!(lifecycle.durable(), Some(true));
     let generated: u64 = models.values().map(|model| model.events[0]).sum();
-    assert!(crashes == 50 && polls > 8_000 && generated > 5_000, "{crashes} crashes, {polls} polls, {generated}");
+    assert!(crashes == 50 && polls > 6_000 && generated > 3_000, "{crashes} crashes, {polls} polls, {generated}");
     assert!(absences > 3 && drops > 0, "{absences} absences, {drops} of them too long");
 }
 
@@ -119,7 +119,7 @@ mod random_histories {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
         #[test]
         fn counters_equal_the_table_whatever_happens(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..60)) {
