@@ -15,9 +15,14 @@ use history::{Dice, Model, World, as_sent};
 const START: i64 = 1_767_225_600_000;
 const STATE: &str = "state.redb";
 
+/// A folder in memory where there is one: these crashes are copies, which no `fsync` makes any truer.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// What a crash leaves: the file as it was at that instant, in a folder of its own.
 fn crash(from: &Path) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     if from.join(STATE).exists() {
         std::fs::copy(from.join(STATE), dir.path().join(STATE)).unwrap();
     }
@@ -30,7 +35,7 @@ fn a_year_with_fifty_crashes_counts_exactly() {
     let ids = ["one", "two", "three"];
     let mut worlds: HashMap<&str, World> = ids.iter().zip(1..).map(|(id, seed)| (*id, World::new(seed))).collect();
     let mut models: HashMap<&str, Model> = HashMap::new();
-    let mut dir = tempfile::tempdir().unwrap();
+    let mut dir = folder();
     let mut lifecycle = Lifecycle::open(dir.path(), Millis(START)).unwrap();
     lifecycle.keep(&ids, Millis(START));
     let mut away_since: Option<i64> = None;
@@ -124,7 +129,7 @@ mod random_histories {
         #[test]
         fn counters_equal_the_table_whatever_happens(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..60)) {
             let (mut dice, mut world, mut model) = (Dice::new(seed), World::new(!seed), Model::default());
-            let mut dir = tempfile::tempdir().unwrap();
+            let mut dir = folder();
             let mut lifecycle = Lifecycle::open(dir.path(), Millis(START)).unwrap();
             let mut before = (crash(dir.path()), model.clone());
             for (minute, step) in (0..).zip(steps) {
