@@ -29,12 +29,7 @@ const TIME_MASK: u64 = (1 << STATUS_SHIFT) - 1;
 impl Sighting {
     /// A sighting; the times only matter once the invitation is redeemed.
     #[must_use]
-    pub fn new(
-        identity: Identity,
-        status: Status,
-        generated_at: Option<Millis>,
-        redeemed_at: Option<Millis>,
-    ) -> Self {
+    pub fn new(identity: Identity, status: Status, generated_at: Option<Millis>, redeemed_at: Option<Millis>) -> Self {
         let rank = match status {
             Status::Unknown => 0u64,
             Status::Available => 1,

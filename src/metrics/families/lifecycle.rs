@@ -1,0 +1,44 @@
+//! What happened to invitations between polls.
+
+use std::fmt;
+
+use super::{counter, gauge, histogram};
+use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::snapshot::Lifecycle;
+
+pub(super) const FAMILIES: &[Family] = &[
+    counter(
+        Part::Lifecycle,
+        "csp_invitation_events_total",
+        &["organization", "event"],
+        "Events of invitations, from comparing each good poll with the one before.",
+        Source::Organization(events),
+    ),
+    histogram(
+        Part::Lifecycle,
+        "csp_invitation_redemption_duration_seconds",
+        &["organization"],
+        "Time from generation to redemption, of redemptions seen between two good polls.",
+        Source::Organization(redemption_duration),
+    ),
+    gauge(
+        Part::Lifecycle,
+        "csp_exporter_state_durable",
+        &[],
+        "Whether the state folder takes what is written. Absent without a state folder.",
+        Source::Registered,
+    ),
+];
+
+fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+    let Some(lifecycle) = &organization.snapshot.lifecycle else { return Ok(()) };
+    for (event, count) in Lifecycle::EVENTS.iter().zip(&lifecycle.events) {
+        samples.counter(&[("organization", organization.name()), ("event", event)], *count)?;
+    }
+    Ok(())
+}
+
+fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+    let Some(lifecycle) = &organization.snapshot.lifecycle else { return Ok(()) };
+    samples.histogram(&[("organization", organization.name())], &lifecycle.redemption_duration)
+}
