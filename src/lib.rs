@@ -16,6 +16,7 @@ pub mod config;
 pub mod csp;
 pub mod histogram;
 pub mod lifecycle;
+pub mod metrics;
 pub mod poller;
 pub mod shard;
 pub mod simulator;

@@ -115,14 +115,14 @@ pub struct OrganizationSnapshot {
     pub last_error: Option<(Millis, Error)>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
-    /// What happened to its invitations so far; `None` until a first list was taken.
-    pub lifecycle: Option<Arc<Tally>>,
+    /// What happened to its invitations so far, in this process and in those before it that left their state.
+    pub lifecycle: Arc<Tally>,
 }
 
 impl OrganizationSnapshot {
     /// An organization that was never polled by this process; `lifecycle` is what an earlier one left.
     #[must_use]
-    pub fn new(organization: Arc<Organization>, lifecycle: Option<Arc<Tally>>) -> Self {
+    pub fn new(organization: Arc<Organization>, lifecycle: Arc<Tally>) -> Self {
         Self {
             organization,
             display_name: None,
@@ -195,7 +195,7 @@ mod tests {
             last_success: last_success.map(Millis),
             view: last_success.map(|at| Arc::new(View::empty(Millis(at)))),
             up,
-            ..OrganizationSnapshot::new(Arc::new(organization), None)
+            ..OrganizationSnapshot::new(Arc::new(organization), Arc::default())
         }
     }
 

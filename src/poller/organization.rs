@@ -89,7 +89,7 @@ impl Task {
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
-                    entry.lifecycle = Some(lifecycle);
+                    entry.lifecycle = lifecycle;
                     entry.last_success = Some(now);
                     entry.last_error = None;
                 }

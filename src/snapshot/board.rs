@@ -37,7 +37,10 @@ impl Board {
                 Some(entry) => {
                     Arc::new(OrganizationSnapshot { organization: Arc::clone(organization), ..(***entry).clone() })
                 }
-                None => Arc::new(OrganizationSnapshot::new(Arc::clone(organization), tally(&organization.id))),
+                None => Arc::new(OrganizationSnapshot::new(
+                    Arc::clone(organization),
+                    tally(&organization.id).unwrap_or_default(),
+                )),
             })
             .collect();
         arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
