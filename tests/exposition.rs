@@ -176,7 +176,7 @@ fn protobuf_holds_what_the_text_shows_and_native_buckets_beside() {
     assert_eq!(values, [3.0, 1.0, 4.0, 1.0, 5.0]);
     assert_eq!(find("csp_invitations").metric[0].label[0].value, "acme <script>\"\\");
     let histogram = find("csp_invitation_redemption_duration_seconds").metric[0].histogram.clone().unwrap();
-    assert_eq!((histogram.schema, histogram.sample_count, histogram.bucket.len()), (3, 4, 13));
+    assert_eq!((histogram.schema, histogram.sample_count, histogram.bucket.len()), (3, 4, 14));
     assert_eq!(histogram.positive_span.iter().map(|span| span.length).sum::<u32>(), 4);
 }
 
