@@ -16,3 +16,4 @@ pub mod config;
 pub mod csp;
 pub mod snapshot;
 pub mod time;
+pub mod web;

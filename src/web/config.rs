@@ -1,0 +1,3 @@
+//! stub
+#[derive(Debug)]
+pub struct WebConfig { pub headers: Vec<(http::HeaderName, http::HeaderValue)> }

@@ -1,0 +1,4 @@
+//! The HTTP side against real clients.
+
+mod fake;
+mod routes;
