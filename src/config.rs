@@ -1,5 +1,22 @@
 //! The exporter's settings: typed, validated, and free of anything that prints a secret.
 
+pub mod document;
+
+mod api;
+mod credentials;
+mod environment;
+mod file;
+mod metrics;
+mod organizations;
+mod poll;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Problem, Problems};
+pub use environment::{VARIABLES, from_environment};
+pub use file::{known_keys, load, obtain, parse};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Prometheus exporter for organization invitations of VMware Cloud Services
+//! Prometheus exporter for organization invitations of `VMware` Cloud Services
 //! (CSP, now Tanzu Platform Cloud Services).
 //!
 //! Data flows one way:
@@ -14,6 +14,9 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod histogram;
+pub mod lifecycle;
+pub mod shard;
 pub mod snapshot;
 pub mod time;
 pub mod web;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::census::{Status, View};
 use crate::config::Organization;
 use crate::csp::{Error, Reason};
+use crate::histogram::Histogram;
 use crate::time::Millis;
 
 /// How current an organization's data is, as the label `state`.
@@ -81,6 +82,43 @@ pub struct OrganizationStatus {
     pub last_error: Option<(Millis, Error)>,
 }
 
+/// What comparing the polls of one organization has counted so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lifecycle {
+    /// Events, in the order of [`Lifecycle::EVENTS`].
+    pub events: [u64; Self::EVENTS.len()],
+    /// Seconds from generation to redemption, of redemptions seen as events; has [`Lifecycle::BOUNDS`].
+    pub redemption_duration: Histogram,
+}
+
+impl Lifecycle {
+    /// Values of the label `event`.
+    pub const EVENTS: [&str; 5] = ["generated", "redeemed", "revoked", "expired", "vanished"];
+
+    /// Classic bounds of the redemption duration in seconds: from a minute, for people who wait for the mail, to
+    /// a quarter of a year, with the steps of the age labels (1, 3, 7 and 30 days) among them.
+    pub const BOUNDS: &[f64] = &[
+        60.0,
+        300.0,
+        900.0,
+        3_600.0,
+        14_400.0,
+        43_200.0,
+        86_400.0,
+        259_200.0,
+        604_800.0,
+        1_209_600.0,
+        2_592_000.0,
+        7_776_000.0,
+    ];
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self { events: [0; Self::EVENTS.len()], redemption_duration: Histogram::new(Self::BOUNDS) }
+    }
+}
+
 /// Everything that is known of one organization after its newest poll.
 #[derive(Debug, Clone)]
 pub struct OrganizationSnapshot {
@@ -108,6 +146,8 @@ pub struct OrganizationSnapshot {
     pub next_poll: Option<Millis>,
     /// The last failure since the last success, with its moment.
     pub last_error: Option<(Millis, Error)>,
+    /// What comparing polls has counted; `None` until the first good poll has set the baseline, or where it is off.
+    pub lifecycle: Option<Arc<Lifecycle>>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
 }
