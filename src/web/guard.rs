@@ -45,7 +45,8 @@ pub(super) fn wrap(
     telemetry_path: TelemetryPath,
 ) -> Router {
     let guard = Arc::new(Guard { exporter, access, telemetry_path });
-    pages.layer(middleware::from_fn_with_state(guard, pass))
+    // Around the whole router, not its routes: it would tell strangers by `Allow` what is there.
+    Router::new().fallback_service(pages).layer(middleware::from_fn_with_state(guard, pass))
 }
 
 async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response<Body> {

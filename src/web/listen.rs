@@ -85,7 +85,7 @@ pub fn bind(addresses: &[Address]) -> Result<Vec<TcpListener>, ListenError> {
         .collect()
 }
 
-/// The sockets that systemd hands over (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)). Must be called inside the runtime.
+/// The sockets that systemd hands over (`LISTEN_PID`, `LISTEN_FDS`; `sd_listen_fds(3)`). Must be called inside the runtime.
 ///
 /// # Errors
 /// There is none, or one that does not listen for TCP.
@@ -104,8 +104,7 @@ fn one(address: &Address) -> io::Result<TcpListener> {
     let Address { host, port } = address;
     let Some(host) = host else {
         // Where IPv6 is turned off, "every address" means every IPv4 address.
-        return open((Ipv6Addr::UNSPECIFIED, *port).into())
-            .or_else(|_| open((Ipv4Addr::UNSPECIFIED, *port).into()));
+        return open((Ipv6Addr::UNSPECIFIED, *port).into()).or_else(|_| open((Ipv4Addr::UNSPECIFIED, *port).into()));
     };
     if let Ok(ip) = host.parse::<IpAddr>() {
         return open((ip, *port).into());
@@ -113,8 +112,14 @@ fn one(address: &Address) -> io::Result<TcpListener> {
     let mut found: Vec<SocketAddr> = (host.as_str(), *port).to_socket_addrs()?.collect();
     // IPv4 first, as Go does: it is what most clients of `localhost` try at once.
     found.sort_by_key(SocketAddr::is_ipv6);
-    let nothing = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
-    found.into_iter().fold(Err(nothing), |opened, address| opened.or_else(|_| open(address)))
+    let mut opened = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
+    for address in found {
+        opened = open(address);
+        if opened.is_ok() {
+            break;
+        }
+    }
+    opened
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {

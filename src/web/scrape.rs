@@ -34,16 +34,14 @@ impl Scrapes {
     /// The answer to one scrape. Its place is free again once the body was handed over, or the client went away.
     pub(super) async fn answer(self, headers: &HeaderMap) -> Response<Body> {
         let Self { exporter, places } = self;
-        let place = match &places {
-            None => None,
-            Some((limit, places)) => match Arc::clone(places).try_acquire_owned() {
-                Ok(place) => Some(place),
-                Err(_) => {
-                    let message = format!("limit of {limit} scrapes at once reached; try again later");
-                    return text(StatusCode::SERVICE_UNAVAILABLE, message);
-                }
-            },
-        };
+        let mut place = None;
+        if let Some((limit, places)) = &places {
+            place = Arc::clone(places).try_acquire_owned().ok();
+            if place.is_none() {
+                let message = format!("limit of {limit} scrapes at once reached; try again later");
+                return text(StatusCode::SERVICE_UNAVAILABLE, message);
+            }
+        }
         let accept = joined(headers, &ACCEPT);
         let accept_encoding = joined(headers, &ACCEPT_ENCODING);
         // Encoding a large snapshot is work for the CPU, and would hold up every other connection of the thread.

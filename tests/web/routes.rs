@@ -7,7 +7,7 @@ use reqwest::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use crate::fake::{Fake, Server, client};
 
 /// Every path there is.
-pub const PATHS: [&str; 10] = [
+pub(crate) const PATHS: [&str; 10] = [
     "/metrics",
     "/healthz",
     "/-/healthy",

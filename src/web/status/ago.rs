@@ -18,7 +18,7 @@ impl Moment {
         let age = now.since(at);
         let words = match age {
             -999..=999 => "now".to_owned(),
-            ..0 => format!("in {}", relative(age.saturating_neg())),
+            ..-999 => format!("in {}", relative(age.saturating_neg())),
             _ => format!("{} ago", relative(age)),
         };
         Self { words, exact: exact(at) }

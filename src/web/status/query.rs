@@ -60,7 +60,7 @@ impl Filter {
 
     /// The address of another page of the same choice.
     pub(super) fn link(&self, page: usize) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::from("/?"));
+        let mut query = url::form_urlencoded::Serializer::for_suffix(String::from("/?"), 2);
         for (key, value) in [("q", &self.q), ("state", &self.state)] {
             if !value.is_empty() {
                 query.append_pair(key, value);
