@@ -22,3 +22,4 @@ pub mod shard;
 pub mod simulator;
 pub mod snapshot;
 pub mod time;
+pub mod web;
