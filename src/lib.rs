@@ -14,6 +14,7 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod exporter;
 pub mod histogram;
 pub mod lifecycle;
 pub mod metrics;

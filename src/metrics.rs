@@ -24,7 +24,7 @@ mod native;
 mod process;
 
 pub use api::ApiMetrics;
-pub use exporter::{ExporterMetrics, Handler};
+pub use exporter::ExporterMetrics;
 pub use process::ProcessSample;
 
 use blocks::Blocks;

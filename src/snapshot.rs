@@ -86,6 +86,28 @@ pub struct OrganizationStatus {
     pub last_error: Option<(Millis, Error)>,
 }
 
+impl OrganizationStatus {
+    /// What there is to show of an organization at `now`.
+    #[must_use]
+    pub fn of(entry: &OrganizationSnapshot, now: Millis) -> Self {
+        let view = entry.visible_view(now);
+        Self {
+            name: entry.organization.name.clone(),
+            id: entry.organization.id.clone(),
+            display_name: entry.display_name.clone(),
+            state: entry.data_state(now),
+            up: entry.up,
+            consecutive_failures: entry.consecutive_failures,
+            last_attempt: entry.last_attempt,
+            last_success: entry.last_success,
+            next_poll: entry.next_poll,
+            counts: view.map(|view| view.by_status),
+            pending_by_age: view.map(|view| view.pending_by_age),
+            last_error: entry.last_error.clone(),
+        }
+    }
+}
+
 /// Everything that is known of one organization after its newest poll.
 #[derive(Debug, Clone)]
 pub struct OrganizationSnapshot {

@@ -11,7 +11,7 @@ use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleK
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
 use csp_invitations_exporter::csp::{Observer, Operation, Reason};
 use csp_invitations_exporter::lifecycle::Tally;
-use csp_invitations_exporter::metrics::{Handler, Metrics};
+use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
 use csp_invitations_exporter::time::Millis;
 use parking_lot::RwLock;
@@ -110,7 +110,7 @@ fn metrics() -> Metrics {
     let snapshot = Arc::new(snapshot());
     let metrics = Metrics::new(move || Arc::clone(&snapshot));
     metrics.exporter().config_loaded(true, NOW);
-    metrics.exporter().http_request(Handler::Metrics, 200);
+    metrics.exporter().http_request("metrics", 200);
     metrics.exporter().set_state_durable(true);
     metrics.api().request(Operation::Invitations);
     metrics.api().response(Operation::Invitations, 503);
