@@ -9,12 +9,12 @@ fn main() {
         .filter(|revision| !revision.is_empty())
         .or_else(git_revision)
         .unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo:rustc-env=CSP_EXPORTER_REVISION={revision}");
+    println!("cargo:rustc-env=BUILD_REVISION={revision}");
 
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let version = output(&rustc, &["--version"]);
     let version = version.as_deref().and_then(|text| text.split(' ').nth(1)).unwrap_or("unknown");
-    println!("cargo:rustc-env=CSP_EXPORTER_RUST_VERSION={version}");
+    println!("cargo:rustc-env=BUILD_RUST_VERSION={version}");
 }
 
 /// The checked-out commit; none outside of a repository or without git.

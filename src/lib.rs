@@ -11,12 +11,15 @@
 //! set of the newest views, and a scrape reads one snapshot. Nothing is updated in place where a
 //! scrape can see it, so a scrape is never torn and vanished roles and groups vanish.
 
+pub mod build_info;
 pub mod census;
+pub mod cli;
 pub mod config;
 pub mod csp;
 pub mod exporter;
 pub mod histogram;
 pub mod lifecycle;
+pub mod logging;
 pub mod metrics;
 pub mod poller;
 pub mod shard;

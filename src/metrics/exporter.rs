@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::register;
+use crate::build_info;
 use crate::time::Millis;
 
 type Seconds = Gauge<f64, AtomicU64>;
@@ -41,12 +42,12 @@ impl ExporterMetrics {
         };
         metrics.set_shard(1, 1);
         let build = Family::<[(&'static str, &'static str); 3], Gauge>::default();
-        let built = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("revision", env!("CSP_EXPORTER_REVISION")),
-            ("rust_version", env!("CSP_EXPORTER_RUST_VERSION")),
+        let labels = [
+            ("version", build_info::VERSION),
+            ("revision", build_info::REVISION),
+            ("rust_version", build_info::RUST_VERSION),
         ];
-        build.get_or_create(&built).set(1);
+        build.get_or_create(&labels).set(1);
         register(registry, "csp_exporter_build_info", build);
         register(registry, "csp_exporter_config_last_reload_successful", metrics.reload_successful.clone());
         register(registry, "csp_exporter_config_last_reload_success_timestamp_seconds", metrics.reload_success.clone());
