@@ -96,12 +96,16 @@ impl Metrics {
         Scrape { content_type, content_encoding, body: compressed.unwrap_or(body).into() }
     }
 
-    /// The invitation, lifecycle and polling families of every organization at `now`, in the text format 0.0.4:
-    /// what a text file collector can take without a clash.
+    /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
+    /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
-    pub fn once_text(&self, now: Millis) -> Bytes {
+    pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
         let snapshot = (self.snapshots)();
-        let wanted = |family: &Family| matches!(family.part, Part::Invitations | Part::Lifecycle | Part::Polling);
+        let wanted = |family: &Family| match family.part {
+            Part::Invitations | Part::Polling => true,
+            Part::Lifecycle => lifecycle,
+            Part::Api | Part::Exporter | Part::Process => false,
+        };
         self.assemble(Encoding::Text, &snapshot, now, &Blocks::default(), wanted).into()
     }
 

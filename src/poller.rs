@@ -26,6 +26,7 @@ use crate::shard::Shard;
 use crate::snapshot::Board;
 use crate::time::Millis;
 use heartbeat::Heartbeat;
+pub use organization::once;
 use source::Source;
 
 /// How often names of organizations and expirations of API tokens are asked for.

@@ -155,7 +155,7 @@ fn openmetrics_matches_the_golden_file() {
 
 #[test]
 fn once_shows_invitations_lifecycle_and_polling_alone() {
-    let text = metrics().once_text(NOW);
+    let text = metrics().once_text(NOW, true);
     let text = String::from_utf8(text.to_vec()).unwrap();
     assert_golden("once.txt", &text);
     for foreign in ["csp_exporter_", "csp_api_", "csp_access_token_", "process_"] {

@@ -69,7 +69,8 @@ fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
 
 impl Config {
     /// Defaults for everything but what is asked and with what.
-    pub(super) fn with_defaults() -> Self {
+    #[must_use]
+    pub fn with_defaults() -> Self {
         Self {
             api: Api::default(),
             expand: super::Expand { roles: true, groups: true },

@@ -112,8 +112,16 @@ impl Task {
     }
 }
 
+/// One poll, and the organization's name, onto the board.
+pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: watch::Receiver<Arc<dyn Source>>) {
+    let task = Task { organization, board, source, wake: Arc::default() };
+    let start = Instant::now();
+    let name = task.ask_display_name(start + DETAILS_DEADLINE.min(task.organization.deadline));
+    tokio::join!(task.poll(start, 0), name);
+}
+
 /// One poll that may panic without harm to anybody else.
-pub(super) async fn poll_contained(
+async fn poll_contained(
     source: &dyn Source,
     organization: &Arc<Organization>,
     deadline: Instant,
@@ -182,7 +190,7 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
 }
 
 /// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
-pub(super) fn log_failure(message: &str, organization: &str, error: &Error) {
+fn log_failure(message: &str, organization: &str, error: &Error) {
     warn!(
         organization,
         operation = error.operation.as_str(),
