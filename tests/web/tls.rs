@@ -109,7 +109,7 @@ async fn a_rotated_certificate_is_used_at_the_next_handshake() {
     assert!(gets_in(&folder, &server, None).await);
     // Another authority: only the new certificate is good for the new clients.
     let mut next = Folder::tls(&[]);
-    std::mem::swap(&mut next.authority, &mut Authority::new());
+    next.authority = Authority::new();
     let identity = next.authority.server();
     folder.write("server.crt", &identity.cert);
     // Half-way: the key does not belong to the certificate.
