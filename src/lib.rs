@@ -14,9 +14,13 @@
 pub mod census;
 pub mod config;
 pub mod csp;
+pub mod exporter;
 pub mod histogram;
 pub mod lifecycle;
+pub mod metrics;
+pub mod poller;
 pub mod shard;
+pub mod simulator;
 pub mod snapshot;
 pub mod time;
 pub mod web;
