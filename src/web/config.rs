@@ -149,3 +149,19 @@ pub(super) fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../docs/http.md");
+        let keys = crate::config::document::known_keys(b"", |root| Some(read::web_config(root, Path::new(""))));
+        assert!(keys.len() > 20, "{keys:?}");
+        for key in keys {
+            let leaf = key.rsplit('.').next().unwrap();
+            assert!(leaf == "*" || page.contains(leaf), "{key}");
+        }
+    }
+}

@@ -85,19 +85,32 @@ pub fn bind(addresses: &[Address]) -> Result<Vec<TcpListener>, ListenError> {
         .collect()
 }
 
-/// The sockets that systemd hands over (`LISTEN_PID`, `LISTEN_FDS`; `sd_listen_fds(3)`). Must be called inside the runtime.
+/// The sockets that systemd hands over (`LISTEN_PID`, `LISTEN_FDS`; `sd_listen_fds(3)`), to be [adopted](adopt).
+///
+/// Clears these variables, so that children don't take the sockets for theirs: call it before there are
+/// threads that read the environment.
 ///
 /// # Errors
-/// There is none, or one that does not listen for TCP.
-pub fn activated() -> Result<Vec<TcpListener>, ListenError> {
+/// There is none, or one can't be used.
+pub fn activated() -> Result<Vec<std::net::TcpListener>, ListenError> {
     let mut passed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..passed.len() {
-        let Some(listener) = passed.take_tcp_listener(index).map_err(ListenError::Activated)? else { continue };
-        listener.set_nonblocking(true).map_err(ListenError::Activated)?;
-        listeners.push(TcpListener::from_std(listener).map_err(ListenError::Activated)?);
+        listeners.extend(passed.take_tcp_listener(index).map_err(ListenError::Activated)?);
     }
     if listeners.is_empty() { Err(ListenError::NotActivated) } else { Ok(listeners) }
+}
+
+/// Makes the runtime, inside which it must be called, serve `sockets`.
+///
+/// # Errors
+/// One can't be used.
+pub fn adopt(sockets: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>, ListenError> {
+    let adopt = |socket: std::net::TcpListener| {
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket)
+    };
+    sockets.into_iter().map(|socket| adopt(socket).map_err(ListenError::Activated)).collect()
 }
 
 fn one(address: &Address) -> io::Result<TcpListener> {
@@ -158,6 +171,21 @@ mod tests {
         if listeners[0].local_addr().unwrap().is_ipv6() {
             tokio::net::TcpStream::connect(("::1", port)).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_handed_over_is_served() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let listeners = adopt(vec![socket]).unwrap();
+        let (accepted, connected) = tokio::join!(listeners[0].accept(), tokio::net::TcpStream::connect(address));
+        assert_eq!(accepted.unwrap().1, connected.unwrap().local_addr().unwrap());
+    }
+
+    #[test]
+    fn without_activation_there_is_a_clear_error() {
+        let error = activated().unwrap_err().to_string();
+        assert!(error.contains("LISTEN_FDS"), "{error}");
     }
 
     #[tokio::test]

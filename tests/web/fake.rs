@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// A moment that no test waits for in vain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// `Accept` and `Accept-Encoding` of a scrape.
+type Asked = (Option<String>, Option<String>);
+
 /// Holds up scrapes.
 #[derive(Default)]
 pub(crate) struct Gate {
@@ -53,7 +56,7 @@ pub(crate) struct Fake {
     /// What was counted.
     pub(crate) counted: Arc<Mutex<Vec<(&'static str, u16)>>>,
     /// What scrapes asked for.
-    pub(crate) asked: Arc<Mutex<Vec<(Option<String>, Option<String>)>>>,
+    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Default for Fake {

@@ -158,7 +158,7 @@ async fn oversized_heads_and_bodies_are_refused() {
     let _ = stream.write_all(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n").as_bytes()).await;
     let answer = rest(&mut stream).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let many: String = (0..200).map(|n| format!("X{n}: y\r\n")).collect();
+    let many = "X: y\r\n".repeat(200);
     let mut stream = connect(&server).await;
     stream.write_all(format!("GET / HTTP/1.1\r\n{many}\r\n").as_bytes()).await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 431"));
@@ -280,4 +280,33 @@ async fn passwords_that_flood_do_not_keep_out_those_who_are_known() {
     }
     assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&401) && statuses.contains(&503), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn odd_request_lines_reach_no_page_and_break_nothing() {
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let folder = Folder::new(&format!("basic_auth_users:\n  alice: {hash}\n"));
+    let guarded = Server::with(Fake::default(), Settings::default(), Some(&folder.web_config())).await;
+    let open = Server::start(Fake::default()).await;
+    for line in
+        ["OPTIONS * HTTP/1.1", "CONNECT x:1 HTTP/1.1", "GET //metrics HTTP/1.1", "POST http://x/metrics HTTP/1.1"]
+    {
+        let request = format!("{line}\r\nHost: x\r\nConnection: close\r\n\r\n");
+        for (server, expected) in [(&guarded, "HTTP/1.1 401"), (&open, "HTTP/1.1 40")] {
+            let mut stream = connect(server).await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let answer = rest(&mut stream).await;
+            assert!(answer.starts_with(expected), "{line}: {answer}");
+        }
+    }
+    // A proxy's form of a good request is a good request.
+    let mut stream = connect(&open).await;
+    stream.write_all(b"GET http://x/metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200"));
+    for garbage in [&b"\0\0\0\0\r\n\r\n"[..], b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"] {
+        let mut stream = connect(&open).await;
+        stream.write_all(garbage).await.unwrap();
+        assert!(rest(&mut stream).await.starts_with("HTTP/1.1 400"), "{garbage:?}");
+    }
+    assert_eq!(client().get(open.url("/livez")).send().await.unwrap().status(), 200);
 }

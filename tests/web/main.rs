@@ -1,4 +1,5 @@
 //! The HTTP side against real clients.
+#![expect(clippy::unwrap_used, reason = "a panic is the report of a failure, in helpers as in tests")]
 
 mod access;
 mod config;

@@ -69,8 +69,10 @@ impl Folder {
 
     /// With TLS and `more` keys of `tls_server_config`.
     pub(crate) fn tls(more: &[&str]) -> Self {
-        let more: String = more.iter().map(|line| format!("  {line}\n")).collect();
-        Self::new(&format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{more}"))
+        Self::new(&format!(
+            "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n  {}\n",
+            more.join("\n  ")
+        ))
     }
 
     /// A new certificate for the server.

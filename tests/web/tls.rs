@@ -109,7 +109,7 @@ async fn a_rotated_certificate_is_used_at_the_next_handshake() {
     assert!(gets_in(&folder, &server, None).await);
     // Another authority: only the new certificate is good for the new clients.
     let mut next = Folder::tls(&[]);
-    std::mem::swap(&mut next.authority, &mut Authority::new());
+    next.authority = Authority::new();
     let identity = next.authority.server();
     folder.write("server.crt", &identity.cert);
     // Half-way: the key does not belong to the certificate.
@@ -208,4 +208,21 @@ async fn versions_suites_and_curves_are_those_of_the_file() {
     // The setting speaks of TLS 1.2: every suite of 1.3 is still there.
     assert!(handshake(suites::TLS13_CHACHA20_POLY1305_SHA256, groups::X25519MLKEM768).await);
     assert!(handshake(suites::TLS13_AES_256_GCM_SHA384, groups::SECP384R1).await);
+}
+
+#[tokio::test]
+async fn a_drain_closes_idle_connections_of_both_protocols_at_once() {
+    for http2 in [true, false] {
+        let folder = Folder::tls(&[]);
+        folder.append(&format!("http_server_config:\n  http2: {http2}\n"));
+        let server = start(&folder).await;
+        let root = reqwest::Certificate::from_pem(folder.authority.cert.as_bytes()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+        let url = format!("https://{}/healthz", server.address);
+        // The client keeps the connection.
+        assert_eq!(client.get(url).send().await.unwrap().text().await.unwrap(), "ok\n");
+        let begin = std::time::Instant::now();
+        assert_eq!(server.stop().await.cut, 0);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
+    }
 }

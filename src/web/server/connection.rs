@@ -18,12 +18,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::places::Place;
 use super::pulse::{Pulse, Running};
 use super::{Limits, Shared, handshake};
 use crate::web::guard::Peer;
+
+/// How long a peer without a request may take to agree to a shutdown.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Serves one connection; returns when it is closed, for whatever reason.
 pub(super) async fn run(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
@@ -66,6 +70,7 @@ where
     let builder = builder(protocol);
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
+    let mut grace = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
             ended = limited(connection.as_mut(), pulse, &shared.limits) => {
@@ -80,6 +85,13 @@ where
                 // An idle connection ends here and now, one that works after its answer.
                 draining = true;
                 connection.as_mut().graceful_shutdown();
+                grace.as_mut().reset(Instant::now() + GRACE);
+            }
+            () = grace.as_mut(), if draining => {
+                if pulse.is_idle() {
+                    return;
+                }
+                grace.as_mut().reset(Instant::now() + GRACE);
             }
         }
     }
