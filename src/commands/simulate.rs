@@ -8,7 +8,7 @@ use crate::cli::{Simulate, Simulated};
 use crate::simulator::{self, Options};
 use crate::web::listen::Address;
 
-pub(super) fn run(flags: Simulate) -> Outcome {
+pub(super) fn run(flags: &Simulate) -> Outcome {
     let defaults = Options::default();
     let control_listen = match &flags.control_listen {
         Some(address) => Some(first(address)?),
@@ -32,7 +32,7 @@ pub(super) fn options(flags: &Simulated, speed: f64) -> Options {
 
 fn first(address: &Address) -> Result<SocketAddr, Failure> {
     address
-        .resolve()
+        .candidates()
         .map_err(Failure::running)?
         .first()
         .copied()
