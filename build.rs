@@ -1,26 +1,40 @@
-//! Tells the binary which compiler and which revision it comes from.
+//! Tells the program what it is built from.
 
-use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let rust_version = output(&rustc, &["--version"]).and_then(|line| line.split(' ').nth(1).map(str::to_owned));
-    // A source archive has no history: packagers give the revision themselves.
-    let revision = std::env::var("BUILD_REVISION")
+    println!("cargo:rerun-if-env-changed=CSP_EXPORTER_REVISION");
+    let revision = std::env::var("CSP_EXPORTER_REVISION")
         .ok()
         .filter(|revision| !revision.is_empty())
-        .or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
-    println!("cargo::rustc-env=BUILD_RUST_VERSION={}", rust_version.as_deref().unwrap_or("unknown"));
-    println!("cargo::rustc-env=BUILD_REVISION={}", revision.as_deref().unwrap_or("unknown"));
-    println!("cargo::rerun-if-env-changed=BUILD_REVISION");
-    println!("cargo::rerun-if-changed=build.rs");
-    if Path::new(".git/logs/HEAD").exists() {
-        println!("cargo::rerun-if-changed=.git/logs/HEAD");
-    }
+        .or_else(git_revision)
+        .unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo:rustc-env=CSP_EXPORTER_REVISION={revision}");
+
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let version = output(&rustc, &["--version"]);
+    let version = version.as_deref().and_then(|text| text.split(' ').nth(1)).unwrap_or("unknown");
+    println!("cargo:rustc-env=CSP_EXPORTER_RUST_VERSION={version}");
 }
 
+/// The checked-out commit; none outside of a repository or without git.
+fn git_revision() -> Option<String> {
+    // A packaged source folder may lie inside of somebody else's repository.
+    let root = output("git", &["rev-parse", "--show-toplevel"])?;
+    let here = std::env::current_dir().ok()?;
+    if std::fs::canonicalize(root).ok()? != std::fs::canonicalize(here).ok()? {
+        return None;
+    }
+    let head = output("git", &["rev-parse", "--git-path", "logs/HEAD"])?;
+    if std::path::Path::new(&head).exists() {
+        println!("cargo:rerun-if-changed={head}");
+    }
+    output("git", &["rev-parse", "--short=12", "HEAD"])
+}
+
+/// What a program prints, when it succeeds.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -2,16 +2,16 @@
 
 /// The version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The revision of the source; `unknown` when built outside of a repository and without `BUILD_REVISION`.
-pub const REVISION: &str = env!("BUILD_REVISION");
+/// The revision of the source; `unknown` when built outside of a repository and without `CSP_EXPORTER_REVISION`.
+pub const REVISION: &str = env!("CSP_EXPORTER_REVISION");
 /// The compiler's version.
-pub const RUST_VERSION: &str = env!("BUILD_RUST_VERSION");
+pub const RUST_VERSION: &str = env!("CSP_EXPORTER_RUST_VERSION");
 /// What `--version` shows behind the name.
 pub const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",
-    env!("BUILD_REVISION"),
+    env!("CSP_EXPORTER_REVISION"),
     ", rust ",
-    env!("BUILD_RUST_VERSION"),
+    env!("CSP_EXPORTER_RUST_VERSION"),
     ")"
 );

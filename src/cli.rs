@@ -2,7 +2,6 @@
 
 pub mod check;
 mod demo;
-mod listen;
 mod serve;
 
 #[cfg(test)]
@@ -19,8 +18,7 @@ use crate::build_info::LONG_VERSION;
 use crate::logging::{Format, Level};
 use crate::shard::Shard;
 
-pub use demo::{Demo, Scenario, Simulate, Simulated};
-pub use listen::ListenAddress;
+pub use demo::{Demo, Simulate, Simulated};
 pub use serve::{Serve, Web};
 
 /// Exit code of a failure while running.

@@ -163,7 +163,7 @@ impl Lifecycle {
                     removals.push((organization.id(), organization.number()));
                 }
                 Kept::Changed(write, lock) => {
-                    writes.push(write);
+                    writes.push(*write);
                     locked.push((organization, lock));
                 }
                 Kept::Unchanged => {}

@@ -22,7 +22,7 @@ impl Shard {
     }
 
     /// Reads `2/5`, or `auto/5`, where the index is the trailing ordinal of the host name plus one, as a
-    /// Kubernetes StatefulSet numbers its pods.
+    /// Kubernetes `StatefulSet` numbers its pods.
     ///
     /// # Errors
     ///

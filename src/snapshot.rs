@@ -1,13 +1,17 @@
 //! What a scrape and the status page see: immutable, replaced as a whole.
 
+mod board;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::census::{Status, View};
 use crate::config::Organization;
 use crate::csp::{Error, Reason};
-use crate::histogram::Histogram;
+use crate::lifecycle::Tally;
 use crate::time::Millis;
+
+pub use board::Board;
 
 /// How current an organization's data is, as the label `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,40 +86,25 @@ pub struct OrganizationStatus {
     pub last_error: Option<(Millis, Error)>,
 }
 
-/// What comparing the polls of one organization has counted so far.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lifecycle {
-    /// Events, in the order of [`Lifecycle::EVENTS`].
-    pub events: [u64; Self::EVENTS.len()],
-    /// Seconds from generation to redemption, of redemptions seen as events; has [`Lifecycle::BOUNDS`].
-    pub redemption_duration: Histogram,
-}
-
-impl Lifecycle {
-    /// Values of the label `event`.
-    pub const EVENTS: [&str; 5] = ["generated", "redeemed", "revoked", "expired", "vanished"];
-
-    /// Classic bounds of the redemption duration in seconds: from a minute, for people who wait for the mail, to
-    /// a quarter of a year, with the steps of the age labels (1, 3, 7 and 30 days) among them.
-    pub const BOUNDS: &[f64] = &[
-        60.0,
-        300.0,
-        900.0,
-        3_600.0,
-        14_400.0,
-        43_200.0,
-        86_400.0,
-        259_200.0,
-        604_800.0,
-        1_209_600.0,
-        2_592_000.0,
-        7_776_000.0,
-    ];
-}
-
-impl Default for Lifecycle {
-    fn default() -> Self {
-        Self { events: [0; Self::EVENTS.len()], redemption_duration: Histogram::new(Self::BOUNDS) }
+impl OrganizationStatus {
+    /// What there is to show of an organization at `now`.
+    #[must_use]
+    pub fn of(entry: &OrganizationSnapshot, now: Millis) -> Self {
+        let view = entry.visible_view(now);
+        Self {
+            name: entry.organization.name.clone(),
+            id: entry.organization.id.clone(),
+            display_name: entry.display_name.clone(),
+            state: entry.data_state(now),
+            up: entry.up,
+            consecutive_failures: entry.consecutive_failures,
+            last_attempt: entry.last_attempt,
+            last_success: entry.last_success,
+            next_poll: entry.next_poll,
+            counts: view.map(|view| view.by_status),
+            pending_by_age: view.map(|view| view.pending_by_age),
+            last_error: entry.last_error.clone(),
+        }
     }
 }
 
@@ -146,13 +135,34 @@ pub struct OrganizationSnapshot {
     pub next_poll: Option<Millis>,
     /// The last failure since the last success, with its moment.
     pub last_error: Option<(Millis, Error)>,
-    /// What comparing polls has counted; `None` until the first good poll has set the baseline, or where it is off.
-    pub lifecycle: Option<Arc<Lifecycle>>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
+    /// What happened to its invitations so far, in this process and in those before it that left their state.
+    pub lifecycle: Arc<Tally>,
 }
 
 impl OrganizationSnapshot {
+    /// An organization that was never polled by this process; `lifecycle` is what an earlier one left.
+    #[must_use]
+    pub fn new(organization: Arc<Organization>, lifecycle: Arc<Tally>) -> Self {
+        Self {
+            organization,
+            display_name: None,
+            view: None,
+            last_success: None,
+            last_attempt: None,
+            up: None,
+            duration: None,
+            polls: 0,
+            failures: [0; Reason::ALL.len()],
+            consecutive_failures: 0,
+            next_poll: None,
+            last_error: None,
+            access_token_expiration: None,
+            lifecycle,
+        }
+    }
+
     /// How current the data is at `now`.
     #[must_use]
     pub fn data_state(&self, now: Millis) -> DataState {
@@ -186,4 +196,45 @@ pub struct Snapshot {
     pub organizations: Vec<Arc<OrganizationSnapshot>>,
     /// When each long-lived API token runs out, by the credential's name, where the service tells.
     pub api_token_expirations: Vec<(String, Millis)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Credential, CredentialKind, Secret};
+
+    fn entry(last_success: Option<i64>, up: Option<bool>) -> OrganizationSnapshot {
+        let token = Secret::File("/nowhere".into());
+        let organization = Organization {
+            id: "id".to_owned(),
+            name: "name".to_owned(),
+            credential: Arc::new(Credential { name: "c".to_owned(), kind: CredentialKind::ApiToken { token } }),
+            interval: Duration::from_secs(60),
+            deadline: Duration::from_secs(48),
+            stale_after: Duration::from_secs(240),
+        };
+        OrganizationSnapshot {
+            last_success: last_success.map(Millis),
+            view: last_success.map(|at| Arc::new(View::empty(Millis(at)))),
+            up,
+            ..OrganizationSnapshot::new(Arc::new(organization), Arc::default())
+        }
+    }
+
+    #[test]
+    fn data_is_waiting_then_fresh_then_held_then_withdrawn() {
+        let at = |entry: &OrganizationSnapshot, now| {
+            (entry.data_state(Millis(now)), entry.visible_view(Millis(now)).is_some())
+        };
+        assert_eq!(at(&entry(None, None), 0), (DataState::Waiting, false));
+        assert_eq!(at(&entry(None, Some(false)), i64::MAX), (DataState::Waiting, false));
+        let fresh = entry(Some(1_000), Some(true));
+        assert_eq!(at(&fresh, 1_000), (DataState::Fresh, true));
+        assert_eq!(at(&fresh, 241_000), (DataState::Fresh, true));
+        assert_eq!(at(&fresh, 241_001), (DataState::Withdrawn, false));
+        assert_eq!(at(&fresh, 0), (DataState::Fresh, true), "a clock that was set back");
+        let held = entry(Some(1_000), Some(false));
+        assert_eq!(at(&held, 2_000), (DataState::Held, true));
+        assert_eq!(at(&held, 241_001), (DataState::Withdrawn, false));
+    }
 }

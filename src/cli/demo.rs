@@ -1,46 +1,14 @@
 //! Flags of `demo` and `simulate`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{ListenAddress, Log, Web};
+use super::{Log, Web};
 use crate::build_info::LONG_VERSION;
-
-/// What the simulated API does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Scenario {
-    /// Everything works
-    Steady,
-    /// 429 after 429
-    RateLimitStorm,
-    /// 5xx, then refused connections
-    Outage,
-    /// Each answer takes long
-    Slow,
-    /// Credentials stop to work
-    CredentialsRevoked,
-    /// Answers that are not what was promised
-    Malformed,
-    /// Very long lists
-    Large,
-}
-
-impl Scenario {
-    /// The name on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Steady => "steady",
-            Self::RateLimitStorm => "rate-limit-storm",
-            Self::Outage => "outage",
-            Self::Slow => "slow",
-            Self::CredentialsRevoked => "credentials-revoked",
-            Self::Malformed => "malformed",
-            Self::Large => "large",
-        }
-    }
-}
+use crate::simulator::Scenario;
+use crate::web::listen::Address;
 
 /// Flags that shape the simulated API.
 #[derive(Debug, Clone, Args)]
@@ -77,7 +45,7 @@ pub struct Demo {
         value_delimiter = ',',
         default_value = "localhost:10094"
     )]
-    pub listen_addresses: Vec<ListenAddress>,
+    pub listen_addresses: Vec<Address>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub web: Web,
@@ -94,11 +62,11 @@ pub struct Demo {
 #[command(version = LONG_VERSION)]
 pub struct Simulate {
     /// Address of the simulated API; port 0 takes a free one
-    #[arg(long = "listen", value_name = "[HOST]:PORT", default_value = "127.0.0.1:0")]
-    pub listen: ListenAddress,
+    #[arg(long = "listen", value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
     /// Address of the control endpoint, a loopback one
-    #[arg(long = "control.listen", value_name = "[HOST]:PORT")]
-    pub control_listen: Option<ListenAddress>,
+    #[arg(long = "control.listen", value_name = "IP:PORT")]
+    pub control_listen: Option<SocketAddr>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub simulated: Simulated,

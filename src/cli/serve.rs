@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ConfigFile, ListenAddress, Log, Sharding};
+use super::{ConfigFile, Log, Sharding};
 use crate::build_info::LONG_VERSION;
+use crate::web::listen::Address;
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct Serve {
         value_delimiter = ',',
         default_value = ":10094"
     )]
-    pub listen_addresses: Vec<ListenAddress>,
+    pub listen_addresses: Vec<Address>,
     /// Serve on the sockets that systemd hands over instead
     #[arg(
         long = "web.systemd-socket",
@@ -66,7 +67,7 @@ pub struct Web {
         env = "CSP_EXPORTER_WEB_PROBE_LISTEN_ADDRESS",
         value_name = "[HOST]:PORT"
     )]
-    pub probe_listen_address: Option<ListenAddress>,
+    pub probe_listen_address: Option<Address>,
     /// Scrapes at once, further ones get 503; 0 is no limit
     #[arg(long = "web.max-requests", env = "CSP_EXPORTER_WEB_MAX_REQUESTS", value_name = "N", default_value_t = 40)]
     pub max_requests: usize,

@@ -98,25 +98,3 @@ fn scenarios_are_read_by_the_name_that_they_show() {
         assert_eq!(demo.simulated.scenario.as_str(), name);
     }
 }
-
-#[test]
-fn listen_addresses_say_what_they_bind_and_what_is_wrong() {
-    let addresses = |text: &str| {
-        text.parse().map(|a: ListenAddress| a.addresses().iter().map(ToString::to_string).collect::<Vec<_>>())
-    };
-    assert_eq!(addresses("127.0.0.1:0").unwrap(), ["127.0.0.1:0"]);
-    assert_eq!(addresses("[::1]:8080").unwrap(), ["[::1]:8080"]);
-    assert_eq!(addresses("localhost:1").unwrap(), ["127.0.0.1:1", "[::1]:1"]);
-    assert_eq!(addresses(":10094").unwrap(), ["[::]:10094"]);
-    for (text, part) in [
-        ("10094", "port is missing"),
-        ("localhost:", "port must be a number"),
-        ("localhost:+1", "port must be a number"),
-        (":70000", "at most 65535"),
-        ("::1:80", "needs brackets"),
-        ("[nope]:80", "not an IPv6 address"),
-        ("example.com:80", "host name other than localhost"),
-    ] {
-        assert!(addresses(text).unwrap_err().contains(part), "{text}");
-    }
-}

@@ -59,6 +59,7 @@ impl Sender {
         let result = timeout_at(limit, self.exchange(operation, request, &mut progress, sink)).await;
         let took = start.elapsed();
         let Progress { status, request_id, bytes } = progress;
+        tracing::debug!(%operation, status, bytes, ?took, request_id, "attempt ended");
         self.observer.duration(operation, took, request_id.as_deref());
         self.observer.bytes(operation, bytes);
         let result = result.unwrap_or_else(|_| {

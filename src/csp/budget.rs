@@ -75,6 +75,9 @@ impl Budget {
         observer: &dyn Observer,
     ) -> Result<OwnedSemaphorePermit, Denied> {
         let start = Instant::now();
+        if start >= deadline {
+            return Err(Denied::Deadline);
+        }
         let admitted = timeout_at(deadline, self.wait(deadline)).await;
         let admitted = admitted.unwrap_or_else(|_| {
             self.pause_is_before(deadline)?;
@@ -190,6 +193,12 @@ mod tests {
         assert_eq!(budget.admit(soon, &NoObserver).await.unwrap_err(), Denied::Deadline);
         drop(place);
         assert!(budget.admit(soon + Duration::from_secs(1), &NoObserver).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_let_in_after_the_deadline() {
+        let budget = Budget::new(None, 1);
+        assert_eq!(budget.admit(Instant::now(), &NoObserver).await.unwrap_err(), Denied::Deadline);
     }
 
     #[tokio::test(start_paused = true)]

@@ -44,9 +44,13 @@ pub(super) struct CallError {
 const BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.
 const CAP: Duration = Duration::from_secs(15);
-/// Without `Retry-After` there is no reason to hold back the other organizations for longer, and no
-/// answer may stop them for longer than this: a service that asks for hours is asked again every minute.
+/// One refused organization holds the others back for no longer than this: a service that asks for hours is
+/// asked again every minute.
 const MAX_SHARED_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a call takes another token because the last one ran out unused. More of them mean tokens that
+/// live shorter than an exchange takes, and nothing but exchanges would ever be sent.
+const MAX_RENEWALS: u32 = 4;
 
 /// The attempts of one call.
 pub(super) struct Attempts<'a> {
@@ -58,6 +62,7 @@ pub(super) struct Attempts<'a> {
     made: u32,
     limit: u32,
     reauthorized: bool,
+    renewals: u32,
 }
 
 impl<'a> Attempts<'a> {
@@ -69,7 +74,8 @@ impl<'a> Attempts<'a> {
         limit: u32,
     ) -> Self {
         let left = deadline.saturating_duration_since(Instant::now());
-        Self { budget, observer, operation, deadline, base: BASE.min(left / 10), made: 0, limit, reauthorized: false }
+        let base = BASE.min(left / 10);
+        Self { budget, observer, operation, deadline, base, made: 0, limit, reauthorized: false, renewals: 0 }
     }
 
     /// Waits until the next attempt may be made.
@@ -80,7 +86,10 @@ impl<'a> Attempts<'a> {
         let Failure { error, retry } = failure;
         let left = self.deadline.saturating_duration_since(Instant::now());
         match retry {
-            Retry::Renew if !left.is_zero() => return Ok(()),
+            Retry::Renew if !left.is_zero() && self.renewals < MAX_RENEWALS => {
+                self.renewals += 1;
+                return Ok(());
+            }
             Retry::Reauthorize if !self.reauthorized && !left.is_zero() => self.reauthorized = true,
             Retry::Never | Retry::OutOfTime | Retry::Renew | Retry::Reauthorize => {
                 return Err(CallError { error, by_deadline: left.is_zero() || retry == Retry::OutOfTime });
@@ -186,6 +195,16 @@ mod tests {
         assert!(attempts.after(failure(Retry::Reauthorize)).await.is_ok());
         assert!(attempts.after(failure(Retry::BackOff)).await.is_ok());
         assert!(attempts.after(failure(Retry::Reauthorize)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_never_live_long_enough_end_the_call() {
+        let budget = Budget::new(None, 8);
+        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        for _ in 0..MAX_RENEWALS {
+            assert!(attempts.after(failure(Retry::Renew)).await.is_ok());
+        }
+        assert!(attempts.after(failure(Retry::Renew)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

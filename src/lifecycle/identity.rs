@@ -32,22 +32,18 @@ impl IdentityKey {
     #[must_use]
     pub fn identify(&self, ref_link: Option<&str>, username: &str, generated_at: Option<Millis>) -> Identity {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        let anonymous = match ref_link.filter(|link| !link.is_empty()) {
-            Some(link) => {
-                // The first byte keeps the two kinds of input apart.
-                hasher.update(b"r").update(link.as_bytes());
-                false
-            }
-            None => {
-                let generated_at = generated_at.map_or(i64::MIN, |at| at.0);
-                hasher.update(b"u").update(&generated_at.to_le_bytes());
-                hasher.update(username.trim().to_lowercase().as_bytes());
-                true
-            }
-        };
+        let ref_link = ref_link.filter(|link| !link.is_empty());
+        // The first byte keeps the two kinds of input apart.
+        if let Some(link) = ref_link {
+            hasher.update(b"r").update(link.as_bytes());
+        } else {
+            let generated_at = generated_at.map_or(i64::MIN, |at| at.0);
+            hasher.update(b"u").update(&generated_at.to_le_bytes());
+            hasher.update(username.trim().to_lowercase().as_bytes());
+        }
         let mut bytes = [0; 16];
         hasher.finalize_xof().fill(&mut bytes);
-        bytes[15] = (bytes[15] & !Identity::ANONYMOUS) | u8::from(anonymous);
+        bytes[15] = (bytes[15] & !Identity::ANONYMOUS) | u8::from(ref_link.is_none());
         Identity(bytes)
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct State {
 pub(super) enum Kept<'a> {
     Unchanged,
     /// What to write, and the lock that has to be held until it is written: a poll in between would be undone.
-    Changed(Write, MutexGuard<'a, State>),
+    Changed(Box<Write>, MutexGuard<'a, State>),
     Dropped,
 }
 
@@ -77,9 +77,9 @@ impl Organization {
             return None;
         }
         let changes = state.ledger.observe(sightings.take()?);
-        let changed = !changes.is_empty();
+        let is_news = !changes.is_empty();
         if let Some(store) = store {
-            if changed || self.lacks(store) {
+            if is_news || self.lacks(store) {
                 self.write(&state, Some(changes), store, now);
             } else if store.is_due(now) {
                 store.commit(Vec::new(), Vec::new(), now);
@@ -87,7 +87,7 @@ impl Organization {
         }
         let mut published = self.published.lock();
         match &*published {
-            Some(tally) if !changed => Some(tally.clone()),
+            Some(tally) if !is_news => Some(tally.clone()),
             _ => Some(published.insert(Arc::new(state.ledger.tally().clone())).clone()),
         }
     }
@@ -106,7 +106,7 @@ impl Organization {
             return Kept::Unchanged;
         }
         match store.filter(|_| state.ledger.is_baselined()) {
-            Some(store) => Kept::Changed(self.to_write(&state, None, store), state),
+            Some(store) => Kept::Changed(Box::new(self.to_write(&state, None, store)), state),
             None => Kept::Unchanged,
         }
     }

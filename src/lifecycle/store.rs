@@ -10,7 +10,7 @@
 //! that outlives a caller.
 //!
 //! **Trouble.** A file that this version can't read is moved aside, never deleted, and a fresh one is begun. A
-//! disk that refuses is left alone for [`RETRY_PAUSE`] at a time; the caller keeps what was not written and puts
+//! disk that refuses is left alone for a few seconds at a time; the caller keeps what was not written and puts
 //! it again in full.
 
 use std::path::{Path, PathBuf};
@@ -27,17 +27,17 @@ mod disk;
 mod failure;
 mod folder;
 mod record;
+mod slot;
 #[cfg(test)]
 mod tests;
 
 use disk::{Disk, Opener};
 pub(super) use disk::{Put, Stored};
-use failure::{Failure, guard};
+use failure::Failure;
 use folder::Folder;
 use record::Row;
+use slot::{Attached, Slot};
 
-/// How long a disk that refused is left alone: opening the file checks it whole. Milliseconds.
-const RETRY_PAUSE: i64 = 5_000;
 /// How exactly the file knows when this process was last alive. Milliseconds.
 const HEARTBEAT: i64 = 60_000;
 
@@ -94,7 +94,6 @@ impl Write {
 #[derive(Debug)]
 pub(super) struct Store {
     key: IdentityKey,
-    opener: Opener,
     pending: Mutex<Vec<Arc<Write>>>,
     slot: Mutex<Slot>,
     /// Which file it is: goes up when a fresh one is begun, so that each organization is put in full again.
@@ -102,17 +101,6 @@ pub(super) struct Store {
     healthy: AtomicBool,
     was_reset: AtomicBool,
     alive_at: AtomicI64,
-}
-
-/// The disk, and what to do about it.
-#[derive(Debug)]
-struct Slot {
-    folder: Folder,
-    disk: Option<Disk>,
-    refused_at: Option<Millis>,
-    /// Dropped organizations that the file still has.
-    removals: Vec<(Arc<str>, u32)>,
-    closed: bool,
 }
 
 impl Store {
@@ -124,41 +112,37 @@ impl Store {
     fn open_with(path: &Path, now: Millis, opener: Opener) -> Result<Opened, OpenError> {
         let mut folder = Folder::new(path);
         let lock = folder.acquire()?;
-        let slot = Slot { folder, disk: None, refused_at: None, removals: Vec::new(), closed: false };
+        let mut slot = Slot::new(folder, opener);
         let mut store = Self {
             key: IdentityKey::random(),
-            opener,
             pending: Mutex::default(),
-            slot: Mutex::new(slot),
+            slot: Mutex::new(Slot::new(Folder::new(path), disk::opener())),
             generation: AtomicU64::new(1),
             healthy: AtomicBool::new(true),
             was_reset: AtomicBool::new(false),
             alive_at: AtomicI64::new(now.0),
         };
-        let mut slot = store.slot.lock();
-        let attached = match lock {
-            Ok(()) => store.attach(&mut slot, None, now),
+        let read = match lock {
+            Ok(()) => slot.read(&store.key, now),
             Err(error) => Err(Failure::Unavailable(error.to_string())),
         };
-        let state = match attached {
+        store.was_reset = AtomicBool::new(slot.was_set_aside());
+        let state = match read {
             Ok(state) => state,
             Err(Failure::InUse) => return Err(OpenError::InUse(path.to_owned())),
             Err(failure) => {
                 store.refuse(&mut slot, &failure, now);
                 // What can't be written can perhaps be read: a restart on a full disk then loses nothing.
-                let copy = Disk::open_copy(&slot.folder.state()).and_then(|copy| copy.load());
-                // Not known to be the same file when the disk is back: everything is put again.
-                store.generation.fetch_add(1, Ordering::Relaxed);
-                copy.ok()
+                Disk::open_copy(&slot.folder.state()).and_then(|copy| copy.load()).ok()
             }
         };
-        drop(slot);
         let (mut alive_at, mut organizations) = (None, Vec::new());
         if let Some(state) = state {
             store.key = state.key;
             alive_at = Some(state.alive_at);
             organizations = state.organizations;
         }
+        store.slot = Mutex::new(slot);
         Ok(Opened { store, alive_at, organizations })
     }
 
@@ -208,70 +192,22 @@ impl Store {
     /// Lets go of the file and the folder; later writes are refused.
     pub(super) fn close(&self) {
         let mut slot = self.slot.lock();
-        slot.closed = true;
-        detach(&mut slot);
-        slot.folder.release();
+        slot.close();
     }
 
     fn write(&self, slot: &mut Slot, batch: &[Arc<Write>], now: Millis) -> Result<(), Failure> {
-        if slot.closed {
-            return Err(Failure::Unavailable("the state is closed".to_owned()));
+        let found = slot.attach(&self.key, now);
+        self.was_reset.fetch_or(slot.was_set_aside(), Ordering::Relaxed);
+        if found? == Attached::Begun {
+            self.generation.fetch_add(1, Ordering::Relaxed);
         }
-        if slot.disk.is_none() {
-            if slot.refused_at.is_some_and(|at| (0..RETRY_PAUSE).contains(&now.since(at))) {
-                return Err(Failure::Unavailable("the disk is left alone for a moment".to_owned()));
-            }
-            self.attach(slot, Some(&self.key), now)?;
-        }
-        let Some(disk) = &slot.disk else { return Err(Failure::Unavailable("no file is open".to_owned())) };
         let generation = self.generation();
         let fitting = || batch.iter().filter(|write| write.fits(generation));
-        disk.commit(&slot.removals, fitting().map(|write| (&*write.id, &write.row, &write.put)), now)?;
+        slot.commit(fitting().map(|write| (&*write.id, &write.row, &write.put)), now)?;
         for write in fitting() {
             write.written_to.store(generation, Ordering::Relaxed);
         }
-        slot.removals.clear();
         Ok(())
-    }
-
-    /// Opens the file, or begins one, and reads it where no `key` is expected yet. What is unusable, or has
-    /// another key than this process works with, is set aside.
-    fn attach(&self, slot: &mut Slot, key: Option<&IdentityKey>, now: Millis) -> Result<Option<disk::State>, Failure> {
-        slot.folder.acquire().map_err(|_| Failure::InUse)??;
-        let path = slot.folder.state();
-        if path.exists() {
-            let opened = Disk::open(&path, &self.opener).and_then(|disk| match key {
-                None => Ok((Some(disk.load()?), disk)),
-                Some(key) if disk.key()? == *key => Ok((None, disk)),
-                Some(_) => Err(Failure::unusable("it is of another process's making")),
-            });
-            match opened {
-                Ok((state, disk)) => {
-                    slot.disk = Some(disk);
-                    return Ok(state);
-                }
-                Err(Failure::Unusable(reason)) => {
-                    let aside = slot.folder.set_aside()?;
-                    self.was_reset.store(true, Ordering::Relaxed);
-                    tracing::error!(
-                        file = %path.display(), set_aside = %aside.display(), reason,
-                        "the stored state is not usable and was set aside; lifecycle counters that only it had start anew"
-                    );
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        // Left behind by a crash before it became the state.
-        match std::fs::remove_file(slot.folder.new_state()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let disk = Disk::create(&slot.folder.new_state(), &self.opener, &self.key, now)?;
-        slot.folder.install()?;
-        slot.disk = Some(disk);
-        slot.removals.clear();
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        Ok(None)
     }
 
     fn recover(&self, slot: &mut Slot, now: Millis) {
@@ -284,23 +220,15 @@ impl Store {
 
     /// Takes note that nothing was written. After an error redb wants its file opened anew.
     fn refuse(&self, slot: &mut Slot, failure: &Failure, now: Millis) {
-        detach(slot);
-        if self.healthy.swap(false, Ordering::Relaxed) && !slot.closed {
+        slot.detach();
+        if !slot.is_left_alone(now) {
             slot.refused_at = Some(now);
+        }
+        if self.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!(
                 error = %failure, file = %slot.folder.state().display(),
                 "the state folder does not take what is written; lifecycle counters go on in memory alone"
             );
-        } else if slot.refused_at.is_none_or(|at| !(0..RETRY_PAUSE).contains(&now.since(at))) {
-            slot.refused_at = Some(now);
         }
-    }
-}
-
-/// Closes the file. Closing writes, too, so it may fail or panic; the file is as good as after a crash then.
-fn detach(slot: &mut Slot) {
-    let disk = slot.disk.take();
-    if guard(|| Ok(drop(disk))).is_err() {
-        tracing::debug!("closing the state file failed");
     }
 }

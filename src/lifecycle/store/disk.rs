@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::backends::InMemoryBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::lifecycle::identity::{Identity, IdentityKey};
@@ -26,7 +28,9 @@ const CACHE_BYTES: usize = 8 << 20;
 
 /// How a database file is opened or created; tests put faults in here.
 #[derive(Clone)]
-pub(super) struct Opener(pub(super) Arc<dyn Fn(&Path) -> Result<Database, redb::DatabaseError> + Send + Sync>);
+pub(super) struct Opener(pub(super) Arc<Open>);
+
+type Open = dyn Fn(&Path) -> Result<Database, redb::DatabaseError> + Send + Sync;
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +40,11 @@ impl fmt::Debug for Opener {
 
 /// How it is opened in production.
 pub(super) fn opener() -> Opener {
-    Opener(Arc::new(|path| builder().create(path)))
+    Opener(Arc::new(|path| {
+        // Whoever reads the key can test guesses against the identities.
+        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        builder().create_with_backend(FileBackend::new(file)?)
+    }))
 }
 
 /// Settings of the database. A whole check at each start is cheap beside what wrong counters cost.
