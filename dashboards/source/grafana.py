@@ -113,7 +113,7 @@ def lines(title, description, targets, *, stack=False, bars=False, fill=10, lege
 
 def table(title, description, targets, *, sort=None, descending=True, **more):
     """A table; `sort` names the column that comes first, largest or smallest value first."""
-    options = {"cellHeight": "sm", "showHeader": True, "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}}
+    options = {"cellHeight": "sm", "showHeader": True}
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": descending}]
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}
@@ -182,7 +182,7 @@ def _layout(panels):
 
 def _variable(name, label, source):
     return {
-        "name": name, "label": label, "type": "query", "datasource": DATASOURCE, "definition": source,
+        "name": name, "label": label, "type": "query", "datasource": DATASOURCE,
         "query": {"qryType": 1, "query": source, "refId": f"variable-{name}"},
         "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2, "sort": 1, "hide": 0, "regex": "", "skipUrlSync": False,
         "options": [], "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
@@ -190,9 +190,12 @@ def _variable(name, label, source):
 
 
 def _annotation(name, color, expression, title):
+    # The query stands twice: older releases read it beside the target, newer ones in it.
+    expression = promql(expression)
     return {
-        "name": name, "enable": True, "hide": False, "iconColor": color, "datasource": DATASOURCE,
-        "target": {"datasource": DATASOURCE, "editorMode": "code", "expr": promql(expression), "refId": name.split()[-1]},
+        "name": name, "enable": True, "hide": False, "iconColor": color, "datasource": DATASOURCE, "expr": expression,
+        "target": {"datasource": DATASOURCE, "editorMode": "code", "expr": expression, "refId": name.split()[-1],
+                   "limit": 100, "matchAny": False, "tags": [], "type": "dashboard"},
         "titleFormat": title, "tagKeys": "instance", "textFormat": "{{instance}}", "useValueForTime": True,
     }
 
@@ -222,7 +225,8 @@ def dashboard(uid, title, description, links, time_from, panels):
         "editable": False, "graphTooltip": 1, "fiscalYearStartMonth": 0, "liveNow": False, "preload": False, "refresh": "1m",
         "time": {"from": time_from, "to": "now"}, "timepicker": {}, "timezone": "browser", "weekStart": "", "links": links,
         "templating": {"list": [
-            {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}, "hide": 0,
+            {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0,
+             "current": {"selected": False, "text": "default", "value": "default"},
              "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": "", "skipUrlSync": False},
             _variable("job", "Job", "label_values(csp_exporter_build_info, job)"),
             _variable("instance", "Instance", 'label_values(csp_exporter_build_info{job=~"$job"}, instance)'),
