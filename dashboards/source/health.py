@@ -1,8 +1,8 @@
 """CSP API and exporter health, for the team that runs the exporter."""
 
-from grafana import (BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, column, dashboard, drill_down, heatmap, lines, link, merge, quantile, query, row, stat,
+from grafana import (BLUE, GREEN, ORANGE, RED, YELLOW, column, dashboard, drill_down, heatmap, lines, link, merge, quantile, query, row, stat,
                      steps, table)
-from shared import ALARMING, RAISED, data_states, freshness, poll_failures
+from shared import ALARMING, data_states, freshness, poll_failures
 
 REQUESTS = "sum(rate(csp_api_requests_total#{}[$__rate_interval]))"
 

@@ -1,6 +1,6 @@
 """Invitations: one organization."""
 
-from grafana import (BLUE, GREEN, GREY, ORANGE, RED, STATUS_COLORS, YELLOW, colors, column, dashboard, lines, link, merge, query, row, stat, steps, table)
+from grafana import STATUS_COLORS, colors, column, dashboard, lines, link, merge, query, row, stat, table
 from shared import RAISED, ages, by, data_states, freshness, headline, lapsed, lifecycle, poll_failures, time_left, time_to_redeem
 
 

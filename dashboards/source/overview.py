@@ -1,12 +1,8 @@
 """Invitations: overview, for the team that invites people."""
 
-from grafana import (BLUE, EVENT_COLORS, GREEN, GREY, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, colors, column, dashboard, drill_down, lines, link,
+from grafana import (BLUE, EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, colors, column, dashboard, drill_down, lines, link,
                      merge, query, row, stat, steps, table)
-from shared import ages, by, data_states, events, headline, lapsed, lifecycle, time_left, time_to_redeem, total
-
-
-def per_organization(family, labels=""):
-    return f"max by (organization) (sum without (age, time_left) ({family}@{{{labels}}}))"
+from shared import ages, by, data_states, events, headline, lapsed, lifecycle, per_organization, time_left, time_to_redeem
 
 
 def organizations():

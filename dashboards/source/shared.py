@@ -4,16 +4,23 @@ A gauge of an organization is the maximum over the instances that show it and a 
 number, so that a pair of exporters counts once; see the recording rules.
 """
 
-from grafana import (AGE_COLORS, BLUE, EVENT_COLORS, GREEN, GREY, LEFT_COLORS, ORANGE, RED, STATE_COLORS, YELLOW, colors, lines, quantile,
+from grafana import (AGE_COLORS, EVENT_COLORS, GREEN, GREY, LEFT_COLORS, ORANGE, RED, STATE_COLORS, YELLOW, colors, lines, quantile,
                      query, stat, steps, timeline)
 
 RAISED = steps((GREEN, None), (ORANGE, 1))
 ALARMING = steps((GREEN, None), (RED, 1))
 
 
+def per_organization(family, labels=""):
+    """One number for each organization."""
+    selector = f"{family}@{{{labels}}}"
+    split = next((label for label in ("age", "time_left") if family.endswith(f"_by_{label}")), None)
+    return f"max by (organization) (sum without ({split}) ({selector}))" if split else f"max by (organization) ({selector})"
+
+
 def total(family, labels=""):
-    """All invitations of a family, over the chosen organizations."""
-    return f"sum(max by (organization) (sum without (age, time_left) ({family}@{{{labels}}})))"
+    """One number over the chosen organizations."""
+    return f"sum({per_organization(family, labels)})"
 
 
 def by(label, family, labels=""):
