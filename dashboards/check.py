@@ -52,6 +52,10 @@ def main():
                 problems += [f"{annotation['name']}: {problem}" for problem in promql.unknown_names(annotation["expr"], families)]
         expressions += [re.fullmatch(r"label_values\((.+), \w+\)", variable["query"]["query"])[1]
                         for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
+    for page, expression in rules.runbook_queries():
+        expressions.append(expression)
+        own = re.sub(rules.RECORDED, "", expression)
+        problems += [f"{page}: {problem}" for problem in promql.unknown_names(own, families) if own == expression]
     problems += promql.parse_errors(expressions)
     problems += rules.check(dashboards, families)
     files = [str(path) for path in sorted((HERE / "rules").glob("*.yaml"))]

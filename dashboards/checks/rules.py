@@ -70,6 +70,13 @@ def annotations(rule, uids):
             yield f"names the label {label}, which its result does not have"
 
 
+def runbook_queries():
+    """The queries of the runbooks by page: one starts at each line of a promql block that is neither indented nor a closing bracket."""
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        for block in re.findall(r"(?s)```promql\n(.*?)```", path.read_text(encoding="utf-8")):
+            yield from ((path.name, query.strip()) for query in re.split(r"\n(?=[^\s)])", block) if query.strip())
+
+
 def check(dashboards, families):
     """Every problem of the rules, their tests, runbooks and panels."""
     recorded = {rule.name: rule for rule in read(RULES / "recording.yaml")}
