@@ -13,7 +13,8 @@ BLUE, GREEN, YELLOW, ORANGE, RED, PURPLE, GREY = "blue", "green", "yellow", "ora
 STATUS_COLORS = {"available": BLUE, "expired": ORANGE, "redeemed": GREEN, "revoked": PURPLE, "unknown": GREY}
 EVENT_COLORS = {"generated": BLUE, "redeemed": GREEN, "expired": ORANGE, "revoked": PURPLE, "vanished": GREY}
 STATE_COLORS = {"fresh": GREEN, "held": YELLOW, "withdrawn": RED, "waiting": GREY}
-AGE_COLORS = {"0-1d": "#73bf69", "1-3d": "#b7c95c", "3-7d": "#fade2a", "7-30d": "#ff9830", "30d+": "#f2495c", "unknown": GREY}
+AGE_COLORS = {"0-1d": "#73bf69", "1-3d": "#b7c95c", "3-7d": "#fade2a", "7-30d": "#ff9830", "30d+": "#f2495c",
+              "unknown": GREY}
 LEFT_COLORS = {"0-1h": "#f2495c", "1-24h": "#ff9830", "1-3d": "#fade2a", "3-7d": "#b7c95c", "7d+": "#73bf69", "unknown": GREY}
 
 
@@ -91,7 +92,7 @@ def panel(kind, title, description, targets, *, w, h=8, unit="short", thresholds
     return result
 
 
-def stat(title, description, expression, *, w=3, h=4, trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
+def stat(title, description, expression, *, w=3, h=5, trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
     """One number, with its course behind it."""
     options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
@@ -116,7 +117,8 @@ def table(title, description, targets, *, sort=None, descending=True, **more):
     options = {"cellHeight": "sm", "showHeader": True}
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": descending}]
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False,
+              "minWidth": 70}
     return panel("table", title, description, [{**target, "instant": True, "range": False, "format": "table"} for target in targets],
                  options=options, custom=custom, **more)
 

@@ -31,7 +31,7 @@ def organizations():
                                         "Value #D": "Lapsed in a week", "Value #E": "Privileged", "Value #F": "External", "Value #G": "Duplicates"}),
                  overrides=[
                      column("Organization", links=[drill_down("__value.text")]),
-                     column("Trouble", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
+                     column("Trouble", unit="none", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
                             color={"mode": "thresholds"}),
                      *(column(name, **flagged) for name in ("Expiring in a day", "Lapsed in a week", "Privileged", "External", "Duplicates")),
                  ])
@@ -53,7 +53,7 @@ def build():
             lifecycle(12),
             bar_gauge("Funnel", "What became of invitations in the chosen time: how many were generated, and how many were redeemed, expired,"
                       " revoked or vanished meanwhile.",
-                      [query(events("$__range"), "{{event}}", instant=True)], w=6, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
+                      [query(events("$__range", event), event, instant=True) for event in EVENT_COLORS], w=6, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
             stat("Redeemed of all that ended", "Of the invitations that were redeemed, expired or revoked in the chosen time, the share that was redeemed.",
                  'sum(increase(csp_invitation_events_total@{event="redeemed"}[$__range]))'
                  ' / sum(increase(csp_invitation_events_total@{event=~"redeemed|expired|revoked"}[$__range]))', w=6, h=8, unit="percentunit",

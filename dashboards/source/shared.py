@@ -28,10 +28,15 @@ def by(label, family, labels=""):
     return f"sum by ({label}) (max by (organization, {label}) ({family}@{{{labels}}}))"
 
 
-def events(window, label="event"):
+def events(window, event):
     """Lifecycle events of a window, right for moved pods and for pairs."""
-    return (f"sum by ({label}) (sum by (organization, event) (increase(csp_invitation_events_total@{{}}[{window}]))"
-            " / on (organization) group_left () count by (organization) (csp_poll_interval_seconds@{}))")
+    return (f"sum(sum by (organization) (increase(csp_invitation_events_total@{{event=\"{event}\"}}[{window}]))"
+            " / on (organization) count by (organization) (csp_poll_interval_seconds@{}))")
+
+
+def buckets(family, label, names):
+    """One query for each value of a label that has an order of its own, so that legend and stack have it too."""
+    return [query(f'sum(max by (organization) ({family}@{{{label}="{name}"}}))', name) for name in names]
 
 
 def headline():
@@ -62,7 +67,7 @@ def lifecycle(w):
     return lines("Lifecycle per day",
                  "Invitations generated, redeemed, expired, revoked and vanished in each day (UTC). Counted from the differences between"
                  " polls: what the very first poll found is not an event. Values can have a fraction, because Prometheus extrapolates.",
-                 [query(events("1d"), "{{event}}", interval="1d")], w=w, bars=True, decimals=0, overrides=colors(EVENT_COLORS), legend="table")
+                 [query(events("1d", event), event, interval="1d") for event in EVENT_COLORS], w=w, bars=True, decimals=0, overrides=colors(EVENT_COLORS), legend="table")
 
 
 def time_to_redeem(w):
@@ -78,21 +83,21 @@ def time_to_redeem(w):
 def ages(w):
     """The pending by age, stacked."""
     return lines("Age of the pending", "Pending invitations by the time since their generation.",
-                 [query(by("age", "csp_invitations_pending_by_age"), "{{age}}")], w=w, stack=True, bars=True, overrides=colors(AGE_COLORS),
+                 buckets("csp_invitations_pending_by_age", "age", AGE_COLORS), w=w, stack=True, bars=True, overrides=colors(AGE_COLORS),
                  alerts=["CSPInvitationsPendingTooLong"])
 
 
 def time_left(w):
     """The pending by time to expiration, stacked."""
     return lines("Time left of the pending", "Pending invitations by the time to their expiration.",
-                 [query(by("time_left", "csp_invitations_pending_by_time_left"), "{{time_left}}")], w=w, stack=True, bars=True,
+                 buckets("csp_invitations_pending_by_time_left", "time_left", LEFT_COLORS), w=w, stack=True, bars=True,
                  overrides=colors(LEFT_COLORS), alerts=["CSPInvitationsExpiringSoon"])
 
 
 def lapsed(w):
     """Lost people by time since the expiration, stacked."""
     return lines("Lapsed without a new invitation", "People whose invitation expired and who have no newer one, by the time since the expiration.",
-                 [query(by("age", "csp_invitations_lapsed_by_age"), "{{age}}")], w=w, stack=True, bars=True, overrides=colors(AGE_COLORS),
+                 buckets("csp_invitations_lapsed_by_age", "age", [age for age in AGE_COLORS if age != "unknown"]), w=w, stack=True, bars=True, overrides=colors(AGE_COLORS),
                  alerts=["CSPInvitationsLapsed"])
 
 
