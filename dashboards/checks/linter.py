@@ -6,7 +6,7 @@ from checks.promql import labels_of, selectors, unknown_names
 
 DATASOURCES = {"$datasource", "${datasource}"}
 CORE_PANELS = {"row", "stat", "timeseries", "table", "bargauge", "heatmap", "state-timeline", "gauge", "barchart", "piechart", "text"}
-UNITS = {"none", "short", "percent", "percentunit", "s", "ms", "dtdurations", "dateTimeFromNow", "bytes", "Bps", "reqps", "ops", "bool_yes_no",
+UNITS = {"none", "short", "locale", "percent", "percentunit", "s", "ms", "dtdurations", "dateTimeFromNow", "bytes", "Bps", "reqps", "ops", "bool_yes_no",
          "bool", "bool_on_off"}
 RATE = re.compile(r"\b(i?rate)\s*\(\s*$")
 COUNTED = re.compile(r"\b(i?rate|increase)\s*\(\s*$")

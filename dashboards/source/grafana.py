@@ -92,12 +92,12 @@ def panel(kind, title, description, targets, *, w, h=8, unit="short", thresholds
     return result
 
 
-def stat(title, description, expression, *, w=3, h=5, trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
+def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
     """One number, with its course behind it."""
     options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
                "showPercentChange": False, "percentChangeColorMode": "standard"}
-    return panel("stat", title, description, [query(expression, more.pop("legend", ""), instant=instant)], w=w, h=h, options=options,
+    return panel("stat", title, description, [query(expression, more.pop("legend", ""), instant=instant)], w=w, h=h, unit=unit, options=options,
                  thresholds=thresholds or steps((BLUE, None)), links=links, **more)
 
 
@@ -112,7 +112,7 @@ def lines(title, description, targets, *, stack=False, bars=False, fill=10, lege
     return panel("timeseries", title, description, targets, custom=style, options=options, **more)
 
 
-def table(title, description, targets, *, sort=None, descending=True, **more):
+def table(title, description, targets, *, sort=None, descending=True, unit="locale", **more):
     """A table; `sort` names the column that comes first, largest or smallest value first."""
     options = {"cellHeight": "sm", "showHeader": True}
     if sort:
@@ -120,16 +120,16 @@ def table(title, description, targets, *, sort=None, descending=True, **more):
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False,
               "minWidth": 70}
     return panel("table", title, description, [{**target, "instant": True, "range": False, "format": "table"} for target in targets],
-                 options=options, custom=custom, **more)
+                 unit=unit, options=options, custom=custom, **more)
 
 
-def bar_gauge(title, description, targets, *, calc="lastNotNull", **more):
+def bar_gauge(title, description, targets, *, calc="lastNotNull", unit="locale", **more):
     """Horizontal bars, one per series."""
     options = {"displayMode": "basic", "orientation": "horizontal", "valueMode": "color", "showUnfilled": True, "minVizWidth": 8,
                "minVizHeight": 16, "namePlacement": "left", "sizing": "auto", "maxVizHeight": 300,
                "reduceOptions": {"calcs": [calc], "fields": "", "values": False},
                "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False}}
-    return panel("bargauge", title, description, targets, options=options, **more)
+    return panel("bargauge", title, description, targets, unit=unit, options=options, **more)
 
 
 def timeline(title, description, targets, **more):

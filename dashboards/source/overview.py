@@ -31,7 +31,7 @@ def organizations():
                                         "Value #D": "Lapsed in a week", "Value #E": "Privileged", "Value #F": "External", "Value #G": "Duplicates"}),
                  overrides=[
                      column("Organization", links=[drill_down("__value.text")]),
-                     column("Trouble", unit="none", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
+                     column("Trouble", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
                             color={"mode": "thresholds"}),
                      *(column(name, **flagged) for name in ("Expiring in a day", "Lapsed in a week", "Privileged", "External", "Duplicates")),
                  ])
