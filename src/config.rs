@@ -1,10 +1,27 @@
 //! The exporter's settings: typed, validated, and free of anything that prints a secret.
 
+pub mod document;
+
+mod api;
+mod credentials;
+mod environment;
+mod file;
+mod metrics;
+mod organizations;
+mod poll;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Problem, Problems};
+pub use environment::{VARIABLES, from_environment};
+pub use file::{known_keys, load, obtain, parse};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// Everything that the configuration file, or the environment in its place, can say.
@@ -108,7 +125,7 @@ impl Filter {
 }
 
 /// A credential: a name to speak of it, and where its secret is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     /// The configured name; shown, logged and exported.
     pub name: String,
@@ -117,7 +134,7 @@ pub struct Credential {
 }
 
 /// The two kinds of credentials that the upstream knows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialKind {
     /// A user's API token, for one organization.
     ApiToken {
@@ -142,8 +159,21 @@ pub enum Secret {
     Inline(SecretString),
 }
 
+/// Only for finding out what a reload changed.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) => a == b,
+            (Self::Inline(a), Self::Inline(b)) => a.expose_secret() == b.expose_secret(),
+            (Self::File(_), Self::Inline(_)) | (Self::Inline(_), Self::File(_)) => false,
+        }
+    }
+}
+
+impl Eq for Secret {}
+
 /// An organization to poll.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
     /// GUID, as configured.
     pub id: String,

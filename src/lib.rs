@@ -1,4 +1,4 @@
-//! Prometheus exporter for organization invitations of VMware Cloud Services
+//! Prometheus exporter for organization invitations of `VMware` Cloud Services
 //! (CSP, now Tanzu Platform Cloud Services).
 //!
 //! Data flows one way:
@@ -11,8 +11,20 @@
 //! set of the newest views, and a scrape reads one snapshot. Nothing is updated in place where a
 //! scrape can see it, so a scrape is never torn and vanished roles and groups vanish.
 
+pub mod build_info;
 pub mod census;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod csp;
+pub mod exporter;
+pub mod histogram;
+pub mod lifecycle;
+pub mod logging;
+pub mod metrics;
+pub mod poller;
+pub mod shard;
+pub mod simulator;
 pub mod snapshot;
 pub mod time;
+pub mod web;

@@ -1,12 +1,17 @@
 //! What a scrape and the status page see: immutable, replaced as a whole.
 
+mod board;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::census::{Status, View};
 use crate::config::Organization;
 use crate::csp::{Error, Reason};
+use crate::lifecycle::Tally;
 use crate::time::Millis;
+
+pub use board::Board;
 
 /// How current an organization's data is, as the label `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +86,28 @@ pub struct OrganizationStatus {
     pub last_error: Option<(Millis, Error)>,
 }
 
+impl OrganizationStatus {
+    /// What there is to show of an organization at `now`.
+    #[must_use]
+    pub fn of(entry: &OrganizationSnapshot, now: Millis) -> Self {
+        let view = entry.visible_view(now);
+        Self {
+            name: entry.organization.name.clone(),
+            id: entry.organization.id.clone(),
+            display_name: entry.display_name.clone(),
+            state: entry.data_state(now),
+            up: entry.up,
+            consecutive_failures: entry.consecutive_failures,
+            last_attempt: entry.last_attempt,
+            last_success: entry.last_success,
+            next_poll: entry.next_poll,
+            counts: view.map(|view| view.by_status),
+            pending_by_age: view.map(|view| view.pending_by_age),
+            last_error: entry.last_error.clone(),
+        }
+    }
+}
+
 /// Everything that is known of one organization after its newest poll.
 #[derive(Debug, Clone)]
 pub struct OrganizationSnapshot {
@@ -110,9 +137,32 @@ pub struct OrganizationSnapshot {
     pub last_error: Option<(Millis, Error)>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
+    /// What happened to its invitations so far, in this process and in those before it that left their state.
+    pub lifecycle: Arc<Tally>,
 }
 
 impl OrganizationSnapshot {
+    /// An organization that was never polled by this process; `lifecycle` is what an earlier one left.
+    #[must_use]
+    pub fn new(organization: Arc<Organization>, lifecycle: Arc<Tally>) -> Self {
+        Self {
+            organization,
+            display_name: None,
+            view: None,
+            last_success: None,
+            last_attempt: None,
+            up: None,
+            duration: None,
+            polls: 0,
+            failures: [0; Reason::ALL.len()],
+            consecutive_failures: 0,
+            next_poll: None,
+            last_error: None,
+            access_token_expiration: None,
+            lifecycle,
+        }
+    }
+
     /// How current the data is at `now`.
     #[must_use]
     pub fn data_state(&self, now: Millis) -> DataState {
@@ -146,4 +196,45 @@ pub struct Snapshot {
     pub organizations: Vec<Arc<OrganizationSnapshot>>,
     /// When each long-lived API token runs out, by the credential's name, where the service tells.
     pub api_token_expirations: Vec<(String, Millis)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Credential, CredentialKind, Secret};
+
+    fn entry(last_success: Option<i64>, up: Option<bool>) -> OrganizationSnapshot {
+        let token = Secret::File("/nowhere".into());
+        let organization = Organization {
+            id: "id".to_owned(),
+            name: "name".to_owned(),
+            credential: Arc::new(Credential { name: "c".to_owned(), kind: CredentialKind::ApiToken { token } }),
+            interval: Duration::from_secs(60),
+            deadline: Duration::from_secs(48),
+            stale_after: Duration::from_secs(240),
+        };
+        OrganizationSnapshot {
+            last_success: last_success.map(Millis),
+            view: last_success.map(|at| Arc::new(View::empty(Millis(at)))),
+            up,
+            ..OrganizationSnapshot::new(Arc::new(organization), Arc::default())
+        }
+    }
+
+    #[test]
+    fn data_is_waiting_then_fresh_then_held_then_withdrawn() {
+        let at = |entry: &OrganizationSnapshot, now| {
+            (entry.data_state(Millis(now)), entry.visible_view(Millis(now)).is_some())
+        };
+        assert_eq!(at(&entry(None, None), 0), (DataState::Waiting, false));
+        assert_eq!(at(&entry(None, Some(false)), i64::MAX), (DataState::Waiting, false));
+        let fresh = entry(Some(1_000), Some(true));
+        assert_eq!(at(&fresh, 1_000), (DataState::Fresh, true));
+        assert_eq!(at(&fresh, 241_000), (DataState::Fresh, true));
+        assert_eq!(at(&fresh, 241_001), (DataState::Withdrawn, false));
+        assert_eq!(at(&fresh, 0), (DataState::Fresh, true), "a clock that was set back");
+        let held = entry(Some(1_000), Some(false));
+        assert_eq!(at(&held, 2_000), (DataState::Held, true));
+        assert_eq!(at(&held, 241_001), (DataState::Withdrawn, false));
+    }
 }

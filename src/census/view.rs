@@ -171,3 +171,32 @@ pub struct View {
     /// Distinct groups that are inside `other`.
     pub folded_groups: u64,
 }
+
+impl View {
+    /// The view of an empty list.
+    #[must_use]
+    pub fn empty(at: Millis) -> Self {
+        Self {
+            at,
+            by_status: ByStatus::default(),
+            by_role: Vec::new(),
+            by_group: Vec::new(),
+            by_role_and_group: None,
+            privileged: ByStatus::default(),
+            external: None,
+            duplicates: 0,
+            lapsed_by_age: [0; LAPSED_AGES.len()],
+            pending_by_age: [0; PENDING_AGES.len()],
+            pending_by_time_left: [0; TIMES_LEFT.len()],
+            oldest_pending: None,
+            next_expiration: None,
+            last_generated: None,
+            last_redeemed: None,
+            last_revoked: None,
+            group_info: Vec::new(),
+            anomalies: [0; Anomaly::ALL.len()],
+            folded_roles: 0,
+            folded_groups: 0,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One element of the list, read leniently into reused buffers.
+
+mod fields;
+
+use super::json::{Cursor, Lenient, Span, Stop};
+use super::view::RoleKind;
+use fields::{Field, GroupField};
+
+/// A time in milliseconds, as far as the element tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Time {
+    /// Absent, `null` or `0`.
+    #[default]
+    NotSet,
+    /// Within the plausible range.
+    At(i64),
+    /// A number outside of 10¹¹ … 7·10¹² (1973 to 2191); counts as not set.
+    Implausible,
+    /// Not a number; counts as not set.
+    Malformed,
+}
+
+impl Time {
+    const PLAUSIBLE: std::ops::RangeInclusive<i64> = 100_000_000_000..=7_000_000_000_000;
+
+    /// The time, when it is set and plausible.
+    pub(super) fn millis(self) -> Option<i64> {
+        match self {
+            Self::At(millis) => Some(millis),
+            Self::NotSet | Self::Implausible | Self::Malformed => None,
+        }
+    }
+
+    /// A JSON number as a time. `1.7e12` is the same number as `1700000000000`; a fraction is no int64.
+    fn of_number(text: &str) -> Self {
+        let of_integer = |millis: i64| match millis {
+            0 => Self::NotSet,
+            millis if Self::PLAUSIBLE.contains(&millis) => Self::At(millis),
+            _ => Self::Implausible,
+        };
+        if let Ok(millis) = text.parse::<i64>() {
+            return of_integer(millis);
+        }
+        match text.parse::<f64>() {
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number within 2^53")]
+            Ok(number) if number.fract() == 0.0 && number.abs() < 9e15 => of_integer(number as i64),
+            Ok(number) if number.is_finite() && number.fract() != 0.0 => Self::Malformed,
+            _ => Self::Implausible,
+        }
+    }
+}
+
+/// A group that came expanded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Group {
+    pub(super) id: Lenient<Span>,
+    pub(super) display_name: Lenient<Span>,
+    pub(super) kind: Lenient<Span>,
+    pub(super) domain: Lenient<Span>,
+}
+
+/// What is used of one element. `invitationLink` is not among it: a secret that is never read cannot leak.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    text: String,
+    pub(super) is_object: bool,
+    pub(super) status: Lenient<Span>,
+    pub(super) username: Lenient<Span>,
+    pub(super) ref_link: Lenient<Span>,
+    pub(super) generated_at: Time,
+    pub(super) redeemed_at: Time,
+    pub(super) revoked_at: Time,
+    pub(super) expiration: Time,
+    roles: Vec<(Field, RoleKind, Span)>,
+    group_ids: Vec<Span>,
+    groups: Vec<Group>,
+    group_roles: Vec<Span>,
+    malformed_in_lists: [u64; Field::LISTS],
+}
+
+impl Element {
+    /// Reads one element; the former one is forgotten. On [`Stop`] the content is unspecified.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        self.reset();
+        self.is_object = cursor.peek()? == b'{';
+        if !self.is_object {
+            return cursor.skip();
+        }
+        cursor.object(|cursor, key| self.field(cursor, key))
+    }
+
+    /// The decoded text at a place.
+    pub(super) fn text(&self, span: Span) -> &str {
+        span.of(&self.text)
+    }
+
+    /// The text of a field, when it is set and not empty.
+    pub(super) fn non_empty(&self, field: Lenient<Span>) -> Option<&str> {
+        match field {
+            Lenient::Set(span) => Some(self.text(span)).filter(|text| !text.is_empty()),
+            Lenient::NotSet | Lenient::Malformed => None,
+        }
+    }
+
+    /// Every role that the invitation itself carries, repeats included.
+    pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, &str)> {
+        self.roles.iter().map(|(_, kind, span)| (*kind, self.text(*span))).filter(|(_, role)| !role.is_empty())
+    }
+
+    /// Every role that an expanded group brings, repeats included.
+    pub(super) fn group_roles(&self) -> impl Iterator<Item = &str> {
+        self.group_roles.iter().map(|span| self.text(*span))
+    }
+
+    /// The ids of groups that are listed without being expanded, repeats included.
+    pub(super) fn group_ids(&self) -> impl Iterator<Item = &str> {
+        self.group_ids.iter().map(|span| self.text(*span)).filter(|id| !id.is_empty())
+    }
+
+    /// The expanded groups that have an id, repeats included.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().filter_map(|group| Some((self.non_empty(group.id)?, group)))
+    }
+
+    /// How many fields held another type than promised; a whole element that is no object is one.
+    pub(super) fn malformed(&self) -> u64 {
+        if !self.is_object {
+            return 1;
+        }
+        let texts = [self.status, self.username, self.ref_link];
+        let times = self.times();
+        let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count();
+        let in_times = times.iter().filter(|time| **time == Time::Malformed).count();
+        (in_texts + in_times) as u64 + self.malformed_in_lists.iter().sum::<u64>()
+    }
+
+    /// How many times were outside of the plausible range.
+    pub(super) fn implausible(&self) -> u64 {
+        self.times().iter().filter(|time| **time == Time::Implausible).count() as u64
+    }
+
+    fn times(&self) -> [Time; 4] {
+        [self.generated_at, self.redeemed_at, self.revoked_at, self.expiration]
+    }
+
+    fn reset(&mut self) {
+        let Self {
+            text,
+            is_object,
+            status,
+            username,
+            ref_link,
+            generated_at,
+            redeemed_at,
+            revoked_at,
+            expiration,
+            roles,
+            group_ids,
+            groups,
+            group_roles,
+            malformed_in_lists,
+        } = self;
+        text.clear();
+        *is_object = false;
+        (*status, *username, *ref_link) = (Lenient::NotSet, Lenient::NotSet, Lenient::NotSet);
+        (*generated_at, *redeemed_at) = (Time::NotSet, Time::NotSet);
+        (*revoked_at, *expiration) = (Time::NotSet, Time::NotSet);
+        roles.clear();
+        group_ids.clear();
+        groups.clear();
+        group_roles.clear();
+        *malformed_in_lists = [0; Field::LISTS];
+    }
+
+    /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
+    fn field(&mut self, cursor: &mut Cursor<'_>, key: &str) -> Result<(), Stop> {
+        match key {
+            "status" => self.status = cursor.string(&mut self.text)?,
+            "username" => self.username = cursor.string(&mut self.text)?,
+            "refLink" => self.ref_link = cursor.string(&mut self.text)?,
+            "generatedAt" => self.generated_at = time(cursor)?,
+            "redeemedAt" => self.redeemed_at = time(cursor)?,
+            "revokedAt" => self.revoked_at = time(cursor)?,
+            "expirationTime" => self.expiration = time(cursor)?,
+            _ => match Field::of_key(key) {
+                Some(list) => self.list(cursor, list)?,
+                None => cursor.skip()?,
+            },
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, cursor: &mut Cursor<'_>, list: Field) -> Result<(), Stop> {
+        let mut malformed = 0;
+        match list {
+            Field::OrgRoleNames | Field::OrganizationRoles | Field::ServiceRoles | Field::CustomRoles => {
+                self.roles.retain(|(field, ..)| *field != list);
+                let kind = list.role_kind();
+                let Self { text, roles, .. } = self;
+                let mut found = |span| roles.push((list, kind, span));
+                malformed += match list {
+                    Field::OrgRoleNames => fields::names(cursor, text, &mut found)?,
+                    Field::ServiceRoles => fields::service_roles(cursor, text, &mut found)?,
+                    _ => fields::bindings(cursor, text, &mut found)?,
+                };
+            }
+            Field::GroupIds => {
+                self.group_ids.clear();
+                let Self { text, group_ids, .. } = self;
+                malformed += fields::names(cursor, text, &mut |span| group_ids.push(span))?;
+            }
+            Field::Groups => {
+                self.groups.clear();
+                self.group_roles.clear();
+                malformed += self.expanded_groups(cursor)?;
+            }
+        }
+        self.malformed_in_lists[list as usize] = malformed;
+        Ok(())
+    }
+
+    fn expanded_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
+        let Self { text, groups, group_roles, .. } = self;
+        let mut malformed = 0;
+        let wrong = cursor.array_or_skip(|cursor| {
+            let mut group = Group::default();
+            let mut in_roles = 0;
+            let wrong = cursor.object_or_skip(|cursor, key| {
+                let mut found = |span| group_roles.push(span);
+                match GroupField::of_key(key) {
+                    Some(GroupField::Id) => group.id = cursor.string(text)?,
+                    Some(GroupField::DisplayName) => group.display_name = cursor.string(text)?,
+                    Some(GroupField::GroupType) => group.kind = cursor.string(text)?,
+                    Some(GroupField::Domain) => group.domain = cursor.string(text)?,
+                    Some(GroupField::Bindings) => in_roles += fields::bindings(cursor, text, &mut found)?,
+                    Some(GroupField::ServiceRoles) => in_roles += fields::service_roles(cursor, text, &mut found)?,
+                    None => cursor.skip()?,
+                }
+                Ok(())
+            })?;
+            let texts = [group.id, group.display_name, group.kind, group.domain];
+            let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count() as u64;
+            malformed += in_texts + in_roles + u64::from(wrong);
+            groups.push(group);
+            Ok(())
+        })?;
+        Ok(malformed + u64::from(wrong))
+    }
+}
+
+fn time(cursor: &mut Cursor<'_>) -> Result<Time, Stop> {
+    Ok(match cursor.number()? {
+        Lenient::NotSet => Time::NotSet,
+        Lenient::Set(text) => Time::of_number(text),
+        Lenient::Malformed => Time::Malformed,
+    })
+}

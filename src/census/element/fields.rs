@@ -1,0 +1,128 @@
+//! The lists inside an element: roles and groups.
+
+use super::{Cursor, Lenient, RoleKind, Span, Stop};
+
+/// A field of an invitation that holds a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    OrgRoleNames,
+    OrganizationRoles,
+    ServiceRoles,
+    CustomRoles,
+    GroupIds,
+    Groups,
+}
+
+impl Field {
+    /// How many there are.
+    pub(super) const LISTS: usize = 6;
+
+    pub(super) fn of_key(key: &str) -> Option<Self> {
+        Some(match key {
+            "orgRoleNames" => Self::OrgRoleNames,
+            "organizationRoles" => Self::OrganizationRoles,
+            "serviceRolesDtos" => Self::ServiceRoles,
+            "customRoles" => Self::CustomRoles,
+            "customGroupsIds" => Self::GroupIds,
+            "customGroups" => Self::Groups,
+            _ => return None,
+        })
+    }
+
+    /// The kind of the roles that the list holds.
+    pub(super) fn role_kind(self) -> RoleKind {
+        match self {
+            Self::ServiceRoles => RoleKind::Service,
+            Self::CustomRoles => RoleKind::Custom,
+            Self::OrgRoleNames | Self::OrganizationRoles | Self::GroupIds | Self::Groups => RoleKind::Organization,
+        }
+    }
+}
+
+/// A field of an expanded group.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum GroupField {
+    Id,
+    DisplayName,
+    GroupType,
+    Domain,
+    Bindings,
+    ServiceRoles,
+}
+
+impl GroupField {
+    pub(super) fn of_key(key: &str) -> Option<Self> {
+        Some(match key {
+            "id" => Self::Id,
+            "displayName" => Self::DisplayName,
+            "groupType" => Self::GroupType,
+            "domain" => Self::Domain,
+            "organizationRoles" | "customRoles" => Self::Bindings,
+            "serviceRoles" => Self::ServiceRoles,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a list of strings; `found` gets each. Returns how many values had the wrong type.
+///
+/// An item of the wrong type costs that item alone: its siblings are as good as ever,
+/// and a privileged role must not vanish behind a broken neighbour.
+pub(super) fn names(cursor: &mut Cursor<'_>, text: &mut String, found: &mut impl FnMut(Span)) -> Result<u64, Stop> {
+    let mut malformed = 0;
+    let wrong = cursor.array_or_skip(|cursor| {
+        match cursor.string(text)? {
+            Lenient::Set(span) => found(span),
+            Lenient::Malformed => malformed += 1,
+            Lenient::NotSet => {}
+        }
+        Ok(())
+    })?;
+    Ok(malformed + u64::from(wrong))
+}
+
+/// Reads a list of role bindings; `found` gets the `name` of each. Returns how many values had the wrong type.
+pub(super) fn bindings(cursor: &mut Cursor<'_>, text: &mut String, found: &mut impl FnMut(Span)) -> Result<u64, Stop> {
+    let mut malformed = 0;
+    let wrong = cursor.array_or_skip(|cursor| {
+        let mut name = Lenient::NotSet;
+        let wrong = cursor.object_or_skip(|cursor, key| {
+            if key == "name" {
+                name = cursor.string(text)?;
+                Ok(())
+            } else {
+                cursor.skip()
+            }
+        })?;
+        match name {
+            Lenient::Set(span) => found(span),
+            Lenient::Malformed => malformed += 1,
+            Lenient::NotSet => {}
+        }
+        malformed += u64::from(wrong);
+        Ok(())
+    })?;
+    Ok(malformed + u64::from(wrong))
+}
+
+/// Reads a list of services with their roles, by name or as bindings. Returns how many values had the wrong type.
+pub(super) fn service_roles(
+    cursor: &mut Cursor<'_>,
+    text: &mut String,
+    found: &mut impl FnMut(Span),
+) -> Result<u64, Stop> {
+    let mut malformed = 0;
+    let wrong = cursor.array_or_skip(|cursor| {
+        let wrong = cursor.object_or_skip(|cursor, key| {
+            match key {
+                "serviceRoleNames" => malformed += names(cursor, text, found)?,
+                "serviceRoles" => malformed += bindings(cursor, text, found)?,
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        malformed += u64::from(wrong);
+        Ok(())
+    })?;
+    Ok(malformed + u64::from(wrong))
+}

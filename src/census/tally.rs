@@ -1,0 +1,208 @@
+//! Sums by role, by group and by pair, with what is too many folded into `other`.
+
+mod pairs;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::groups::Groups;
+use super::intern::Interner;
+use super::log::Log;
+use super::view::{ByStatus, GroupInfo, GroupRow, RoleKind, RoleRow, View};
+use crate::config::Metrics;
+use pairs::{Pair, pairs_of};
+
+/// The label value of everything that is folded.
+const OTHER: &str = "other";
+/// How many kinds of roles there are, as a factor of role numbers.
+const KINDS: u32 = 3;
+
+type Roles = [Interner; RoleKind::ALL.len()];
+
+/// The number of a role over all kinds.
+pub(super) fn role_id(kind: RoleKind, number: u32) -> u32 {
+    number.saturating_mul(KINDS) + kind as u32
+}
+
+/// Fills in everything of `view` that depends on the list as a whole.
+pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log, view: &mut View) {
+    let names = Names { roles, groups };
+    let totals = Totals::of(&names, log, settings.joint);
+    let allowed_roles = names.role_ids().filter(|&role| settings.roles.allows(names.role(role))).collect::<Vec<_>>();
+    let allowed_groups = names.group_ids().filter(|&group| settings.groups.allows(groups.name(group))).collect();
+
+    let mut kept_roles = Kept::none(names.roles_end());
+    for kind in RoleKind::ALL {
+        let of_kind = allowed_roles.iter().copied().filter(|&role| names.kind(role) == kind).collect();
+        kept_roles.keep(settings.max_roles, of_kind, |&role| (Reverse(totals.roles[role as usize]), names.role(role)));
+    }
+    let mut kept_groups = Kept::none(groups.len());
+    kept_groups.keep(settings.max_groups, allowed_groups, |&group| {
+        (Reverse(totals.groups[group as usize]), groups.name(group), groups.id(group))
+    });
+
+    view.by_role = roles_by_status(&names, log, &kept_roles);
+    view.by_group = groups_by_status(&names, log, &kept_groups);
+    view.by_role_and_group = settings.joint.then(|| pairs::by_status(settings, &names, log, &totals.pairs));
+    view.group_info = names
+        .group_ids()
+        .filter(|&group| kept_groups.is_kept(group) && groups.known(group).expanded)
+        .map(|group| GroupInfo {
+            group_id: groups.id(group).to_owned(),
+            group: groups.name(group).to_owned(),
+            group_type: groups.known(group).group_type.clone(),
+            domain: groups.known(group).domain.clone(),
+        })
+        .collect();
+    view.group_info.sort_unstable_by(|a, b| a.group_id.cmp(&b.group_id));
+    view.folded_roles = names.role_ids().filter(|&role| !kept_roles.is_kept(role)).count() as u64;
+    view.folded_groups = names.group_ids().filter(|&group| !kept_groups.is_kept(group)).count() as u64;
+}
+
+/// What the numbers in the log stand for.
+struct Names<'c> {
+    roles: &'c Roles,
+    groups: &'c Groups,
+}
+
+impl Names<'_> {
+    /// One more than the largest number of a role.
+    fn roles_end(&self) -> usize {
+        self.roles.iter().map(Interner::len).max().unwrap_or(0) * KINDS as usize
+    }
+
+    fn role_ids(&self) -> impl Iterator<Item = u32> {
+        RoleKind::ALL
+            .into_iter()
+            .flat_map(|kind| (0..self.roles[kind as usize].len()).map(move |n| role_id(kind, number(n))))
+    }
+
+    fn group_ids(&self) -> impl Iterator<Item = u32> + use<> {
+        0..number(self.groups.len())
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as the other questions about a role")]
+    fn kind(&self, role: u32) -> RoleKind {
+        RoleKind::ALL[(role % KINDS) as usize]
+    }
+
+    fn role(&self, role: u32) -> &str {
+        self.roles[(role % KINDS) as usize].get(role / KINDS)
+    }
+}
+
+fn number(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// How many invitations of any status carry each value.
+struct Totals {
+    roles: Vec<u64>,
+    groups: Vec<u64>,
+    pairs: HashMap<Pair, u64>,
+}
+
+impl Totals {
+    fn of(names: &Names<'_>, log: &Log, joint: bool) -> Self {
+        let mut totals =
+            Self { roles: vec![0; names.roles_end()], groups: vec![0; names.groups.len()], pairs: HashMap::new() };
+        log.replay(|_, roles, groups| {
+            for &role in roles {
+                totals.roles[role as usize] += 1;
+            }
+            for &group in groups {
+                totals.groups[group as usize] += 1;
+            }
+            if joint {
+                pairs_of(roles, groups, |pair| *totals.pairs.entry(pair).or_default() += 1);
+            }
+        });
+        totals
+    }
+}
+
+/// Which values keep their name.
+struct Kept {
+    kept: Vec<bool>,
+}
+
+impl Kept {
+    fn none(end: usize) -> Self {
+        Self { kept: vec![false; end] }
+    }
+
+    /// Keeps the first `limit` of `candidates` in the order of `key`.
+    fn keep<K: Ord>(&mut self, limit: usize, mut candidates: Vec<u32>, key: impl Fn(&u32) -> K) {
+        if candidates.len() > limit {
+            #[expect(clippy::unnecessary_sort_by, reason = "the key borrows; sort_unstable_by_key cannot return it")]
+            candidates.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+            candidates.truncate(limit);
+        }
+        for value in candidates {
+            self.kept[value as usize] = true;
+        }
+    }
+
+    fn is_kept(&self, value: u32) -> bool {
+        self.kept[value as usize]
+    }
+}
+
+/// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
+fn roles_by_status(names: &Names<'_>, log: &Log, kept: &Kept) -> Vec<RoleRow> {
+    let own_row = |role: u32| kept.is_kept(role) && names.role(role) != OTHER;
+    let mut counts = vec![ByStatus::default(); names.roles_end()];
+    let mut others = [ByStatus::default(); RoleKind::ALL.len()];
+    log.replay(|status, roles, _| {
+        let mut folded = [false; RoleKind::ALL.len()];
+        for &role in roles {
+            if own_row(role) {
+                counts[role as usize][status as usize] += 1;
+            } else {
+                folded[names.kind(role) as usize] = true;
+            }
+        }
+        for (other, folded) in others.iter_mut().zip(folded) {
+            other[status as usize] += u64::from(folded);
+        }
+    });
+    let own = names.role_ids().filter(|&role| own_row(role)).map(|role| RoleRow {
+        kind: names.kind(role),
+        role: names.role(role).to_owned(),
+        counts: counts[role as usize],
+    });
+    let other = RoleKind::ALL.into_iter().zip(others).filter(|(_, counts)| is_used(counts));
+    let other = other.map(|(kind, counts)| RoleRow { kind, role: OTHER.to_owned(), counts });
+    let mut rows: Vec<RoleRow> = own.chain(other).collect();
+    rows.sort_unstable_by(|a, b| (a.kind, &a.role).cmp(&(b.kind, &b.role)));
+    rows
+}
+
+fn is_used(counts: &ByStatus) -> bool {
+    counts.iter().any(|&count| count > 0)
+}
+
+fn groups_by_status(names: &Names<'_>, log: &Log, kept: &Kept) -> Vec<GroupRow> {
+    let Names { groups, .. } = *names;
+    let own_row = |group: u32| kept.is_kept(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
+    let mut counts = vec![ByStatus::default(); groups.len()];
+    let mut other = ByStatus::default();
+    log.replay(|status, _, carried| {
+        let mut folded = false;
+        for &group in carried {
+            if own_row(group) {
+                counts[group as usize][status as usize] += 1;
+            } else {
+                folded = true;
+            }
+        }
+        other[status as usize] += u64::from(folded);
+    });
+    let row = |id: &str, name: &str, counts| GroupRow { group_id: id.to_owned(), group: name.to_owned(), counts };
+    let own = names.group_ids().filter(|&group| own_row(group));
+    let mut rows: Vec<GroupRow> =
+        own.map(|group| row(groups.id(group), groups.name(group), counts[group as usize])).collect();
+    rows.extend(is_used(&other).then(|| row(OTHER, OTHER, other)));
+    rows.sort_unstable_by(|a, b| (&a.group_id, &a.group).cmp(&(&b.group_id, &b.group)));
+    rows
+}

@@ -1,0 +1,74 @@
+//! Sums by pair of role and group.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{ByStatus, Log, Names, OTHER, is_used};
+use crate::census::view::PairRow;
+use crate::config::Metrics;
+
+/// A role and a group; `None` where an invitation carries none.
+pub(super) type Pair = (Option<u32>, Option<u32>);
+
+/// Calls `each` for every pair of one invitation.
+pub(super) fn pairs_of(roles: &[u32], groups: &[u32], mut each: impl FnMut(Pair)) {
+    let or_none = |ids: &[u32], at: usize| ids.get(at).copied();
+    for role in 0..roles.len().max(1) {
+        for group in 0..groups.len().max(1) {
+            each((or_none(roles, role), or_none(groups, group)));
+        }
+    }
+}
+
+/// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
+/// whole. The empty role and the empty group are no values: filters do not speak of them.
+pub(super) fn by_status(settings: &Metrics, names: &Names<'_>, log: &Log, totals: &HashMap<Pair, u64>) -> Vec<PairRow> {
+    let labels = |(role, group): Pair| {
+        (
+            role.map_or("", |role| names.kind(role).as_str()),
+            role.map_or("", |role| names.role(role)),
+            group.map_or("", |group| names.groups.name(group)),
+            group.map_or("", |group| names.groups.id(group)),
+        )
+    };
+    let mut allowed: HashMap<u32, bool> = HashMap::new();
+    let mut group_allowed: HashMap<u32, bool> = HashMap::new();
+    let mut candidates: Vec<Pair> = totals
+        .keys()
+        .copied()
+        .filter(|(role, group)| {
+            let role =
+                role.is_none_or(|role| *allowed.entry(role).or_insert_with(|| settings.roles.allows(names.role(role))));
+            let group = group.is_none_or(|group| {
+                *group_allowed.entry(group).or_insert_with(|| settings.groups.allows(names.groups.name(group)))
+            });
+            role && group
+        })
+        .collect();
+    if candidates.len() > settings.max_pairs {
+        candidates.sort_unstable_by_key(|pair| (Reverse(totals[pair]), labels(*pair)));
+        candidates.truncate(settings.max_pairs);
+    }
+    let mut counts: HashMap<Pair, ByStatus> = candidates.into_iter().map(|pair| (pair, ByStatus::default())).collect();
+    let mut other = ByStatus::default();
+    log.replay(|status, roles, groups| {
+        let mut folded = false;
+        pairs_of(roles, groups, |pair| match counts.get_mut(&pair) {
+            Some(counts) => counts[status as usize] += 1,
+            None => folded = true,
+        });
+        other[status as usize] += u64::from(folded);
+    });
+    let row = |(role_kind, role, group, group_id): (&'static str, &str, &str, &str), counts| PairRow {
+        role_kind,
+        role: role.to_owned(),
+        group_id: group_id.to_owned(),
+        group: group.to_owned(),
+        counts,
+    };
+    let mut rows: Vec<PairRow> = counts.into_iter().map(|(pair, counts)| row(labels(pair), counts)).collect();
+    rows.extend(is_used(&other).then(|| row((OTHER, OTHER, OTHER, OTHER), other)));
+    let key = |row: &PairRow| (row.role_kind, row.role.clone(), row.group_id.clone(), row.group.clone());
+    rows.sort_by_cached_key(key);
+    rows
+}

@@ -1,0 +1,209 @@
+//! The command line: commands, flags, their environment variables, and exit codes.
+
+pub mod check;
+mod demo;
+mod serve;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::build_info::LONG_VERSION;
+use crate::logging::{Format, Level};
+use crate::shard::Shard;
+
+pub use demo::{Demo, Simulate, Simulated};
+pub use serve::{Serve, Web};
+
+/// Exit code of a failure while running.
+pub const EXIT_FAILURE: u8 = 1;
+/// Exit code of `once` when an organization failed.
+pub const EXIT_ORGANIZATION_FAILED: u8 = 2;
+/// Exit code of wrong usage or configuration: nothing was bound or sent. `EX_USAGE` of BSD's `sysexits.h`.
+pub const EXIT_USAGE: u8 = 64;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "csp-invitations-exporter",
+    version = LONG_VERSION,
+    about = "Prometheus exporter for organization invitations of VMware Cloud Services",
+    subcommand_required = true,
+    after_help = "Without a command, `serve` runs: its flags work without naming it."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do, with its flags.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Poll and serve until SIGTERM or SIGINT [default]
+    Serve(Serve),
+    /// Show the whole product with no account: a simulated API, and the exporter in front of it
+    Demo(Demo),
+    /// Run the simulated API alone
+    Simulate(Simulate),
+    /// Validate the configuration and print what would run
+    Check(Check),
+    /// Poll each organization once and print its metrics
+    Once(Once),
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+#[command(version = LONG_VERSION)]
+pub struct Check {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub config: ConfigFile,
+    /// The web configuration to validate as well
+    #[arg(long = "web.config.file", env = "CSP_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub sharding: Sharding,
+    /// Also exchange each credential and fetch each organization once
+    #[arg(long = "online")]
+    pub online: bool,
+}
+
+/// Flags of `once`.
+#[derive(Debug, Args)]
+#[command(version = LONG_VERSION)]
+pub struct Once {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub config: ConfigFile,
+    /// Folder of the lifecycle state; without it there are no lifecycle counters
+    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub sharding: Sharding,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub log: Log,
+    /// Write to this file, replaced as a whole, instead of standard output
+    #[arg(long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFile {
+    /// The configuration file; without it, `CSP_ORGANIZATION_ID` and its companions are read
+    #[arg(long = "config.file", env = "CSP_EXPORTER_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+/// Which part of the organizations this instance polls.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Sharding {
+    /// Poll only this shard's organizations: `2/5`, or `auto/5` for the ordinal at the end of the host name plus one
+    #[arg(long = "shard", env = "CSP_EXPORTER_SHARD", value_name = "INDEX/COUNT", value_parser = shard)]
+    pub shard: Option<Shard>,
+}
+
+/// How much is logged, and how it looks. Logs go to standard error.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Log {
+    /// The least important level that is logged
+    #[arg(
+        long = "log.level",
+        env = "CSP_EXPORTER_LOG_LEVEL",
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info"
+    )]
+    pub level: Level,
+    /// The form of a line
+    #[arg(
+        long = "log.format",
+        env = "CSP_EXPORTER_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "logfmt"
+    )]
+    pub format: Format,
+}
+
+/// The commands and flags as data, for documentation and completion.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// The exit code, after help, version or a usage error was printed.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+    try_parse(arguments).map_err(|error| {
+        // Nobody is left to tell when this fails.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+    })
+}
+
+/// [`parse`] without printing.
+fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let command = without_empty_variables(Cli::command());
+    let matches = command.try_get_matches_from(with_command(arguments.into_iter().collect()))?;
+    Cli::from_arg_matches(&matches).map(|cli| cli.command)
+}
+
+/// An empty environment variable counts as unset, as a template leaves it that has nothing to say.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let unset = |argument: clap::Arg| {
+        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        if empty { argument.env(Resettable::Reset) } else { argument }
+    };
+    command.mut_subcommands(|subcommand| subcommand.mut_args(unset))
+}
+
+/// Puts the command first, `serve` when there is none: its flags work before it and without it.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    const COMMANDS: [&str; 6] = ["serve", "demo", "simulate", "check", "once", "help"];
+    let mut position = 1;
+    while let Some(argument) = arguments.get(position).and_then(|argument| argument.to_str()) {
+        match argument {
+            "-h" | "--help" | "-V" | "--version" => return arguments,
+            _ if COMMANDS.contains(&argument) => {
+                let command = arguments.remove(position);
+                arguments.insert(1, command);
+                return arguments;
+            }
+            "--web.systemd-socket" | "--online" => {}
+            // The value of a flag may look like a command.
+            flag if flag.starts_with("--") && !flag.contains('=') => position += 1,
+            flag if flag.starts_with('-') => {}
+            // Neither a command nor a flag: the parser knows what to say.
+            _ => return arguments,
+        }
+        position += 1;
+    }
+    let end = arguments.len().min(1);
+    arguments.insert(end, "serve".into());
+    arguments
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    Shard::parse(text, hostname)
+}
+
+/// The host's name: what the kernel says, else what the shell says.
+fn hostname() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    kernel
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| std::env::var_os("HOSTNAME").as_deref().and_then(OsStr::to_str).map(str::to_owned))
+        .unwrap_or_default()
+}

@@ -1,0 +1,1 @@
+//! `check`, the part that needs no network: what would run.

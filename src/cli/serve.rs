@@ -1,0 +1,74 @@
+//! Flags of `serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ConfigFile, Log, Sharding};
+use crate::build_info::LONG_VERSION;
+use crate::web::TelemetryPath;
+use crate::web::listen::Address;
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+#[command(version = LONG_VERSION)]
+pub struct Serve {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub config: ConfigFile,
+    /// Address to serve on; give it several times, or separated by commas, for several
+    #[arg(
+        long = "web.listen-address",
+        env = "CSP_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_name = "[HOST]:PORT",
+        value_delimiter = ',',
+        default_value = ":10094"
+    )]
+    pub listen_addresses: Vec<Address>,
+    /// Serve on the sockets that systemd hands over instead
+    #[arg(
+        long = "web.systemd-socket",
+        env = "CSP_EXPORTER_WEB_SYSTEMD_SOCKET",
+        action = clap::ArgAction::SetTrue,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub systemd_socket: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub web: Web,
+    /// Folder of the lifecycle state, which then survives restarts
+    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub sharding: Sharding,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub log: Log,
+}
+
+/// How it is served, `demo` included.
+#[derive(Debug, Clone, Args)]
+pub struct Web {
+    /// Path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        env = "CSP_EXPORTER_WEB_TELEMETRY_PATH",
+        value_name = "PATH",
+        default_value = "/metrics"
+    )]
+    pub telemetry_path: TelemetryPath,
+    /// TLS and authentication, in the format of the Prometheus exporter-toolkit
+    #[arg(long = "web.config.file", env = "CSP_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
+    /// Address for the health endpoints alone, plain HTTP and without authentication
+    #[arg(
+        long = "web.probe-listen-address",
+        env = "CSP_EXPORTER_WEB_PROBE_LISTEN_ADDRESS",
+        value_name = "[HOST]:PORT"
+    )]
+    pub probe_listen_address: Option<Address>,
+    /// Scrapes at once, further ones get 503; 0 is no limit
+    #[arg(long = "web.max-requests", env = "CSP_EXPORTER_WEB_MAX_REQUESTS", value_name = "N", default_value_t = 40)]
+    pub max_requests: usize,
+}

@@ -1,0 +1,100 @@
+//! Arguments in, commands or exit codes out.
+
+use super::*;
+
+fn parsed(arguments: &[&str]) -> Result<Command, clap::Error> {
+    try_parse(["x"].iter().chain(arguments).map(OsString::from))
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    command().debug_assert();
+}
+
+#[test]
+fn flags_of_serve_work_without_before_and_after_the_command() {
+    for arguments in [
+        &["--config.file=c", "--log.level", "debug"][..],
+        &["serve", "--config.file", "c", "--log.level=debug"],
+        &["--config.file", "c", "serve", "--log.level=debug"],
+        &["--web.systemd-socket", "--config.file=c", "--log.level=debug"],
+    ] {
+        let Command::Serve(serve) = parsed(arguments).unwrap() else { panic!("{arguments:?}") };
+        assert_eq!(serve.config.config_file, Some("c".into()), "{arguments:?}");
+        assert_eq!(serve.log.level, Level::Debug);
+    }
+    let Command::Serve(serve) = parsed(&["--config.file", "check"]).unwrap() else {
+        panic!("a value became a command")
+    };
+    assert_eq!(serve.config.config_file, Some("check".into()));
+}
+
+#[test]
+fn serve_has_the_documented_defaults() {
+    let Command::Serve(serve) = parsed(&[]).unwrap() else { panic!("no command is serve") };
+    assert_eq!(serve.listen_addresses, [":10094".parse().unwrap()]);
+    assert_eq!((serve.web.telemetry_path.as_str(), serve.web.max_requests), ("/metrics", 40));
+    assert_eq!((serve.log.level, serve.log.format), (Level::Info, Format::Logfmt));
+    assert!(!serve.systemd_socket && serve.state_dir.is_none() && serve.sharding.shard.is_none());
+}
+
+#[test]
+fn listen_addresses_can_be_repeated_or_separated_by_commas() {
+    let Command::Serve(serve) =
+        parsed(&["--web.listen-address=:1,localhost:2", "--web.listen-address=[::1]:3"]).unwrap()
+    else {
+        panic!("serve")
+    };
+    assert_eq!(
+        serve.listen_addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [":1", "localhost:2", "[::1]:3"]
+    );
+}
+
+#[test]
+fn every_flag_of_serve_has_the_environment_variable_of_its_name() {
+    let command = command();
+    let serve = command.get_subcommands().find(|c| c.get_name() == "serve").unwrap();
+    for argument in serve.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version")) {
+        let long = argument.get_long().unwrap();
+        let expected = format!("CSP_EXPORTER_{}", long.to_uppercase().replace(['.', '-'], "_"));
+        assert_eq!(argument.get_env().and_then(OsStr::to_str), Some(expected.as_str()));
+    }
+}
+
+#[test]
+fn no_flag_takes_a_secret() {
+    for subcommand in command().get_subcommands() {
+        for long in subcommand.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(!["token", "secret", "password"].iter().any(|word| long.contains(word)), "{long}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_and_version_are_0() {
+    let code = |arguments: &[&str]| parse(["x"].iter().chain(arguments).map(OsString::from)).unwrap_err();
+    for wrong in
+        [&["--nonsense"][..], &["nonsense"], &["--shard=6/5"], &["--web.listen-address=example"], &["--log.level=loud"]]
+    {
+        assert_eq!(format!("{:?}", code(wrong)), format!("{:?}", ExitCode::from(EXIT_USAGE)), "{wrong:?}");
+    }
+    for fine in [&["--help"][..], &["--version"], &["serve", "--help"], &["help"], &["once", "--version"]] {
+        assert_eq!(format!("{:?}", code(fine)), format!("{:?}", ExitCode::SUCCESS), "{fine:?}");
+    }
+}
+
+#[test]
+fn the_version_is_one_line_with_revision_and_compiler() {
+    let text = parsed(&["--version"]).unwrap_err().to_string();
+    assert!(text.starts_with("csp-invitations-exporter ") && text.trim().lines().count() == 1, "{text}");
+    assert!(text.contains("revision ") && text.contains("rust 1."), "{text}");
+}
+
+#[test]
+fn scenarios_are_read_by_the_name_that_they_show() {
+    for name in ["steady", "rate-limit-storm", "outage", "slow", "credentials-revoked", "malformed", "large"] {
+        let Command::Demo(demo) = parsed(&["demo", "--scenario", name]).unwrap() else { panic!("demo") };
+        assert_eq!(demo.simulated.scenario.as_str(), name);
+    }
+}

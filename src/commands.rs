@@ -1,0 +1,96 @@
+//! What each command does, and how it ends.
+
+mod check;
+mod demo;
+mod once;
+mod serve;
+mod signals;
+mod simulate;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+
+use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
+use crate::config::{Config, Problems};
+use crate::logging;
+
+/// Why a command ends early.
+#[derive(Debug)]
+enum Failure {
+    /// Wrong usage or configuration; nothing was bound or sent.
+    Configuration(String),
+    /// Something went wrong while running.
+    Running(String),
+    /// `once`: an organization failed.
+    Organization,
+    /// Everything has been said already.
+    Told,
+}
+
+impl Failure {
+    fn configuration(problem: impl Display) -> Self {
+        Self::Configuration(problem.to_string())
+    }
+
+    fn running(problem: impl Display) -> Self {
+        Self::Running(problem.to_string())
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) => EXIT_USAGE.into(),
+            Self::Running(_) | Self::Told => EXIT_FAILURE.into(),
+            Self::Organization => EXIT_ORGANIZATION_FAILED.into(),
+        }
+    }
+
+    /// What to say on standard error: as it is, not as a log line, for it is a person who reads it.
+    fn message(&self) -> Option<&str> {
+        match self {
+            Self::Configuration(message) | Self::Running(message) => Some(message),
+            Self::Organization | Self::Told => None,
+        }
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    let outcome = match command {
+        Command::Serve(flags) => logged(flags.log, || serve::run(flags)),
+        Command::Demo(flags) => logged(flags.log, || demo::run(flags)),
+        Command::Simulate(flags) => logged(flags.log, || simulate::run(flags)),
+        Command::Check(flags) => check::run(&flags),
+        Command::Once(flags) => logged(flags.log, || once::run(flags)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                #[expect(clippy::print_stderr, reason = "the last words of a command")]
+                {
+                    eprintln!("csp-invitations-exporter: {message}");
+                }
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn logged(log: crate::cli::Log, run: impl FnOnce() -> Outcome) -> Outcome {
+    logging::init(log.level, log.format);
+    run()
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)
+}
+
+/// The configuration of a file or of the environment.
+fn configuration(file: Option<&std::path::Path>) -> Result<Config, Problems> {
+    crate::config::obtain(file, &|name| std::env::var_os(name))
+}

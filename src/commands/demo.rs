@@ -1,0 +1,122 @@
+//! `demo`: the whole product in front of a simulated API, with no account.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::serve::{Front, lifecycle, serve};
+use super::{Failure, Outcome, runtime, signals, simulate};
+use crate::cli::Demo;
+use crate::config::{Config, Credential, CredentialKind, Organization, Secret};
+use crate::exporter::Parts;
+use crate::simulator::{self, Options, Simulator};
+
+/// Simulated seconds in a real one: a day passes in less than half a minute.
+const SPEED: f64 = 3600.0;
+/// Polls per second that the demonstration allows itself.
+const POLLS_PER_SECOND: usize = 50;
+
+pub(super) fn run(flags: Demo) -> Outcome {
+    let speed = flags.simulated.speed.unwrap_or(SPEED);
+    let options = Options {
+        // Short enough to see access tokens being renewed.
+        token_lifetime: Duration::from_secs(120),
+        ..simulate::options(&flags.simulated, speed)
+    };
+    let state = lifecycle(flags.state_dir.as_deref())?;
+    let front = Front::new(flags.listen_addresses, false, flags.web)?;
+    runtime()?.block_on(async {
+        let shutdown = signals::shutdown().map_err(Failure::running)?;
+        let simulator = simulator::start(options).await.map_err(Failure::running)?;
+        let config = configuration(&simulator)?;
+        let same = config.clone();
+        let parts = Parts::new(Box::new(move || Ok(same.clone())), None, state);
+        let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
+        let banner = |listeners: &[TcpListener]| {
+            write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)
+        };
+        let outcome = serve(&config, parts, front, shutdown, banner).await;
+        simulator.shutdown().await;
+        outcome
+    })
+}
+
+/// A configuration for every simulated organization, fast enough to watch: the first one with its API token, so
+/// that its expiration shows, the others with the OAuth app.
+fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
+    let app = Arc::new(Credential {
+        name: "demo-app".to_owned(),
+        kind: CredentialKind::OAuthApp {
+            client_id: simulator.client_id().to_owned(),
+            client_secret: Secret::Inline(simulator.client_secret().into()),
+        },
+    });
+    let mut config = Config::with_defaults();
+    config.api.url = simulator.base_url().parse().map_err(Failure::running)?;
+    config.api.requests_per_second = None;
+    config.api.timeout = Duration::from_secs(10);
+    config.metrics.trusted_domains = Some(vec!["example.com".to_owned(), "*.example.com".to_owned()]);
+    config.credentials.push(Arc::clone(&app));
+    let simulated = simulator.organizations();
+    let interval = Duration::from_secs((simulated.len() / POLLS_PER_SECOND).clamp(2, 300) as u64);
+    for organization in simulated {
+        let credential = if config.organizations.is_empty() {
+            let token = Secret::Inline(organization.api_token.as_str().into());
+            let kind = CredentialKind::ApiToken { token };
+            let credential = Arc::new(Credential { name: "demo-token".to_owned(), kind });
+            config.credentials.push(Arc::clone(&credential));
+            credential
+        } else {
+            Arc::clone(&app)
+        };
+        config.organizations.push(Arc::new(Organization {
+            id: organization.id.clone(),
+            name: slug(&organization.display_name),
+            credential,
+            interval,
+            deadline: interval.mul_f64(0.8),
+            // Long enough to see data being held before it is withdrawn.
+            stale_after: interval * 10,
+        }));
+    }
+    Ok(config)
+}
+
+/// `Acme Production` as a short name.
+fn slug(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.join("-")
+}
+
+fn write_banner(
+    mut out: impl Write,
+    scheme: &str,
+    telemetry_path: &str,
+    listeners: &[TcpListener],
+    simulator: &Simulator,
+) -> io::Result<()> {
+    let port = match listeners.first() {
+        Some(listener) => listener.local_addr()?.port(),
+        None => 0,
+    };
+    let base = format!("{scheme}://localhost:{port}");
+    writeln!(
+        out,
+        "The exporter is running against a simulated API with {} organizations.",
+        simulator.organizations().len()
+    )?;
+    writeln!(out, "A simulated day passes in less than half a minute. Open:\n")?;
+    writeln!(out, "  Status page   {base}/")?;
+    writeln!(out, "  Metrics       {base}{telemetry_path}")?;
+    writeln!(out, "  Health        {base}/healthz")?;
+    writeln!(out, "\nThe scenario is `{}`. Change it while it runs:\n", simulator.scenario())?;
+    if let Some(control) = simulator.control_url() {
+        writeln!(out, "  curl -X PUT -d outage {control}/scenario")?;
+    }
+    let names: Vec<&str> = simulator::Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
+    writeln!(out, "\nScenarios: {}. Stop with Ctrl-C.\n", names.join(", "))?;
+    out.flush()
+}

@@ -1,0 +1,67 @@
+//! `once`: each organization polled once, the result printed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use super::serve::lifecycle;
+use super::{Failure, Outcome, configuration, runtime};
+use crate::cli::Once;
+use crate::config::Organization;
+use crate::exporter::Parts;
+use crate::poller::once;
+use crate::poller::source::{Source, Upstream};
+use crate::time::Millis;
+
+pub(super) fn run(flags: Once) -> Outcome {
+    let file = flags.config.config_file.clone();
+    let config = configuration(file.as_deref()).map_err(Failure::configuration)?;
+    let shard = flags.sharding.shard;
+    let state = lifecycle(flags.state_dir.as_deref())?;
+    let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
+    let client = parts.client(&config).map_err(Failure::configuration)?;
+    let organizations: Vec<Arc<Organization>> =
+        config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.id))).cloned().collect();
+    let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
+    state.keep(&ids, Millis::now());
+    parts.board.arrange(&organizations, |id| state.tally(id));
+    runtime()?.block_on(async {
+        let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
+        let (_keep, source) = watch::channel(upstream);
+        let polls = organizations
+            .iter()
+            .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
+        join_all(polls).await;
+    });
+    state.close(Millis::now());
+    let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
+    match &flags.output {
+        Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
+        None => io::stdout().write_all(&text).map_err(Failure::running)?,
+    }
+    let failed = parts.board.snapshot().organizations.iter().any(|entry| entry.up != Some(true));
+    if failed { Err(Failure::Organization) } else { Ok(()) }
+}
+
+/// Writes a file so that a reader finds the old content or the new, never half of it.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    // A text file collector reads `*.prom`: the file in the making must not end like that.
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = File::create(&temporary)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}

@@ -1,0 +1,126 @@
+//! `serve`: poll and serve until told to stop.
+
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{Failure, Outcome, configuration, runtime, signals};
+use crate::build_info::{REVISION, VERSION};
+use crate::cli::{Serve, Web as WebFlags};
+use crate::config::Config;
+use crate::exporter::{Exporter, Parts};
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::time::Millis;
+use crate::web::listen::{self, Address};
+use crate::web::{self, Access, Settings, Web};
+
+pub(super) fn run(flags: Serve) -> Outcome {
+    let file = flags.config.config_file.clone();
+    let config = configuration(file.as_deref()).map_err(Failure::configuration)?;
+    let parts = Parts::new(
+        Box::new(move || configuration(file.as_deref())),
+        flags.sharding.shard,
+        lifecycle(flags.state_dir.as_deref())?,
+    );
+    let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web)?;
+    runtime()?.block_on(async {
+        let shutdown = signals::shutdown().map_err(Failure::running)?;
+        serve(&config, parts, front, shutdown, |_| Ok(())).await
+    })
+}
+
+/// The lifecycle's state, durable in `folder` where there is one.
+pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure> {
+    let Some(folder) = folder else { return Ok(Arc::new(Lifecycle::in_memory())) };
+    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(Failure::running)
+}
+
+/// Everything about how it is served, read and found usable before anything is bound.
+pub(super) struct Front {
+    addresses: Vec<Address>,
+    systemd_socket: bool,
+    probes: Option<Address>,
+    access: Arc<Access>,
+    settings: Settings,
+}
+
+impl Front {
+    pub(super) fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
+        let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
+        let access = Access::load(web_config_file.as_deref()).map_err(Failure::configuration)?;
+        let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
+        Ok(Self { addresses, systemd_socket, probes: probe_listen_address, access, settings })
+    }
+
+    pub(super) fn telemetry_path(&self) -> &str {
+        self.settings.telemetry_path.as_str()
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.access.tls_enabled() { "https" } else { "http" }
+    }
+
+    fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
+        let bound = if self.systemd_socket { listen::activated() } else { listen::bind(&self.addresses) };
+        bound.map_err(Failure::running)
+    }
+
+    fn bind_probes(&self) -> Result<Vec<TcpListener>, Failure> {
+        listen::bind(self.probes.as_slice()).map_err(Failure::running)
+    }
+}
+
+/// Polls and serves until `shutdown`; `started` hears of it once every address is bound.
+pub(super) async fn serve(
+    config: &Config,
+    parts: Parts,
+    front: Front,
+    shutdown: CancellationToken,
+    started: impl FnOnce(&[TcpListener]) -> Outcome,
+) -> Outcome {
+    let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
+    let metrics = Arc::clone(&parts.metrics);
+    count_panics(metrics);
+    let exporter = Exporter::start(parts, config).map_err(Failure::configuration)?;
+    signals::reload_on_hangup(Arc::clone(&exporter)).map_err(Failure::running)?;
+    announce(config, &listeners, &probe_listeners);
+    started(&listeners)?;
+    let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
+    let limits = front.settings.limits;
+    let web = Web::new(Arc::clone(&pages), front.access, front.settings);
+    let probes = web::serve_probes(pages, probe_listeners, limits, shutdown.clone());
+    let (drained, _) = tokio::join!(web.serve(listeners, shutdown.clone()), probes);
+    if drained.cut > 0 {
+        warn!(connections = drained.cut, "connections were cut because their requests took too long");
+    }
+    exporter.shutdown().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn announce(config: &Config, listeners: &[TcpListener], probes: &[TcpListener]) {
+    let organizations = config.organizations.len();
+    info!(version = VERSION, revision = REVISION, organizations, url = %config.api.url, "started");
+    for (listener, serves) in
+        listeners.iter().map(|one| (one, "everything")).chain(probes.iter().map(|one| (one, "health only")))
+    {
+        if let Ok(address) = listener.local_addr() {
+            info!(%address, serves, "listening");
+        }
+    }
+}
+
+/// Counts panics and says where they were. What they say is left out: it may hold what was being worked on.
+fn count_panics(metrics: Arc<Metrics>) {
+    panic::set_hook(Box::new(move |info| {
+        metrics.exporter().panic();
+        let place = info.location().map(|place| PathBuf::from(place.file()).display().to_string());
+        let line = info.location().map(panic::Location::line);
+        error!(place, line, "a task panicked; please report this");
+    }));
+}

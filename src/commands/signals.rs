@@ -1,0 +1,52 @@
+//! Signals: drain, abort, reload.
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cli::EXIT_FAILURE;
+use crate::exporter::Exporter;
+
+/// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once.
+///
+/// # Errors
+/// When the system refuses the handlers.
+pub(super) fn shutdown() -> io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if token.is_cancelled() {
+                warn!("second signal: aborting");
+                process::exit(EXIT_FAILURE.into());
+            }
+            info!("shutting down: requests under way are finished, then the state is written");
+            token.cancel();
+        }
+    });
+    Ok(shutdown)
+}
+
+/// Reloads the configuration at each SIGHUP.
+///
+/// # Errors
+/// When the system refuses the handler.
+pub(super) fn reload_on_hangup(exporter: Arc<Exporter>) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // The outcome is logged and counted by the reload itself.
+            let _ = exporter.reload_configuration().await;
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! From the parser's events to the tree, within bounds.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
+
+use super::{Entry, Node, Path, Reading, Value};
+
+/// The largest source: tens of thousands of organizations fit.
+const MAX_SOURCE: usize = 4 << 20;
+/// The deepest nesting; settings need five.
+const MAX_DEPTH: usize = 32;
+/// What the tree may weigh in bytes with all aliases expanded, so that a few lines of aliases to
+/// aliases can't fill the memory.
+const MAX_WEIGHT: usize = 64 << 20;
+/// What a node weighs beside its text.
+const NODE_WEIGHT: usize = 96;
+
+/// The document's tree; `None` when it is not one well-formed document.
+///
+/// Duplicate keys, tags and keys that are not text are reported and passed over, so that the other
+/// problems of the document are found too.
+pub(super) fn tree(source: &[u8], reading: &mut Reading) -> Option<Node> {
+    let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
+    if source.len() > MAX_SOURCE {
+        reading.report(&Path::default(), None, "the file is larger than 4 MiB");
+        return None;
+    }
+    let text = match std::str::from_utf8(source) {
+        Ok(text) => text,
+        Err(error) => {
+            let line = source[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+            reading.report(&Path::default(), Some(line), "the file is not UTF-8 text");
+            return None;
+        }
+    };
+    let mut builder = Builder { reading, frames: Vec::new(), anchors: HashMap::new(), root: None, weight: 0 };
+    for event in Parser::new_from_str(text) {
+        let stop = match event {
+            Ok((event, span)) => builder.event(event, span.start.line().max(1)),
+            Err(error) => Err(Stop { line: error.marker().line(), message: syntax(&error) }),
+        };
+        if let Err(Stop { line, message }) = stop {
+            builder.reading.report(&Path::default(), Some(line), message);
+            return None;
+        }
+    }
+    Some(builder.root.unwrap_or(Node { line: 1, value: Value::Map(Vec::new()) }))
+}
+
+/// Why reading can't go on.
+struct Stop {
+    line: usize,
+    message: String,
+}
+
+/// The parser's own words where they are fixed; those that repeat a piece of the source are dropped.
+fn syntax(error: &ScanError) -> String {
+    let info = error.info();
+    if info.contains(['`', '\'', '"', '<']) { "not valid YAML".to_owned() } else { format!("not valid YAML: {info}") }
+}
+
+/// A finished node with what it costs to repeat it.
+#[derive(Clone)]
+struct Built {
+    node: Node,
+    weight: usize,
+    depth: usize,
+}
+
+/// A collection that is still open.
+struct Frame {
+    anchor: usize,
+    line: usize,
+    weight: usize,
+    depth: usize,
+    items: Items,
+}
+
+enum Items {
+    List(Vec<Node>),
+    Map { entries: Vec<Entry>, next: Next },
+}
+
+/// What comes next in a mapping.
+enum Next {
+    Key,
+    /// The value of this key.
+    ValueOf {
+        key: String,
+        line: usize,
+    },
+    /// The value of a key that was reported.
+    PassedOver,
+}
+
+struct Builder<'r> {
+    reading: &'r mut Reading,
+    frames: Vec<Frame>,
+    anchors: HashMap<usize, Built>,
+    root: Option<Node>,
+    weight: usize,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), Stop> {
+        match event {
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err(Stop { line, message: "a second document starts here; only one is allowed".to_owned() })
+            }
+            Event::DocumentStart(_) | Event::DocumentEnd | Event::StreamStart | Event::StreamEnd | Event::Nothing => {
+                Ok(())
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let string = self.tag(tag.as_deref(), line);
+                let plain = style == ScalarStyle::Plain && !string;
+                let weight = NODE_WEIGHT + text.len();
+                let value = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
+                    Value::Null
+                } else {
+                    Value::Scalar { text: text.into_owned(), plain }
+                };
+                self.weigh(weight, line)?;
+                self.finished(anchor, Built { node: Node { line, value }, weight, depth: 0 })
+            }
+            Event::Alias(anchor) => {
+                let Some(mut built) = self.anchors.get(&anchor).cloned() else {
+                    return Err(Stop { line, message: "an alias inside of what it stands for".to_owned() });
+                };
+                self.weigh(built.weight, line)?;
+                built.node.line = line;
+                self.finished(0, built)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.tag(tag.as_deref(), line);
+                self.open(anchor, line, Items::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.tag(tag.as_deref(), line);
+                self.open(anchor, line, Items::Map { entries: Vec::new(), next: Next::Key })
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(Frame { anchor, line, weight, depth, items }) = self.frames.pop() else { return Ok(()) };
+                let value = match items {
+                    Items::List(items) => Value::List(items),
+                    Items::Map { entries, .. } => Value::Map(entries),
+                };
+                self.finished(anchor, Built { node: Node { line, value }, weight, depth: depth + 1 })
+            }
+        }
+    }
+
+    /// Whether the tag makes a scalar text; other tags than the built-in ones for text and collections are reported.
+    fn tag(&mut self, tag: Option<&Tag>, line: usize) -> bool {
+        let Some(tag) = tag else { return false };
+        let suffix = tag.suffix.as_str();
+        if tag.is_yaml_core_schema() && matches!(suffix, "str" | "map" | "seq") {
+            return suffix == "str";
+        }
+        let path = self.path();
+        self.reading.report(&path, Some(line), "YAML tags other than !!str are not supported");
+        false
+    }
+
+    fn weigh(&mut self, weight: usize, line: usize) -> Result<(), Stop> {
+        self.weight = self.weight.saturating_add(weight);
+        if self.weight > MAX_WEIGHT {
+            return Err(Stop { line, message: "too large with all aliases expanded".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, anchor: usize, line: usize, items: Items) -> Result<(), Stop> {
+        self.weigh(NODE_WEIGHT, line)?;
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(Stop { line, message: format!("nested deeper than {MAX_DEPTH} levels") });
+        }
+        self.frames.push(Frame { anchor, line, weight: NODE_WEIGHT, depth: 0, items });
+        Ok(())
+    }
+
+    /// Puts a finished node where it belongs: an anchor, and the open collection or the root.
+    fn finished(&mut self, anchor: usize, built: Built) -> Result<(), Stop> {
+        if self.frames.len() + built.depth > MAX_DEPTH {
+            return Err(Stop { line: built.node.line, message: format!("nested deeper than {MAX_DEPTH} levels") });
+        }
+        if anchor > 0 {
+            self.weigh(built.weight, built.node.line)?;
+            self.anchors.insert(anchor, built.clone());
+        }
+        let path = self.path();
+        let Built { node, weight, depth } = built;
+        let Some(frame) = self.frames.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        frame.weight += weight;
+        frame.depth = frame.depth.max(depth);
+        match &mut frame.items {
+            Items::List(items) => items.push(node),
+            Items::Map { entries, next } => {
+                *next = match std::mem::replace(next, Next::Key) {
+                    Next::ValueOf { key, line } => {
+                        entries.push(Entry { key, line, node });
+                        Next::Key
+                    }
+                    Next::PassedOver => Next::Key,
+                    Next::Key => key(node, entries, &path, self.reading),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the next node goes.
+    fn path(&self) -> Path {
+        self.frames.iter().fold(Path::default(), |path, frame| match &frame.items {
+            Items::List(items) => path.index(items.len()),
+            Items::Map { next: Next::ValueOf { key, .. }, .. } => path.key(key),
+            Items::Map { .. } => path,
+        })
+    }
+}
+
+/// What follows the key `node`: its value, or one to pass over when the key can't be used.
+fn key(node: Node, entries: &[Entry], path: &Path, reading: &mut Reading) -> Next {
+    let line = node.line;
+    match node.value {
+        Value::Scalar { text: key, .. } => match entries.iter().find(|entry| entry.key == key) {
+            Some(first) => {
+                let message = format!("duplicate key; first given in line {}", first.line);
+                reading.report(&path.key(&key), Some(line), message);
+                Next::PassedOver
+            }
+            None => Next::ValueOf { key, line },
+        },
+        other => {
+            reading.report(path, Some(line), format!("a key must be text, found {}", other.kind()));
+            Next::PassedOver
+        }
+    }
+}

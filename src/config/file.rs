@@ -1,0 +1,87 @@
+//! The configuration file, and what takes its place.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::document::{self, Fields, Node, Wrong, text};
+use super::{Api, Config, Metrics, Problem, Problems, environment};
+use super::{api, credentials, metrics, organizations, poll};
+
+/// Reads and validates the configuration file. Secret files are not looked at: a missing one fails its
+/// organizations' polls, not the others'.
+///
+/// # Errors
+/// Every problem of the file.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let source =
+        std::fs::read(path).map_err(|error| Problem::general(format!("{} can't be read: {error}", path.display())))?;
+    parse(&source, path.parent().unwrap_or(Path::new("")))
+}
+
+/// Reads and validates a configuration whose relative paths start at `folder`.
+///
+/// # Errors
+/// Every problem of the source.
+pub fn parse(source: &[u8], folder: &Path) -> Result<Config, Problems> {
+    document::read(source, |root| config(root, folder))
+}
+
+/// The paths of all keys of the file, list positions as `[]` and free names as `*`; for the documentation's test.
+#[must_use]
+pub fn known_keys() -> Vec<String> {
+    let source = b"credentials: {a: {}}\norganizations: [{}]\n";
+    document::known_keys(source, |root| config(root, Path::new("")))
+}
+
+/// The configuration of `file`, or of the environment when there is none.
+///
+/// Both at once is refused: whichever won, somebody's organizations would be left out without a word.
+///
+/// # Errors
+/// Every problem of the file or the variables.
+pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Problems> {
+    let Some(file) = file else {
+        return environment::from_environment(get)?.ok_or_else(|| {
+            Problem::general(
+                "no organization is configured: give --config.file, or set CSP_ORGANIZATION_ID with \
+                 CSP_API_TOKEN_FILE, or with CSP_CLIENT_ID and CSP_CLIENT_SECRET_FILE",
+            )
+            .into()
+        });
+    };
+    if get("CSP_ORGANIZATION_ID").is_some_and(|value| !value.is_empty()) {
+        let message = "both --config.file and CSP_ORGANIZATION_ID are given: unset one of them";
+        return Err(Problem::general(message).into());
+    }
+    load(file)
+}
+
+fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
+    let api = api::read(root.section("api"), folder);
+    let (expand, schedule) = poll::read(root.section("poll"));
+    let metrics = metrics::read(root.section("metrics"));
+    let credentials = credentials::read(&mut root, folder);
+    let organizations = organizations::read(&mut root, &schedule, &credentials);
+    root.finish();
+    let credentials = credentials.into_iter().filter_map(|(_, credential)| credential).collect();
+    Some(Config { api: api?, expand, metrics, credentials, organizations })
+}
+
+impl Config {
+    /// Defaults for everything but what is asked and with what.
+    #[must_use]
+    pub fn with_defaults() -> Self {
+        Self {
+            api: Api::default(),
+            expand: super::Expand { roles: true, groups: true },
+            metrics: Metrics::default(),
+            credentials: Vec::new(),
+            organizations: Vec::new(),
+        }
+    }
+}
+
+/// A path, relative ones below `folder`.
+pub(super) fn path(node: &Node, folder: &Path) -> Result<PathBuf, Wrong> {
+    text(node).map(|path| folder.join(path))
+}

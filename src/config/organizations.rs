@@ -1,0 +1,104 @@
+//! `organizations`: what is polled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Organization;
+use super::credentials::{Named, is_label};
+use super::document::{Fields, nearest, text};
+use super::poll::{Schedule, interval};
+
+/// Where each id and each name was given first.
+#[derive(Default)]
+struct Seen {
+    ids: HashMap<String, String>,
+    names: HashMap<String, String>,
+}
+
+pub(super) fn read(root: &mut Fields<'_, '_>, schedule: &Schedule, credentials: &Named) -> Vec<Arc<Organization>> {
+    let given = root.has("organizations");
+    let mut seen = Seen::default();
+    let mut listed = 0;
+    let organizations = root.mappings("organizations", |fields| {
+        listed += 1;
+        organization(fields, schedule, credentials, &mut seen).map(Arc::new)
+    });
+    if organizations.is_some() && listed == 0 {
+        root.problem_at("organizations", "at least one organization must be listed");
+    } else if !given {
+        root.problem_at("organizations", "is missing: at least one organization must be listed");
+    }
+    organizations.unwrap_or_default()
+}
+
+fn organization(
+    mut fields: Fields<'_, '_>,
+    schedule: &Schedule,
+    credentials: &Named,
+    seen: &mut Seen,
+) -> Option<Organization> {
+    let id = fields.required("id", text);
+    let named = fields.optional("name", text);
+    if let Some(id) = &id {
+        if !is_guid(id) {
+            fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
+        } else if let Some(first) = claim(&mut seen.ids, &id.to_ascii_lowercase(), &fields) {
+            fields.problem_at("id", format!("the same id as {first}"));
+        }
+    }
+    if named.as_deref().is_some_and(|name| !is_label(name)) {
+        fields.problem_at("name", "must be 1 to 128 characters without control characters");
+    }
+    let name = named.or_else(|| id.clone());
+    if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, name, &fields))
+        && fields.has("name")
+    {
+        fields.problem_at("name", format!("the same name as {first}"));
+    }
+    let credential = fields.required("credentials", |node| {
+        let wanted = text(node)?;
+        let found = credentials.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, credential)| credential.clone()).ok_or_else(|| unknown_credential(&wanted, credentials).into())
+    });
+    let own = fields.optional("interval", interval);
+    let interval = own.unwrap_or(schedule.interval);
+    let (deadline, stale_after) = (schedule.deadline(interval), schedule.stale_after(interval));
+    // The common interval is checked once, in `poll`.
+    if own.is_some() && deadline >= interval {
+        fields.problem_at("interval", "must be longer than poll.deadline");
+    }
+    if own.is_some() && stale_after < interval {
+        fields.problem_at("interval", "must not be longer than poll.stale_after");
+    }
+    fields.finish();
+    Some(Organization { id: id?, name: name?, credential: credential??, interval, deadline, stale_after })
+}
+
+/// Where `value` was given first, if it was; else it is given here.
+fn claim(seen: &mut HashMap<String, String>, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
+    let first = seen.get(value).cloned();
+    if first.is_none() {
+        seen.insert(value.to_owned(), fields.path().to_string());
+    }
+    first
+}
+
+/// Names the credentials that there are, not the unknown one: it could be a token in the wrong place.
+fn unknown_credential(wanted: &str, credentials: &Named) -> String {
+    let names = || credentials.iter().map(|(name, _)| name.as_str());
+    match nearest(wanted, names()) {
+        Some(meant) => format!("no credential has this name; did you mean {meant}?"),
+        None if credentials.is_empty() => "no credential has this name: credentials has none".to_owned(),
+        None => {
+            let some: Vec<_> = names().take(10).collect();
+            format!("no credential has this name; there are {}", some.join(", "))
+        }
+    }
+}
+
+/// 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}

@@ -1,0 +1,66 @@
+//! Where the bytes of an answer go.
+
+/// Receives an answer's body piece by piece, so that no list is ever held whole.
+///
+/// Each attempt gets a fresh sink: what a cut answer left behind is never mixed with the next one.
+pub trait Sink: Send {
+    /// What a whole body turns into.
+    type Output: Send;
+
+    /// Takes the next piece, at most 64 KiB.
+    ///
+    /// # Errors
+    /// When the body cannot become an output any more; the rest is then not read.
+    fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError>;
+
+    /// Ends the body. Called only when the body arrived whole.
+    ///
+    /// # Errors
+    /// When what arrived is not what was promised.
+    fn finish(self) -> Result<Self::Output, SinkError>;
+}
+
+/// Why a [`Sink`] refuses a body. The words are shown and logged: they must hold nothing of the body's content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// Not the promised JSON.
+    #[error("{0}")]
+    Decode(String),
+    /// More than the sink keeps.
+    #[error("{0}")]
+    TooLarge(String),
+    /// A fault in the exporter itself.
+    #[error("the body could not be processed")]
+    Internal,
+}
+
+/// A short answer, gathered and then parsed.
+pub(super) struct Gather<T> {
+    bytes: Vec<u8>,
+    parse: fn(&[u8]) -> Result<T, SinkError>,
+}
+
+impl<T> Gather<T> {
+    /// Answers that are gathered are small; a larger one is not what was asked for.
+    const LIMIT: usize = 1024 * 1024;
+
+    pub(super) fn new(parse: fn(&[u8]) -> Result<T, SinkError>) -> Self {
+        Self { bytes: Vec::new(), parse }
+    }
+}
+
+impl<T: Send> Sink for Gather<T> {
+    type Output = T;
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
+        if self.bytes.len() + chunk.len() > Self::LIMIT {
+            return Err(SinkError::TooLarge("the answer is larger than 1 MiB".to_owned()));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<T, SinkError> {
+        (self.parse)(&self.bytes)
+    }
+}

@@ -1,0 +1,176 @@
+//! The exporter as a whole: everything wired together, and what the web side asks of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tracing::{error, info};
+
+use crate::config::{Config, Problems};
+use crate::csp::{BuildError, Client};
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::poller::Poller;
+use crate::poller::source::Upstream;
+use crate::shard::Shard;
+use crate::snapshot::{Board, OrganizationStatus, StatusReport};
+use crate::time::Millis;
+use crate::web;
+
+/// Reads the configuration anew, from wherever it came at the start.
+pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// What an exporter needs beside its configuration.
+pub struct Parts {
+    /// Reads the configuration again at a reload.
+    pub loader: Loader,
+    /// Which part of the organizations is this instance's.
+    pub shard: Option<Shard>,
+    /// The lifecycle's state.
+    pub lifecycle: Arc<Lifecycle>,
+    /// The metrics, over `board`.
+    pub metrics: Arc<Metrics>,
+    /// Where polls leave their results.
+    pub board: Arc<Board>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+/// A running exporter.
+#[derive(Debug)]
+pub struct Exporter {
+    parts: Parts,
+    client: Mutex<Client>,
+    poller: Poller,
+    started: Millis,
+    /// Held throughout a reload: one after the other.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+impl Parts {
+    /// Parts with fresh metrics; `lifecycle` is in memory unless it was opened.
+    #[must_use]
+    pub fn new(loader: Loader, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
+        let board = Arc::<Board>::default();
+        let snapshots = Arc::clone(&board);
+        let metrics = Arc::new(Metrics::new(move || Arc::new(snapshots.snapshot())));
+        if let Some(shard) = shard {
+            metrics.exporter().set_shard(shard.index(), shard.count());
+        }
+        Self { loader, shard, lifecycle, metrics, board }
+    }
+
+    /// A client whose calls are counted.
+    ///
+    /// # Errors
+    /// When a file or URL of the settings cannot be used.
+    pub fn client(&self, config: &Config) -> Result<Client, BuildError> {
+        Client::new(&config.api, self.metrics.api())
+    }
+}
+
+impl Exporter {
+    /// Starts polling. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the client's files or URLs cannot be used; nothing was sent.
+    pub fn start(parts: Parts, config: &Config) -> Result<Arc<Self>, BuildError> {
+        let client = parts.client(config)?;
+        let now = Millis::now();
+        parts.metrics.exporter().config_loaded(true, now);
+        let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
+        let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
+        let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
+        let reloading = tokio::sync::Mutex::default();
+        Ok(Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading }))
+    }
+
+    /// Stops polling, then writes the state.
+    pub async fn shutdown(&self) {
+        self.poller.shutdown().await;
+        let lifecycle = Arc::clone(&self.parts.lifecycle);
+        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Millis::now()));
+        if closed.await.is_err() {
+            error!("writing the state panicked");
+        }
+    }
+
+    /// Reads the configuration again and goes over to it; a bad one changes nothing.
+    ///
+    /// # Errors
+    /// Every problem of the new configuration.
+    pub async fn reload_configuration(&self) -> Result<(), String> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let result = self.apply_configuration();
+        let exporter_metrics = self.parts.metrics.exporter();
+        exporter_metrics.config_loaded(result.is_ok(), Millis::now());
+        match &result {
+            Ok(()) => info!("configuration reloaded"),
+            Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
+        }
+        result
+    }
+
+    fn apply_configuration(&self) -> Result<(), String> {
+        let config = (self.parts.loader)().map_err(|problems| problems.to_string())?;
+        let client = self.client.lock().reconfigured(&config.api).map_err(|error| error.to_string())?;
+        let upstream = Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle));
+        self.poller.reload(&config, Arc::new(upstream));
+        *self.client.lock() = client;
+        Ok(())
+    }
+}
+
+impl web::Exporter for Exporter {
+    fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
+        let own = self.parts.metrics.exporter();
+        own.heartbeat(self.poller.heartbeat().last());
+        if let Some(durable) = self.parts.lifecycle.durable() {
+            own.set_state_durable(durable);
+        }
+        let crate::metrics::Scrape { content_type, content_encoding, body } =
+            self.parts.metrics.scrape(Millis::now(), accept, accept_encoding);
+        web::Scrape { content_type, content_encoding, body }
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.poller.heartbeat().check()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let snapshot = self.parts.board.snapshot();
+        let waiting = snapshot.organizations.iter().filter(|entry| entry.up.is_none()).count();
+        let all = snapshot.organizations.len();
+        if waiting == 0 {
+            Ok(())
+        } else {
+            Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
+        }
+    }
+
+    fn status(&self) -> StatusReport {
+        let now = Millis::now();
+        let snapshot = self.parts.board.snapshot();
+        StatusReport {
+            now,
+            started: self.started,
+            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
+            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
+            organizations: snapshot.organizations.iter().map(|entry| OrganizationStatus::of(entry, now)).collect(),
+        }
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
+        self.reload_configuration().boxed()
+    }
+
+    fn count_request(&self, handler: &'static str, status: u16) {
+        self.parts.metrics.exporter().http_request(handler, status);
+    }
+}

@@ -1,0 +1,139 @@
+//! From a snapshot to the bytes of a scrape.
+//!
+//! Everything passes through `prometheus_client` registries into one neutral form, Prometheus' protobuf model,
+//! which the exposition formats are written from. The samples of an organization change only with its snapshot,
+//! so they are encoded once for each format and data state and kept: a scrape mostly copies.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::snapshot::Snapshot;
+use crate::time::Millis;
+
+mod api;
+mod blocks;
+mod cache;
+mod collect;
+mod exporter;
+pub mod exposition;
+pub mod families;
+pub mod family;
+mod native;
+mod process;
+
+pub use api::ApiMetrics;
+pub use exporter::ExporterMetrics;
+pub use process::ProcessSample;
+
+use blocks::Blocks;
+use cache::Cache;
+use exposition::{Encoding, negotiate};
+use families::FAMILIES;
+use family::{Family, Part};
+
+type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
+
+/// All metrics of the exporter.
+pub struct Metrics {
+    registry: Registry,
+    snapshots: Snapshots,
+    api: Arc<ApiMetrics>,
+    exporter: Arc<ExporterMetrics>,
+    cache: Cache,
+}
+
+/// The answer to one scrape.
+#[derive(Debug, Clone)]
+pub struct Scrape {
+    /// Value of the header `Content-Type`.
+    pub content_type: String,
+    /// Value of the header `Content-Encoding`, when there is one.
+    pub content_encoding: Option<&'static str>,
+    /// The body as it is sent.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Metrics over the snapshots that `source` gives; it is asked once for each scrape.
+    pub fn new(source: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static) -> Self {
+        let mut registry = Registry::default();
+        let api = Arc::new(ApiMetrics::new(&mut registry));
+        let exporter = Arc::new(ExporterMetrics::new(&mut registry));
+        Self { registry, snapshots: Box::new(source), api, exporter, cache: Cache::default() }
+    }
+
+    /// Where the client's calls are counted.
+    #[must_use]
+    pub fn api(&self) -> Arc<ApiMetrics> {
+        Arc::clone(&self.api)
+    }
+
+    /// Where the exporter's own doings are counted.
+    #[must_use]
+    pub fn exporter(&self) -> Arc<ExporterMetrics> {
+        Arc::clone(&self.exporter)
+    }
+
+    /// Everything at `now`, in the format that the headers `Accept` and `Accept-Encoding` ask for.
+    ///
+    /// Encoding and compressing are work for the CPU alone: nothing here waits.
+    #[must_use]
+    pub fn scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
+        let (encoding, content_type) = negotiate::format(accept);
+        let snapshot = (self.snapshots)();
+        let own = collect::own(&self.registry, &snapshot, &self.api.durations());
+        let body = self.assemble(encoding, &snapshot, now, &Blocks::encode(encoding, &own), |_| true);
+        let compressed = if negotiate::gzip(accept_encoding) { exposition::compress(&body).ok() } else { None };
+        let content_encoding = compressed.as_ref().map(|_| "gzip");
+        Scrape { content_type, content_encoding, body: compressed.unwrap_or(body).into() }
+    }
+
+    /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
+    /// text format 0.0.4: what a text file collector can take without a clash.
+    #[must_use]
+    pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
+        let snapshot = (self.snapshots)();
+        let wanted = |family: &Family| match family.part {
+            Part::Invitations | Part::Polling => true,
+            Part::Lifecycle => lifecycle,
+            Part::Api | Part::Exporter | Part::Process => false,
+        };
+        self.assemble(Encoding::Text, &snapshot, now, &Blocks::default(), wanted).into()
+    }
+
+    fn assemble(
+        &self,
+        encoding: Encoding,
+        snapshot: &Arc<Snapshot>,
+        now: Millis,
+        own: &Blocks,
+        wanted: impl Fn(&Family) -> bool,
+    ) -> Vec<u8> {
+        let organizations = self.cache.organizations(snapshot);
+        let mut blocks: Vec<&Blocks> = organizations.iter().map(|cached| cached.blocks(encoding, now)).collect();
+        blocks.push(own);
+        let mut out = Vec::with_capacity(blocks.iter().map(|blocks| blocks.len()).sum::<usize>() + 16 * 1024);
+        for (position, family) in FAMILIES.iter().enumerate().filter(|(_, family)| wanted(family)) {
+            let parts: Vec<_> = blocks.iter().map(|blocks| blocks.of(position)).collect();
+            exposition::assemble(encoding, family, &parts, &mut out);
+        }
+        exposition::finish(encoding, &mut out);
+        out
+    }
+}
+
+/// Registers a metric under a row of the table.
+fn register(registry: &mut Registry, name: &str, metric: impl Metric) {
+    match families::position(name).and_then(|position| FAMILIES.get(position)) {
+        Some(family) => family.register(registry, metric),
+        None => debug_assert!(false, "{name} is not in the table"),
+    }
+}

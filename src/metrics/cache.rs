@@ -1,0 +1,68 @@
+//! What is encoded already.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::blocks::Blocks;
+use super::collect;
+use super::exposition::Encoding;
+use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
+use crate::time::Millis;
+
+const SLOTS: usize = Encoding::ALL.len() * DataState::ALL.len();
+
+/// One organization's samples. They depend on its snapshot and, because data goes stale by itself, on how
+/// current that is: one slot for each format and state, filled when first asked for.
+#[derive(Debug)]
+pub(super) struct Cached {
+    snapshot: Arc<OrganizationSnapshot>,
+    slots: [OnceLock<Blocks>; SLOTS],
+}
+
+impl Cached {
+    fn new(snapshot: Arc<OrganizationSnapshot>) -> Self {
+        Self { snapshot, slots: [const { OnceLock::new() }; SLOTS] }
+    }
+
+    /// The samples at `now`.
+    pub(super) fn blocks(&self, encoding: Encoding, now: Millis) -> &Blocks {
+        let state = self.snapshot.data_state(now);
+        let slot = encoding as usize * DataState::ALL.len() + state as usize;
+        self.slots[slot].get_or_init(|| Blocks::encode(encoding, &collect::organization(&self.snapshot, now)))
+    }
+}
+
+/// The newest snapshot that was scraped, with what is encoded of it.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<Newest>);
+
+#[derive(Debug, Default)]
+struct Newest {
+    snapshot: Option<Arc<Snapshot>>,
+    organizations: Arc<Vec<Arc<Cached>>>,
+}
+
+impl Cache {
+    /// One entry per organization, in the order of the snapshot. Organizations that did not change since the
+    /// last call keep their entry; nothing is encoded under the lock.
+    pub(super) fn organizations(&self, snapshot: &Arc<Snapshot>) -> Arc<Vec<Arc<Cached>>> {
+        let mut newest = self.0.lock();
+        if newest.snapshot.as_ref().is_none_or(|known| !Arc::ptr_eq(known, snapshot)) {
+            // An entry keeps its snapshot alive, so an address cannot stand for another one.
+            let known: HashMap<_, _> =
+                newest.organizations.iter().map(|cached| (Arc::as_ptr(&cached.snapshot), cached)).collect();
+            let organizations = snapshot
+                .organizations
+                .iter()
+                .map(|organization| match known.get(&Arc::as_ptr(organization)) {
+                    Some(cached) => Arc::clone(cached),
+                    None => Arc::new(Cached::new(Arc::clone(organization))),
+                })
+                .collect();
+            *newest = Newest { snapshot: Some(Arc::clone(snapshot)), organizations: Arc::new(organizations) };
+        }
+        Arc::clone(&newest.organizations)
+    }
+}

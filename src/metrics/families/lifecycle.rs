@@ -1,0 +1,42 @@
+//! What happened to invitations between polls.
+
+use std::fmt;
+
+use super::{counter, gauge, histogram};
+use crate::lifecycle::Event;
+use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+
+pub(super) const FAMILIES: &[Family] = &[
+    counter(
+        Part::Lifecycle,
+        "csp_invitation_events_total",
+        &["organization", "event"],
+        "Events of invitations, from comparing each good poll with the one before.",
+        Source::Organization(events),
+    ),
+    histogram(
+        Part::Lifecycle,
+        "csp_invitation_redemption_duration_seconds",
+        &["organization"],
+        "Time from generation to redemption, of redemptions seen between two good polls.",
+        Source::Organization(redemption_duration),
+    ),
+    gauge(
+        Part::Lifecycle,
+        "csp_exporter_state_durable",
+        &[],
+        "Whether the state folder takes what is written. Absent without a state folder.",
+        Source::Registered,
+    ),
+];
+
+fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+    for (event, count) in Event::ALL.iter().zip(&organization.snapshot.lifecycle.events) {
+        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count)?;
+    }
+    Ok(())
+}
+
+fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+    samples.histogram(&[("organization", organization.name())], &organization.snapshot.lifecycle.redemption)
+}

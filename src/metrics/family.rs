@@ -1,0 +1,215 @@
+//! What a metric family is: one row of the table.
+
+use std::fmt;
+
+use prometheus_client::encoding::NoLabelSet;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NativeHistogram, NativeHistogramBuckets};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::native::spans_and_deltas;
+use super::process::ProcessSample;
+use crate::census::{Status, View, view::ByStatus};
+use crate::histogram::{self, Histogram};
+use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
+
+/// The type of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the process lives; the name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Classic and native buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word that the exposition formats use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What a family speaks of; the chapters of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Counts from the last good list.
+    Invitations,
+    /// Events between two polls.
+    Lifecycle,
+    /// How the polls of an organization go.
+    Polling,
+    /// Calls of the upstream.
+    Api,
+    /// The exporter itself.
+    Exporter,
+    /// The standard families of a process.
+    Process,
+}
+
+/// Where the samples of a family come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source {
+    /// From what is known of one organization.
+    Organization(fn(&Organization<'_>, &mut Samples<'_>) -> fmt::Result),
+    /// From the snapshot as a whole.
+    Snapshot(fn(&Snapshot, &mut Samples<'_>) -> fmt::Result),
+    /// From the histograms of the API's operations.
+    Durations,
+    /// From a metric that lives in a registry and is counted up as things happen.
+    Registered,
+    /// From the operating system, at the time of the scrape.
+    Process(fn(&ProcessSample) -> Option<f64>),
+}
+
+/// One organization at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Organization<'a> {
+    /// The newest that is known.
+    pub snapshot: &'a OrganizationSnapshot,
+    /// How current it is.
+    pub state: DataState,
+    /// The numbers to show; none while waiting or withdrawn.
+    pub view: Option<&'a View>,
+}
+
+impl<'a> Organization<'a> {
+    /// The value of the label `organization`.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        &self.snapshot.organization.name
+    }
+}
+
+/// One row of the table of families.
+#[derive(Debug)]
+pub struct Family {
+    /// The name as users write it, `_total` included.
+    pub name: &'static str,
+    /// The type.
+    pub kind: Kind,
+    /// One sentence or two for the reader of the exposition, with a full stop.
+    pub help: &'static str,
+    /// The labels of each series, `le` left out.
+    pub labels: &'static [&'static str],
+    /// What it speaks of.
+    pub part: Part,
+    /// Where its samples come from.
+    pub source: Source,
+}
+
+impl Family {
+    /// The unit in the words of OpenMetrics, when the name carries one.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        let base = self.base();
+        ["seconds", "bytes"].into_iter().find(|unit| base.ends_with(unit))
+    }
+
+    /// The name without `_total`: what OpenMetrics calls the name of a counter's family.
+    #[must_use]
+    pub fn base(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
+            Kind::Gauge | Kind::Histogram => self.name,
+        }
+    }
+
+    /// Name and unit as `prometheus_client` wants them: it appends unit and `_total` on its own.
+    fn descriptor(&self) -> (&'static str, Option<Unit>) {
+        let base = self.base();
+        let unit = match self.unit() {
+            Some("seconds") => Unit::Seconds,
+            Some(_) => Unit::Bytes,
+            None => return (base, None),
+        };
+        (base.strip_suffix(unit.as_str()).map_or(base, |name| name.trim_end_matches('_')), Some(unit))
+    }
+
+    /// Registers a metric under this row's name.
+    pub(super) fn register(&self, registry: &mut Registry, metric: impl prometheus_client::registry::Metric) {
+        debug_assert_eq!(metric.metric_type().as_str(), self.kind.as_str(), "{}", self.name);
+        let (name, unit) = self.descriptor();
+        // The registry appends the full stop.
+        let help = self.help.trim_end_matches('.');
+        match unit {
+            Some(unit) => registry.register_with_unit(name, help, unit, metric),
+            None => registry.register(name, help, metric),
+        }
+    }
+
+    /// Writes the descriptor, and then the samples that `produce` gives.
+    pub(super) fn encode(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        produce: impl FnOnce(&mut Samples<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let (name, unit) = self.descriptor();
+        let kind = match self.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+        };
+        produce(&mut Samples(encoder.encode_descriptor(name, self.help, unit.as_ref(), kind)?))
+    }
+}
+
+/// Takes the samples of one family.
+#[derive(Debug)]
+pub struct Samples<'e>(MetricEncoder<'e>);
+
+impl Samples<'_> {
+    /// Adds a sample of a gauge.
+    pub(super) fn gauge(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_gauge(&value)
+    }
+
+    /// Adds a sample of a counter.
+    pub(super) fn counter(&mut self, labels: &[(&str, &str)], value: u64) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)
+    }
+
+    /// Adds a sample of a counter that is not a whole number.
+    pub(super) fn counter_seconds(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&value, None)
+    }
+
+    /// Adds one sample per status: the label `status` goes last.
+    pub(super) fn by_status(&mut self, labels: &[(&str, &str)], counts: &ByStatus) -> fmt::Result {
+        let mut labels = labels.to_vec();
+        for (status, count) in Status::ALL.iter().zip(counts) {
+            labels.push(("status", status.as_str()));
+            self.gauge(&labels, *count as f64)?;
+            labels.pop();
+        }
+        Ok(())
+    }
+
+    /// Adds a histogram, without its exemplars: the library offers no way to make one.
+    pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) -> fmt::Result {
+        let bounds = histogram.bounds().iter().copied().chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(histogram.counts().iter().copied()).collect();
+        let (spans, deltas) = spans_and_deltas(histogram.native_buckets());
+        let native = NativeHistogram {
+            schema: histogram::SCHEMA,
+            zero_threshold: histogram::ZERO_THRESHOLD,
+            zero_count: histogram.zero_count(),
+            negative: NativeHistogramBuckets { spans: &[], deltas: &[] },
+            positive: NativeHistogramBuckets { spans: &spans, deltas: &deltas },
+            created: None,
+        };
+        self.0.encode_family(&labels)?.encode_histogram_with_native::<NoLabelSet>(
+            histogram.sum(),
+            histogram.count(),
+            &buckets,
+            None,
+            native,
+        )
+    }
+}

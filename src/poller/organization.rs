@@ -1,0 +1,205 @@
+//! The loop of one organization.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::source::{Polled, Source};
+use super::{DETAILS_INTERVAL, schedule};
+use crate::config::{Credential, Organization};
+use crate::csp::{Error, Operation, Reason};
+use crate::snapshot::Board;
+use crate::time::Millis;
+
+/// Limit of a question that no poll depends on.
+const DETAILS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// One organization's loop.
+pub(super) struct Task {
+    pub(super) organization: Arc<Organization>,
+    pub(super) board: Arc<Board>,
+    pub(super) source: watch::Receiver<Arc<dyn Source>>,
+    pub(super) wake: Arc<Notify>,
+}
+
+impl Task {
+    /// Polls for ever, the first time after `delay`.
+    ///
+    /// The next poll starts one pause after the start of the last one; one that
+    /// is late is not made up for, so polls never bunch.
+    pub(super) async fn run(self, delay: Duration) {
+        let mut next = Instant::now() + delay;
+        let mut details_due = Instant::now();
+        let mut failures = 0;
+        loop {
+            self.sleep_until(next, failures > 0).await;
+            let start = Instant::now();
+            failures = self.poll(start, failures).await;
+            next = start + schedule::pause(self.organization.interval, failures);
+            self.announce(next);
+            if start >= details_due {
+                details_due = start + DETAILS_INTERVAL;
+                let deadline = next.min(Instant::now() + DETAILS_DEADLINE);
+                self.ask_display_name(deadline).await;
+            }
+        }
+    }
+
+    /// Waits; a wake-up ends the wait of an organization that is failing.
+    async fn sleep_until(&self, next: Instant, is_failing: bool) {
+        let sleep = tokio::time::sleep_until(next);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                () = &mut sleep => return,
+                () = self.wake.notified() => if is_failing { return },
+            }
+        }
+    }
+
+    fn announce(&self, next: Instant) {
+        let wait = next.saturating_duration_since(Instant::now());
+        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let next_poll = Millis(Millis::now().0.saturating_add(wait));
+        self.board.update(&self.organization, |entry| entry.next_poll = Some(next_poll));
+    }
+
+    /// One poll and its result on the board. Returns how many polls in a row have failed.
+    async fn poll(&self, start: Instant, failures_before: u32) -> u32 {
+        let Self { organization, board, .. } = self;
+        board.update(organization, |entry| entry.next_poll = None);
+        let source = Arc::clone(&self.source.borrow());
+        let deadline = start + organization.deadline;
+        let result = poll_contained(&*source, organization, deadline).await;
+        let now = Millis::now();
+        let failures = if result.is_ok() { 0 } else { failures_before + 1 };
+        log_outcome(organization, &result, failures_before, start.elapsed());
+        board.update(organization, |entry| {
+            entry.up = Some(result.is_ok());
+            entry.last_attempt = Some(now);
+            entry.duration = Some(start.elapsed());
+            entry.polls += 1;
+            entry.consecutive_failures = failures;
+            entry.access_token_expiration = source.access_token_expiration(organization);
+            match result {
+                Ok(Polled { view, lifecycle }) => {
+                    entry.view = Some(view);
+                    entry.lifecycle = lifecycle;
+                    entry.last_success = Some(now);
+                    entry.last_error = None;
+                }
+                Err(error) => {
+                    entry.failures[error.reason as usize] += 1;
+                    entry.last_error = Some((now, error));
+                }
+            }
+        });
+        failures
+    }
+
+    async fn ask_display_name(&self, deadline: Instant) {
+        let Self { organization, board, .. } = self;
+        let question = self.source.borrow().display_name(Arc::clone(organization), deadline);
+        match contained(question, Operation::Organization).await {
+            Ok(name) => board.update(organization, |entry| entry.display_name = Some(name)),
+            Err(error) => log_failure("asking for the organization's name failed", &organization.name, &error),
+        }
+    }
+}
+
+/// One poll, and the organization's name, onto the board.
+pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: watch::Receiver<Arc<dyn Source>>) {
+    let task = Task { organization, board, source, wake: Arc::default() };
+    let start = Instant::now();
+    let name = task.ask_display_name(start + DETAILS_DEADLINE.min(task.organization.deadline));
+    tokio::join!(task.poll(start, 0), name);
+}
+
+/// One poll that may panic without harm to anybody else.
+async fn poll_contained(
+    source: &dyn Source,
+    organization: &Arc<Organization>,
+    deadline: Instant,
+) -> Result<Polled, Error> {
+    contained(source.poll(Arc::clone(organization), deadline), Operation::Invitations).await
+}
+
+/// Turns a panic into an [`Reason::Internal`]; the panic hook has counted and logged it.
+async fn contained<T>(call: impl Future<Output = Result<T, Error>>, operation: Operation) -> Result<T, Error> {
+    let caught = AssertUnwindSafe(call).catch_unwind().await;
+    caught.unwrap_or_else(|_| Err(Error::new(operation, Reason::Internal, "the exporter panicked")))
+}
+
+/// Asks now and then when a long-lived API token runs out.
+pub(super) async fn watch_api_token(
+    credential: Arc<Credential>,
+    board: Arc<Board>,
+    source: watch::Receiver<Arc<dyn Source>>,
+    wake: Arc<Notify>,
+) {
+    loop {
+        let deadline = Instant::now() + DETAILS_DEADLINE;
+        let question = source.borrow().api_token_expiration(Arc::clone(&credential), deadline);
+        let failed = match contained(question, Operation::TokenDetails).await {
+            Ok(expiration) => {
+                board.set_api_token_expiration(&credential.name, expiration);
+                false
+            }
+            Err(error) => {
+                warn!(
+                    credentials = credential.name,
+                    operation = error.operation.as_str(),
+                    reason = error.reason.as_str(),
+                    status = error.status,
+                    request_id = error.request_id,
+                    detail = error.detail,
+                    meaning = error.meaning(),
+                    action = error.action(),
+                    "asking when the API token runs out failed"
+                );
+                true
+            }
+        };
+        let again = tokio::time::sleep(DETAILS_INTERVAL);
+        tokio::pin!(again);
+        loop {
+            tokio::select! {
+                () = &mut again => break,
+                () = wake.notified() => if failed { break },
+            }
+        }
+    }
+}
+
+fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, failures_before: u32, took: Duration) {
+    match result {
+        Ok(polled) => {
+            let invitations: u64 = polled.view.by_status.iter().sum();
+            if failures_before > 0 {
+                info!(organization = organization.name, failed_polls = failures_before, "polling works again");
+            }
+            debug!(organization = organization.name, invitations, seconds = took.as_secs_f64(), "poll succeeded");
+        }
+        Err(error) => log_failure("poll failed", &organization.name, error),
+    }
+}
+
+/// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
+fn log_failure(message: &str, organization: &str, error: &Error) {
+    warn!(
+        organization,
+        operation = error.operation.as_str(),
+        reason = error.reason.as_str(),
+        status = error.status,
+        request_id = error.request_id,
+        detail = error.detail,
+        meaning = error.meaning(),
+        action = error.action(),
+        "{message}"
+    );
+}

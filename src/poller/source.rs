@@ -1,0 +1,148 @@
+//! Where a poll's numbers come from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::census::{Fold, ListError, Rules, View, Whole};
+use crate::config::{Config, Credential, Expand, Organization};
+use crate::csp::{Client, Error, Operation, Reason, Sink, SinkError};
+use crate::lifecycle::{Lifecycle, Tally};
+use crate::time::Millis;
+
+/// What a good poll ends in.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// The organization's numbers.
+    pub view: Arc<View>,
+    /// What happened to its invitations so far.
+    pub lifecycle: Arc<Tally>,
+}
+
+/// What the loops ask; a trait so that schedules and states can be tested without a network.
+pub trait Source: fmt::Debug + Send + Sync + 'static {
+    /// One poll of an organization, done before `deadline`.
+    fn poll(&self, organization: Arc<Organization>, deadline: Instant) -> BoxFuture<'static, Result<Polled, Error>>;
+
+    /// What the service calls the organization.
+    fn display_name(
+        &self,
+        organization: Arc<Organization>,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Result<String, Error>>;
+
+    /// When a long-lived API token runs out, where the service tells.
+    fn api_token_expiration(
+        &self,
+        credential: Arc<Credential>,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Result<Option<Millis>, Error>>;
+
+    /// When the access token in use for an organization runs out.
+    fn access_token_expiration(&self, organization: &Organization) -> Option<Millis>;
+
+    /// Ends pauses that the service asked for.
+    fn resume(&self);
+}
+
+/// The real thing: the service's API, counted by the census, compared by the lifecycle.
+#[derive(Clone)]
+pub struct Upstream {
+    client: Client,
+    expand: Expand,
+    rules: Arc<Rules>,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Upstream {
+    /// The upstream of this configuration.
+    #[must_use]
+    pub fn new(config: &Config, client: Client, lifecycle: Arc<Lifecycle>) -> Self {
+        let rules = Arc::new(Rules::new(&config.metrics, lifecycle.identity_key().clone()));
+        Self { client, expand: config.expand, rules, lifecycle }
+    }
+
+    /// The client in use.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn fetch(self, organization: Arc<Organization>, deadline: Instant) -> Result<Polled, Error> {
+        let Self { client, expand, rules, lifecycle } = self;
+        let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
+        let whole = client.invitations(&organization, expand, deadline, sink).await?;
+        // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
+        let drawn = tokio::task::spawn_blocking(move || {
+            let census = whole.census();
+            let lifecycle = lifecycle.observe(&organization.id, census.sightings, Millis::now());
+            Polled { view: Arc::new(census.view), lifecycle }
+        });
+        drawn.await.map_err(|_| Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked"))
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}
+
+impl Source for Upstream {
+    fn poll(&self, organization: Arc<Organization>, deadline: Instant) -> BoxFuture<'static, Result<Polled, Error>> {
+        self.clone().fetch(organization, deadline).boxed()
+    }
+
+    fn display_name(
+        &self,
+        organization: Arc<Organization>,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Result<String, Error>> {
+        let client = self.client.clone();
+        async move { Ok(client.organization(&organization, deadline).await?.display_name) }.boxed()
+    }
+
+    fn api_token_expiration(
+        &self,
+        credential: Arc<Credential>,
+        deadline: Instant,
+    ) -> BoxFuture<'static, Result<Option<Millis>, Error>> {
+        let client = self.client.clone();
+        async move { client.token_details(&credential, deadline).await }.boxed()
+    }
+
+    fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
+        self.client.access_token_expiration(organization)
+    }
+
+    fn resume(&self) {
+        self.client.resume();
+    }
+}
+
+/// Feeds a body into a fold.
+struct ListSink(Fold);
+
+impl Sink for ListSink {
+    type Output = Whole;
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
+        self.0.write(chunk).map_err(sink_error)
+    }
+
+    fn finish(self) -> Result<Whole, SinkError> {
+        self.0.finish().map_err(sink_error)
+    }
+}
+
+fn sink_error(error: ListError) -> SinkError {
+    match error {
+        ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
+        ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {
+            SinkError::Decode(error.to_string())
+        }
+    }
+}

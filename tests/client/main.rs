@@ -1,0 +1,11 @@
+//! The upstream client against small servers that answer exactly what a test needs.
+
+mod calls;
+#[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
+mod fake;
+mod limits;
+#[expect(clippy::unwrap_used, reason = "a failure to issue is a failure of the test")]
+mod pki;
+mod recorder;
+mod tokens;
+mod transport;
