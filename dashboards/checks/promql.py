@@ -44,12 +44,14 @@ def grouping_labels(expression):
 
 
 def load_families():
-    """The families with their labels by sample name; a histogram has its classic samples too."""
-    samples = {}
-    for name, family in json.loads((DASHBOARDS / "checks" / "families.json").read_text(encoding="utf-8")).items():
-        labels = set(family["labels"])
+    """Labels by sample name, from the page of the metrics; a histogram has its classic samples too."""
+    page = (DASHBOARDS.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
+    # Prometheus itself makes this one.
+    samples = {"up": set()}
+    for name, kind, listed in re.findall(r"(?m)^### `(\w+)`\n+Type: (\w+)[^.]*\. Labels: (.*?)\.$", page):
+        labels = set(re.findall(r"`(\w+)`", listed))
         samples[name] = labels
-        if family["type"] == "histogram":
+        if kind == "histogram":
             samples |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
     return samples
 
