@@ -1,5 +1,7 @@
 //! What a scrape looks like, in every format.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report; the lint exempts only test functions")]
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
@@ -148,6 +150,15 @@ fn text_matches_the_golden_file() {
 }
 
 #[test]
+fn protobuf_matches_the_golden_file() {
+    let body = metrics().scrape(NOW, Some(PROTOBUF), None).body;
+    let mut families = decode(&body);
+    families.retain(|family| !family.name.starts_with("process_") && family.name != "csp_exporter_build_info");
+    let text: String = families.iter().map(|family| format!("{family:?}\n")).collect();
+    assert_golden("scrape.protobuf.txt", &text);
+}
+
+#[test]
 fn openmetrics_matches_the_golden_file() {
     assert_golden("scrape.openmetrics", &scrape(&metrics(), Some(OPENMETRICS)));
 }
@@ -208,6 +219,22 @@ fn no_series_appears_twice_and_families_are_sorted() {
         let types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         assert!(types.len() > 40 && types.is_sorted_by(|a, b| a < b));
     }
+}
+
+#[test]
+fn promtool_finds_nothing_to_improve() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut promtool) = command.spawn() else {
+        eprintln!("promtool is not installed: names not checked");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(scrape(&metrics(), None).as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
 #[test]

@@ -73,12 +73,12 @@ impl ExporterMetrics {
         };
         metrics.set_shard(1, 1);
         let build = Family::<[(&'static str, &'static str); 3], Gauge>::default();
-        let built = [
+        let origin = [
             ("version", env!("CARGO_PKG_VERSION")),
             ("revision", env!("CSP_EXPORTER_REVISION")),
             ("rust_version", env!("CSP_EXPORTER_RUST_VERSION")),
         ];
-        build.get_or_create(&built).set(1);
+        build.get_or_create(&origin).set(1);
         register(registry, "csp_exporter_build_info", build);
         register(registry, "csp_exporter_config_last_reload_successful", metrics.reload_successful.clone());
         register(registry, "csp_exporter_config_last_reload_success_timestamp_seconds", metrics.reload_success.clone());
