@@ -154,8 +154,8 @@ fn protobuf_matches_the_golden_file() {
     let body = metrics().scrape(NOW, Some(PROTOBUF), None).body;
     let mut families = decode(&body);
     families.retain(|family| !family.name.starts_with("process_") && family.name != "csp_exporter_build_info");
-    let text: String = families.iter().map(|family| format!("{family:?}\n")).collect();
-    assert_golden("scrape.protobuf.txt", &text);
+    let lines: Vec<_> = families.iter().map(|family| format!("{family:?}")).collect();
+    assert_golden("scrape.protobuf.txt", &(lines.join("\n") + "\n"));
 }
 
 #[test]
