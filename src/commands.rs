@@ -63,9 +63,9 @@ pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Serve(flags) => logged(flags.log, || serve::run(flags)),
         Command::Demo(flags) => logged(flags.log, || demo::run(flags)),
-        Command::Simulate(flags) => logged(flags.log, || simulate::run(flags)),
+        Command::Simulate(flags) => logged(flags.log, || simulate::run(&flags)),
         Command::Check(flags) => check::run(&flags),
-        Command::Once(flags) => logged(flags.log, || once::run(flags)),
+        Command::Once(flags) => logged(flags.log, || once::run(&flags)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! What a scrape looks like, in every format.
 
+#![allow(clippy::unwrap_used, reason = "a test: the panic is the report")]
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;

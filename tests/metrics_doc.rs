@@ -1,5 +1,7 @@
 //! The page on metrics and the table of families say the same.
 
+#![allow(clippy::unwrap_used, reason = "a test: the panic is the report")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;

@@ -17,7 +17,7 @@ use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
 use crate::time::Millis;
 
-pub(super) fn run(flags: Once) -> Outcome {
+pub(super) fn run(flags: &Once) -> Outcome {
     let file = flags.config.config_file.clone();
     let config = configuration(file.as_deref()).map_err(Failure::configuration)?;
     let shard = flags.sharding.shard;

@@ -43,7 +43,8 @@ pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure
 /// Everything about how it is served, read and found usable before anything is bound.
 pub(super) struct Front {
     addresses: Vec<Address>,
-    systemd_socket: bool,
+    /// What systemd handed over, in place of the addresses.
+    sockets: Option<Vec<std::net::TcpListener>>,
     probes: Option<Address>,
     access: Arc<Access>,
     settings: Settings,
@@ -53,8 +54,9 @@ impl Front {
     pub(super) fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
         let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
         let access = Access::load(web_config_file.as_deref()).map_err(Failure::configuration)?;
+        let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
-        Ok(Self { addresses, systemd_socket, probes: probe_listen_address, access, settings })
+        Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
     }
 
     pub(super) fn telemetry_path(&self) -> &str {
@@ -65,8 +67,11 @@ impl Front {
         if self.access.tls_enabled() { "https" } else { "http" }
     }
 
-    fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
-        let bound = if self.systemd_socket { listen::activated() } else { listen::bind(&self.addresses) };
+    fn bind(&mut self) -> Result<Vec<TcpListener>, Failure> {
+        let bound = match self.sockets.take() {
+            Some(sockets) => listen::adopt(sockets),
+            None => listen::bind(&self.addresses),
+        };
         bound.map_err(Failure::running)
     }
 
@@ -79,7 +84,7 @@ impl Front {
 pub(super) async fn serve(
     config: &Config,
     parts: Parts,
-    front: Front,
+    mut front: Front,
     shutdown: CancellationToken,
     started: impl FnOnce(&[TcpListener]) -> Outcome,
 ) -> Outcome {

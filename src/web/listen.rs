@@ -36,6 +36,24 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// What may be bound for it: the first that works.
+    ///
+    /// # Errors
+    /// The host's name does not resolve.
+    pub fn candidates(&self) -> io::Result<Vec<SocketAddr>> {
+        let Self { host, port } = self;
+        let Some(host) = host else {
+            // Where IPv6 is turned off, "every address" means every IPv4 address.
+            return Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]);
+        };
+        let mut found: Vec<SocketAddr> = (host.as_str(), *port).to_socket_addrs()?.collect();
+        // IPv4 first, as Go does: it is what most clients of `localhost` try at once.
+        found.sort_by_key(SocketAddr::is_ipv6);
+        Ok(found)
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.host {
@@ -114,20 +132,9 @@ pub fn adopt(sockets: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>, Li
 }
 
 fn one(address: &Address) -> io::Result<TcpListener> {
-    let Address { host, port } = address;
-    let Some(host) = host else {
-        // Where IPv6 is turned off, "every address" means every IPv4 address.
-        return open((Ipv6Addr::UNSPECIFIED, *port).into()).or_else(|_| open((Ipv4Addr::UNSPECIFIED, *port).into()));
-    };
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return open((ip, *port).into());
-    }
-    let mut found: Vec<SocketAddr> = (host.as_str(), *port).to_socket_addrs()?.collect();
-    // IPv4 first, as Go does: it is what most clients of `localhost` try at once.
-    found.sort_by_key(SocketAddr::is_ipv6);
     let mut opened = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
-    for address in found {
-        opened = open(address);
+    for candidate in address.candidates()? {
+        opened = open(candidate);
         if opened.is_ok() {
             break;
         }
