@@ -44,7 +44,7 @@ struct Cli {
 /// What to do, with its flags.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Poll and serve until SIGTERM or SIGINT [default]
+    /// Poll and serve until SIGTERM or SIGINT; runs when no command is named
     Serve(Serve),
     /// Show the whole product with no account: a simulated API, and the exporter in front of it
     Demo(Demo),

@@ -31,6 +31,8 @@ use source::Source;
 
 /// How often names of organizations and expirations of API tokens are asked for.
 const DETAILS_INTERVAL: Duration = Duration::from_secs(3600);
+/// Limit of a question that no poll depends on.
+pub(crate) const DETAILS_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]

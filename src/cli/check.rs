@@ -1,1 +1,162 @@
-//! `check`, the part that needs no network: what would run.
+//! `check`, the part that needs no network: what would run, and what stands in its way.
+
+mod estimate;
+mod secret;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Check;
+use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::shard::Shard;
+
+pub use estimate::{Requests, Series};
+
+/// What `check` has to say.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What would run, to read from top to bottom. Never a secret's value.
+    pub lines: Vec<String>,
+    /// What works, but is hardly meant.
+    pub warnings: Vec<String>,
+    /// What has to be repaired.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// The exit code: 0, or 1 with a problem.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.problems.is_empty() { 0 } else { super::EXIT_FAILURE }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { lines, warnings, problems } = self;
+        for line in lines {
+            writeln!(f, "{line}")?;
+        }
+        for warning in warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        for problem in problems {
+            writeln!(f, "problem: {problem}")?;
+        }
+        match problems.len() {
+            0 => writeln!(f, "ok"),
+            1 => writeln!(f, "1 problem"),
+            count => writeln!(f, "{count} problems"),
+        }
+    }
+}
+
+/// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
+/// configuration. All problems of both are in the report.
+pub fn offline(
+    check: &Check,
+    configuration: &Result<Config, Problems>,
+    web: impl FnOnce(&Path) -> Result<(), Problems>,
+) -> Report {
+    let mut report = match configuration {
+        Ok(config) => report(config, check.sharding.shard),
+        Err(problems) => Report { problems: problems.iter().map(ToString::to_string).collect(), ..Report::default() },
+    };
+    if let Some(path) = &check.web_config_file {
+        match web(path) {
+            Ok(()) => report.lines.push(format!("web configuration: {} is fine", path.display())),
+            Err(problems) => {
+                let described = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
+                report.problems.extend(described);
+            }
+        }
+    }
+    report
+}
+
+/// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
+#[must_use]
+pub fn report(config: &Config, shard: Option<Shard>) -> Report {
+    let mut report = Report::default();
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+    let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
+
+    report.lines.push(format!("API: {}", config.api.url));
+    let total = config.organizations.len();
+    report.lines.push(match shard {
+        Some(shard) => format!("organizations: {} of {total}, those of shard {shard}", polled.len()),
+        None => format!("organizations: {total}"),
+    });
+    if polled.is_empty() {
+        report.warnings.push("no organization belongs to this shard".to_owned());
+    }
+    for organization in &config.organizations {
+        let place = if here(&organization) { "" } else { "  (another shard)" };
+        report.lines.push(format!("  {}{place}", describe(organization)));
+    }
+    credentials(config, &mut report);
+    tls(config, &mut report);
+
+    let series = Series::of(config, polled.len());
+    report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
+    let requests = Requests::of(&polled);
+    report.lines.push(format!("requests per minute: about {:.1}", requests.per_minute));
+    if let Some(warning) = requests.over_budget(config.api.requests_per_second) {
+        report.warnings.push(warning);
+    }
+    report
+}
+
+fn describe(organization: &Organization) -> String {
+    let Organization { id, name, credential, interval, deadline, stale_after } = organization;
+    format!(
+        "{name}: id {id}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
+        credential.name,
+        kind(credential)
+    )
+}
+
+fn kind(credential: &Credential) -> &'static str {
+    match credential.kind {
+        CredentialKind::ApiToken { .. } => "API token",
+        CredentialKind::OAuthApp { .. } => "OAuth app",
+    }
+}
+
+fn credentials(config: &Config, report: &mut Report) {
+    report.lines.push(format!("credentials: {}", config.credentials.len()));
+    for credential in &config.credentials {
+        let users = config.organizations.iter().filter(|o| o.credential.name == credential.name).count();
+        let name = &credential.name;
+        let state = match secret::look(credential) {
+            Ok(seen) => {
+                report.warnings.extend(seen.warning.map(|warning| format!("credentials.{name}: {warning}")));
+                seen.described
+            }
+            Err(problem) => {
+                report.problems.push(format!("credentials.{name}: {problem}"));
+                "unusable".to_owned()
+            }
+        };
+        report.lines.push(format!("  {name}: {}, {state}, of {users} organization(s)", kind(credential)));
+        if users == 0 {
+            report.warnings.push(format!("credentials.{name}: no organization uses it"));
+        }
+        if users > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
+            let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
+            report.warnings.push(format!("credentials.{name}: {message}"));
+        }
+    }
+}
+
+fn tls(config: &Config, report: &mut Report) {
+    let tls = &config.api.tls;
+    for (key, file) in [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
+        if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
+            report.problems.push(format!("api.tls.{key}: can't be read: {error}"));
+        }
+    }
+}

@@ -1,9 +1,87 @@
-//! `check`: validate, say what would run, and try it.
+//! `check`: validate, say what would run, and with `--online` try it.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::{Failure, Outcome, configuration, runtime};
+use crate::census::Fold;
 use crate::cli::Check;
+use crate::cli::check::offline;
+use crate::config::{Config, Credential, CredentialKind, Organization};
+use crate::csp::{Client, Error, NoObserver, Operation};
+use crate::lifecycle::Lifecycle;
+use crate::poller::source::Upstream;
+use crate::time::Millis;
+use crate::web;
 
-use super::Outcome;
+pub(super) fn run(flags: &Check) -> Outcome {
+    let configuration = configuration(flags.config.config_file.as_deref());
+    let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
+    if let (true, Ok(config)) = (flags.online, &configuration) {
+        let shard = flags.sharding.shard;
+        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+        let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
+        match Client::new(&config.api, Arc::new(NoObserver)) {
+            Ok(client) => runtime()?.block_on(async {
+                for tried in attempt(config, client, organizations).await {
+                    match tried {
+                        Ok(line) => report.lines.push(line),
+                        Err(problem) => report.problems.push(problem),
+                    }
+                }
+            }),
+            Err(error) => report.problems.push(error.to_string()),
+        }
+    }
+    io::stdout().write_all(report.to_string().as_bytes()).map_err(Failure::running)?;
+    if report.exit_code() == 0 { Ok(()) } else { Err(Failure::Told) }
+}
 
-pub(super) fn run(_flags: &Check) -> Outcome {
-    Ok(())
+type Tried = Result<String, String>;
+
+/// Fetches each organization once, and asks when each API token runs out; all at the pace that the settings allow.
+async fn attempt(config: &Config, client: Client, organizations: Vec<Arc<Organization>>) -> Vec<Tried> {
+    let upstream = Upstream::new(config, client.clone(), Arc::new(Lifecycle::in_memory()));
+    let lists = join_all(organizations.iter().map(|organization| list(&upstream, organization)));
+    let is_token = |credential: &&Arc<Credential>| matches!(credential.kind, CredentialKind::ApiToken { .. });
+    let tokens = join_all(config.credentials.iter().filter(is_token).map(|credential| token(&client, credential)));
+    let (lists, tokens) = tokio::join!(lists, tokens);
+    lists.into_iter().chain(tokens).collect()
+}
+
+async fn list(upstream: &Upstream, organization: &Arc<Organization>) -> Tried {
+    let Organization { name, credential, deadline, .. } = &**organization;
+    let (rules, client) = (upstream.rules(), upstream.client());
+    let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
+    match client.invitations(organization, upstream.expand(), Instant::now() + *deadline, sink).await {
+        Ok(whole) => Ok(format!("online: {name}: {} invitations", whole.len())),
+        Err(error) if error.operation == Operation::Token => {
+            Err(explain(&format!("online: {name}: credentials.{}", credential.name), &error))
+        }
+        Err(error) => Err(explain(&format!("online: {name}"), &error)),
+    }
+}
+
+async fn token(client: &Client, credential: &Credential) -> Tried {
+    let place = format!("online: credentials.{}", credential.name);
+    match client.token_details(credential, Instant::now() + crate::poller::DETAILS_DEADLINE).await {
+        Ok(Some(expiration)) => {
+            let days = expiration.since(Millis::now()) / Millis::DAY;
+            Ok(format!("{place}: the API token runs out in {days} days"))
+        }
+        Ok(None) => Ok(format!("{place}: the service does not tell when the API token runs out")),
+        Err(error) => Err(explain(&place, &error)),
+    }
+}
+
+/// What failed, what it means and what to do, over three lines.
+fn explain(place: &str, error: &Error) -> String {
+    let mut text = format!("{place}: {error}");
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\n  it means: {}\n  what to do: {}", error.meaning(), error.action());
+    text
 }

@@ -30,7 +30,7 @@ impl Default for Api {
     }
 }
 
-pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Option<Api> {
+pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
     let default = Api::default();
     let timeout = fields.or("timeout", default.timeout, positive_duration);
     let connect_timeout = fields.optional("connect_timeout", positive_duration);
@@ -55,7 +55,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Option<Api> {
         tls: tls(fields.section("tls"), folder),
     };
     fields.finish();
-    Some(api)
+    api
 }
 
 fn at_least_one(number: u32) -> Result<u32, Wrong> {

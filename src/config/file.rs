@@ -56,6 +56,7 @@ pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Re
     load(file)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature that the reader asks for")]
 fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
     let api = api::read(root.section("api"), folder);
     let (expand, schedule) = poll::read(root.section("poll"));
@@ -64,7 +65,7 @@ fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
     let organizations = organizations::read(&mut root, &schedule, &credentials);
     root.finish();
     let credentials = credentials.into_iter().filter_map(|(_, credential)| credential).collect();
-    Some(Config { api: api?, expand, metrics, credentials, organizations })
+    Some(Config { api, expand, metrics, credentials, organizations })
 }
 
 impl Config {

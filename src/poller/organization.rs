@@ -10,14 +10,11 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::source::{Polled, Source};
-use super::{DETAILS_INTERVAL, schedule};
+use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, schedule};
 use crate::config::{Credential, Organization};
 use crate::csp::{Error, Operation, Reason};
 use crate::snapshot::Board;
 use crate::time::Millis;
-
-/// Limit of a question that no poll depends on.
-const DETAILS_DEADLINE: Duration = Duration::from_secs(60);
 
 /// One organization's loop.
 pub(super) struct Task {

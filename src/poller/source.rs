@@ -71,6 +71,18 @@ impl Upstream {
         &self.client
     }
 
+    /// Which expansions are asked for.
+    #[must_use]
+    pub fn expand(&self) -> Expand {
+        self.expand
+    }
+
+    /// How a list is counted.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
     async fn fetch(self, organization: Arc<Organization>, deadline: Instant) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
@@ -124,7 +136,8 @@ impl Source for Upstream {
 }
 
 /// Feeds a body into a fold.
-struct ListSink(Fold);
+#[derive(Debug)]
+pub struct ListSink(pub Fold);
 
 impl Sink for ListSink {
     type Output = Whole;

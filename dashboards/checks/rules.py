@@ -1,0 +1,110 @@
+"""Each alert has a runbook, a firing and a silent test, and a panel that shows its signal; each runbook belongs to an alert."""
+
+import re
+from dataclasses import dataclass
+
+from checks.linter import panels_of
+from checks.promql import DASHBOARDS, grouping_labels, selectors, unknown_names
+
+RULES = DASHBOARDS / "rules"
+RUNBOOKS = DASHBOARDS.parent / "docs" / "runbooks"
+BASE = "https://github.com/example/csp-invitations-exporter/blob/main/docs/runbooks/"
+GRAFANA = "https://grafana.example.com/d/"
+RECORDED = re.compile(r"\b[a-z_]+:[a-z0-9_]+:[a-z0-9_]+\b")
+
+
+@dataclass
+class Rule:
+    """A rule, as far as the checks read it."""
+
+    name: str
+    kind: str
+    expression: str
+    fields: dict
+
+
+def read(path):
+    """The rules of a file. Reads the plain style that the two files are written in, not YAML at large."""
+    rules = []
+    for chunk in re.split(r"(?m)^      - (?=alert: |record: )", path.read_text(encoding="utf-8"))[1:]:
+        chunk = re.sub(r"(?m)^\s*#.*\n", "", chunk)
+        kind, name = re.match(r"(alert|record): (\S+)", chunk).groups()
+        block = re.search(r"(?m)^        expr: \|2-\n((?:          .*\n?|\n)+)", chunk)
+        expression = block[1] if block else re.search(r"(?m)^        expr: (.*)$", chunk)[1].strip("'")
+        fields = {key: value.strip("'").replace("''", "'") for key, value in re.findall(r"(?m)^ {8,10}(\w+): (\S.*)$", chunk)}
+        rules.append(Rule(name, kind, expression, fields))
+    return rules
+
+
+def tested():
+    """The alerts that have a firing case, and those that have a silent one."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((RULES / "tests").glob("*.yaml")))
+    firing = set(re.findall(r"alertname: (\w+)\n\s+exp_alerts:\n", text)) | set(re.findall(r"""labels: '[^']*alertname="(\w+)",alertstate="firing\"""", text))
+    silent = set(re.findall(r"alertname: (\w+),? *\n?\s*exp_alerts: \[\]", text))
+    for pattern in re.findall(r'alertname=~?"([^"]+)"[^\n]*exp_samples: \[\]', text):
+        silent |= {name for name in (rule.name for rule in read(RULES / "alerts.yaml")) if re.fullmatch(pattern, name)}
+    return firing, silent
+
+
+def annotations(rule, uids):
+    """Problems of an alert's labels and annotations."""
+    fields = rule.fields
+    if fields.get("severity") not in {"critical", "warning", "info"}:
+        yield "needs a severity"
+    if not fields.get("summary") or "{{" in fields["summary"]:
+        yield "needs a summary without a template"
+    # What is absent has no labels and no value to tell.
+    if "{{" not in fields.get("description", "") and not rule.expression.startswith("absent"):
+        yield "needs a description with a template"
+    if "First " not in fields.get("description", ""):
+        yield "its description does not say what to do first"
+    if fields.get("runbook_url") != f"{BASE}{rule.name}.md":
+        yield "needs its runbook_url"
+    if fields.get("dashboard", "").removeprefix(GRAFANA).split("?")[0] not in uids:
+        yield "needs a link to a dashboard"
+    available = grouping_labels(rule.expression) | set(re.findall(r"\b(?:job_namespace(?:_operation)?)\b", rule.expression))
+    if any(label.startswith("job_namespace") for label in available):
+        available |= {"job", "namespace", "operation"}
+    for label in set(re.findall(r"\$labels\.(\w+)", fields.get("description", "") + fields.get("dashboard", ""))):
+        if label not in available:
+            yield f"names the label {label}, which its result does not have"
+
+
+def runbook_queries():
+    """The queries of the runbooks by page: one starts at each line of a promql block that is neither indented nor a closing bracket."""
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        for block in re.findall(r"(?s)```promql\n(.*?)```", path.read_text(encoding="utf-8")):
+            yield from ((path.name, query.strip()) for query in re.split(r"\n(?=[^\s)])", block) if query.strip())
+
+
+def check(dashboards, families):
+    """Every problem of the rules, their tests, runbooks and panels."""
+    recorded = {rule.name: rule for rule in read(RULES / "recording.yaml")}
+    alerts = read(RULES / "alerts.yaml")
+    uids = {dashboard["uid"] for dashboard in dashboards}
+    firing, silent = tested()
+    problems = []
+    for rule in [*recorded.values(), *alerts]:
+        used = [name for name in RECORDED.findall(rule.expression) if name != rule.name]
+        problems += [f"{rule.name}: no such recording rule: {name}" for name in used if name not in recorded]
+        problems += [f"{rule.name}: {problem}" for problem in unknown_names(rule.expression, families) if not used or "no such" in problem]
+    for rule in alerts:
+        whole = " ".join([rule.expression, *(recorded[name].expression for name in RECORDED.findall(rule.expression) if name in recorded)])
+        signal = {selector.name.removesuffix("_bucket") for selector in selectors(whole)}
+        problems += [f"{rule.name}: {problem}" for problem in annotations(rule, uids)]
+        if rule.name not in firing:
+            problems.append(f"{rule.name}: no test in which it fires")
+        if rule.name not in silent:
+            problems.append(f"{rule.name}: no test in which it is silent")
+        if not (RUNBOOKS / f"{rule.name}.md").is_file():
+            problems.append(f"{rule.name}: no runbook")
+        shown = [item for dashboard in dashboards for item in panels_of(dashboard) if re.search(rf"\b{rule.name}\b", item["description"])]
+        if not any(signal & {selector.name.removesuffix("_bucket") for target in item["targets"] for selector in selectors(target["expr"])} for item in shown):
+            problems.append(f"{rule.name}: no panel names it and shows its signal")
+    names = {rule.name for rule in alerts}
+    for dashboard in dashboards:
+        for item in panels_of(dashboard):
+            claimed = re.search(r" Alerts: ([\w, ]+)\.$", item["description"])
+            problems += [f"{item['title']!r} names {name}, which is no alert" for name in (claimed[1].split(", ") if claimed else []) if name not in names]
+    problems += [f"{path.name}: a runbook without an alert" for path in sorted(RUNBOOKS.glob("*.md")) if path.stem not in names | {"README"}]
+    return problems

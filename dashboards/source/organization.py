@@ -1,0 +1,76 @@
+"""Invitations: one organization."""
+
+from grafana import STATUS_COLORS, colors, column, dashboard, lines, link, merge, query, row, stat, table
+from shared import RAISED, ages, by, data_states, freshness, headline, lapsed, lifecycle, poll_failures, time_left, time_to_redeem
+
+
+def moment(title, description, family, pick, w=4):
+    """A point in time, as seen from now."""
+    return stat(title, description, f"{pick}({family}@{{}}) * 1000", w=w, trend=False, unit="dateTimeFromNow", no_value="none")
+
+
+def build():
+    """The dashboard."""
+    return dashboard(
+        "csp-invitations-organization", "Invitations: one organization",
+        "Everything about the invitations of one organization, or of the few that are chosen.",
+        [link("csp-invitations-overview", "Overview"), link("csp-invitations-health", "API and exporter health")], "now-7d",
+        [
+            row("Now"),
+            *headline(),
+            moment("Next expiration", "When the next pending invitation expires.", "csp_invitation_next_expiration_timestamp_seconds", "min"),
+            moment("Oldest pending", "When the oldest pending invitation was generated.", "csp_invitation_oldest_pending_timestamp_seconds", "min"),
+            moment("Last generated", "When the newest invitation was generated.", "csp_invitation_last_generated_timestamp_seconds", "max"),
+            moment("Last redeemed", "When an invitation was last accepted.", "csp_invitation_last_redeemed_timestamp_seconds", "max"),
+            moment("Last revoked", "When an invitation was last taken back.", "csp_invitation_last_revoked_timestamp_seconds", "max"),
+            stat("Unknown status", "Invitations whose status word the exporter does not know; they are in no other count.",
+                 'sum(max by (organization) (csp_decode_anomalies@{kind="unknown_status"}))', w=4, thresholds=RAISED, alerts=["CSPUnknownStatus"]),
+            row("Course"),
+            lines("Invitations by status", "All invitations in the list, each in exactly one status.",
+                  [query(by("status", "csp_invitations"), "{{status}}")], w=12, stack=True, fill=60, overrides=colors(STATUS_COLORS)),
+            lifecycle(12),
+            ages(8), time_left(8), lapsed(8),
+            time_to_redeem(12),
+            lines("Privileged and external", "Pending invitations that carry a privileged role, and those to mail domains that are not trusted.",
+                  [query('sum(max by (organization) (csp_invitations_privileged@{status="available"}))', "privileged"),
+                   query('sum(max by (organization) (csp_invitations_external@{status="available"}))', "external"),
+                   query("sum(max by (organization) (csp_invitations_duplicate@{}))", "duplicate")], w=12,
+                  alerts=["CSPInvitationsPrivilegedPending", "CSPInvitationsExternalPending", "CSPInvitationsDuplicated"]),
+            row("Roles and groups"),
+            table("Roles", "Invitations that carry each role, once each, by status.",
+                  [query(f'sum by (organization, role_kind, role) (max by (organization, role_kind, role) (csp_invitations_by_role@{{status="{status}"}}))')
+                   for status in STATUS_COLORS], w=12, h=10, sort="Available",
+                  transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role",
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
+            table("Groups", "Invitations that carry each group, once each, by status.",
+                  [query(f'max by (organization, group_id, group) (csp_invitations_by_group@{{status="{status}"}})') for status in STATUS_COLORS],
+                  w=12, h=10, sort="Available",
+                  transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id",
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
+            table("Roles and groups together", "Pending invitations by pair of role and group. An empty name: without a role or a group.",
+                  [query('max by (organization, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"}) > 0')],
+                  w=12, h=10, sort="Pending", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
+                                                                     "group_id": "Group id", "Value": "Pending"})),
+            table("Group details", "Type and domain of the groups, where groups are expanded.",
+                  [query("max by (organization, group_id, group, group_type, domain) (csp_group_info@{})")], w=12, h=10,
+                  transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},
+                                        hidden=("Time", "Value"))),
+            row("Data"),
+            data_states(8), freshness(8), poll_failures(8),
+            table("Identity and schedule", "What the service calls the organization, its id, how often it is polled and how the last poll went.",
+                  [query("max by (organization, organization_id, display_name) (csp_organization_info@{})"),
+                   query("max by (organization) (csp_up@{})"),
+                   query("max by (organization) (csp_poll_interval_seconds@{})"),
+                   query("max by (organization) (csp_poll_stale_after_seconds@{})"),
+                   query("max by (organization) (csp_poll_duration_seconds@{})"),
+                   query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=5,
+                  transformations=merge({"organization": "Organization", "display_name": "Name", "organization_id": "Id", "Value #B": "Up",
+                                         "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
+                                        hidden=("Time", "Value #A")),
+                  overrides=[column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
+                             column("Last poll took", unit="s"), column("Last success", unit="dateTimeFromNow")]),
+            lines("Oddities of the list", "How many invitations of the last list show each anomaly, and how many roles or groups are inside \"other\".",
+                  [query("max by (organization, kind) (csp_decode_anomalies@{}) > 0", "{{organization}}: {{kind}}"),
+                   query("max by (organization, dimension) (csp_exporter_folded_values@{}) > 0", "{{organization}}: folded, {{dimension}}")], w=24, h=7,
+                  no_value="none", alerts=["CSPUnknownStatus", "CSPMalformedData", "CSPValuesFolded"]),
+        ])
