@@ -73,15 +73,20 @@ impl Exporter {
         Self { folder: Some(folder.clone()), ..Self::spawn(&arguments, &[]).await }
     }
 
-    /// Any command that listens.
+    /// Any command that listens and says so.
     pub(crate) async fn spawn(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut exporter = Self::launch(arguments, environment);
+        exporter.address = exporter.listening("everything").await;
+        exporter
+    }
+
+    /// Any command that goes on running.
+    pub(crate) fn launch(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = command().args(arguments).envs(environment.iter().copied()).spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let mut exporter = Self { child, out, log, address: SocketAddr::from(([127, 0, 0, 1], 0)), http, folder: None };
-        exporter.address = exporter.listening("everything").await;
-        exporter
+        Self { child, out, log, address: SocketAddr::from(([127, 0, 0, 1], 0)), http, folder: None }
     }
 
     /// The address that serves this.
@@ -128,6 +133,15 @@ impl Exporter {
         }
     }
 
+    /// Scrapes once a poll that began after this call is over, and went well.
+    pub(crate) async fn polled_anew(&self, organization: &str) -> Scrape {
+        let polls = |scrape: &Scrape| scrape.count("csp_polls_total", &[("organization", organization)]);
+        let before = polls(&self.scrape().await);
+        // One more may have been under way.
+        self.until("two more polls", |scrape| polls(scrape) >= before + 2.0 && scrape.up(organization) == Some(1.0))
+            .await
+    }
+
     /// Scrapes until each of these organizations has finished a poll.
     pub(crate) async fn polled(&self, organizations: &[&str]) -> Scrape {
         self.until("polls ended", |scrape| organizations.iter().all(|one| scrape.up(one).is_some())).await
@@ -136,6 +150,11 @@ impl Exporter {
     pub(crate) async fn reload(&self) -> (u16, String) {
         let response = self.http.post(self.url("/-/reload")).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// As `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
     }
 
     pub(crate) async fn signal(&self, name: &str) {

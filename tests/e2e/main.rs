@@ -12,8 +12,18 @@ mod fake;
 mod scrape;
 mod setup;
 
+mod access;
 mod bodies;
+mod canary;
 mod counts;
+mod credentials;
+mod demo;
+mod lifecycle;
 mod memory;
+mod once;
+mod process;
 mod refusals;
+mod reload;
+mod scrapes;
 mod states;
+mod usage;
