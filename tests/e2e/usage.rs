@@ -75,7 +75,7 @@ async fn a_web_configuration_that_cannot_be_used_exits_with_64() {
     let flags = ["--config.file", &config, "--web.config.file", &web, "--web.listen-address", "127.0.0.1:0"];
     let done = run(&flags, &[]).await;
     assert_eq!(done.code, Some(64), "{}", done.stderr);
-    assert!(done.stderr.contains("web.yml") && done.stderr.contains("admin"), "{}", done.stderr);
+    assert!(done.stderr.contains("--web.config.file") && done.stderr.contains("admin"), "{}", done.stderr);
     assert!(fake.requests("").is_empty());
 }
 
