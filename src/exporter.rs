@@ -59,7 +59,7 @@ impl Parts {
     pub fn new(loader: Loader, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
         let board = Arc::<Board>::default();
         let snapshots = Arc::clone(&board);
-        let metrics = Arc::new(Metrics::new(move || Arc::new(snapshots.snapshot())));
+        let metrics = Arc::new(Metrics::new(move || snapshots.snapshot()));
         if let Some(shard) = shard {
             metrics.exporter().set_shard(shard.index(), shard.count());
         }
@@ -110,6 +110,7 @@ impl Exporter {
         let result = self.apply_configuration();
         let exporter_metrics = self.parts.metrics.exporter();
         exporter_metrics.config_loaded(result.is_ok(), Millis::now());
+        self.parts.metrics.refresh();
         match &result {
             Ok(()) => info!("configuration reloaded"),
             Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
@@ -127,16 +128,25 @@ impl Exporter {
     }
 }
 
+impl From<crate::metrics::Scrape> for web::Scrape {
+    fn from(scrape: crate::metrics::Scrape) -> Self {
+        let crate::metrics::Scrape { content_type, content_encoding, body } = scrape;
+        Self { content_type, content_encoding, body }
+    }
+}
+
 impl web::Exporter for Exporter {
+    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<web::Scrape> {
+        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding).map(web::Scrape::from)
+    }
+
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         if let Some(durable) = self.parts.lifecycle.durable() {
             own.set_state_durable(durable);
         }
-        let crate::metrics::Scrape { content_type, content_encoding, body } =
-            self.parts.metrics.scrape(Millis::now(), accept, accept_encoding);
-        web::Scrape { content_type, content_encoding, body }
+        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding).into()
     }
 
     fn health(&self) -> Result<(), String> {

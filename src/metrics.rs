@@ -20,6 +20,7 @@ mod exporter;
 pub mod exposition;
 pub mod families;
 pub mod family;
+mod kept;
 mod native;
 mod process;
 
@@ -32,6 +33,7 @@ use cache::Cache;
 use exposition::{Encoding, negotiate};
 use families::FAMILIES;
 use family::{Family, Part};
+use kept::Kept;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -42,6 +44,7 @@ pub struct Metrics {
     api: Arc<ApiMetrics>,
     exporter: Arc<ExporterMetrics>,
     cache: Cache,
+    kept: Kept,
 }
 
 /// The answer to one scrape.
@@ -67,7 +70,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let api = Arc::new(ApiMetrics::new(&mut registry));
         let exporter = Arc::new(ExporterMetrics::new(&mut registry));
-        Self { registry, snapshots: Box::new(source), api, exporter, cache: Cache::default() }
+        Self { registry, snapshots: Box::new(source), api, exporter, cache: Cache::default(), kept: Kept::default() }
     }
 
     /// Where the client's calls are counted.
@@ -84,50 +87,73 @@ impl Metrics {
 
     /// Everything at `now`, in the format that the headers `Accept` and `Accept-Encoding` ask for.
     ///
-    /// Encoding and compressing are work for the CPU alone: nothing here waits.
+    /// Encoding and compressing are work for the CPU, as far as they have to be done at all.
     #[must_use]
     pub fn scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let (encoding, content_type) = negotiate::format(accept);
+        let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
-        let own = collect::own(&self.registry, &snapshot, &self.api.durations());
-        let body = self.assemble(encoding, &snapshot, now, &Blocks::encode(encoding, &own), |_| true);
-        let compressed = if negotiate::gzip(accept_encoding) { exposition::compress(&body).ok() } else { None };
-        let content_encoding = compressed.as_ref().map(|_| "gzip");
-        Scrape { content_type, content_encoding, body: compressed.unwrap_or(body).into() }
+        let polled = || self.polled(encoding, &snapshot, now, |_| true);
+        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, polled, || self.own(encoding, &snapshot));
+        Scrape { content_type, content_encoding: gzip.then_some("gzip"), body }
+    }
+
+    /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
+    #[must_use]
+    pub fn kept_scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+        let (encoding, content_type) = negotiate::format(accept);
+        let gzip = negotiate::gzip(accept_encoding);
+        let body = self.kept.find(encoding, gzip, &(self.snapshots)(), now)?;
+        Some(Scrape { content_type, content_encoding: gzip.then_some("gzip"), body })
+    }
+
+    /// Lets the next scrape show what has just happened in the exporter itself.
+    pub fn refresh(&self) {
+        self.kept.forget_own();
     }
 
     /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
     /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
     pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
-        let snapshot = (self.snapshots)();
         let wanted = |family: &Family| match family.part {
             Part::Invitations | Part::Polling => true,
             Part::Lifecycle => lifecycle,
             Part::Api | Part::Exporter | Part::Process => false,
         };
-        self.assemble(Encoding::Text, &snapshot, now, &Blocks::default(), wanted).into()
+        self.polled(Encoding::Text, &(self.snapshots)(), now, wanted).into()
     }
 
-    fn assemble(
+    /// The families of the organizations.
+    fn polled(
         &self,
         encoding: Encoding,
         snapshot: &Arc<Snapshot>,
         now: Millis,
-        own: &Blocks,
         wanted: impl Fn(&Family) -> bool,
     ) -> Vec<u8> {
         let organizations = self.cache.organizations(snapshot);
-        let mut blocks: Vec<&Blocks> = organizations.iter().map(|cached| cached.blocks(encoding, now)).collect();
-        blocks.push(own);
-        let mut out = Vec::with_capacity(blocks.iter().map(|blocks| blocks.len()).sum::<usize>() + 16 * 1024);
-        for (position, family) in FAMILIES.iter().enumerate().filter(|(_, family)| wanted(family)) {
-            let parts: Vec<_> = blocks.iter().map(|blocks| blocks.of(position)).collect();
-            exposition::assemble(encoding, family, &parts, &mut out);
-        }
+        let blocks: Vec<&Blocks> = organizations.iter().map(|cached| cached.blocks(encoding, now)).collect();
+        assemble(encoding, &blocks, wanted)
+    }
+
+    /// The families that belong to no organization, and the end of the exposition.
+    fn own(&self, encoding: Encoding, snapshot: &Arc<Snapshot>) -> Vec<u8> {
+        let own = collect::own(&self.registry, snapshot, &self.api.durations());
+        let mut out = assemble(encoding, &[&Blocks::encode(encoding, &own)], |_| true);
         exposition::finish(encoding, &mut out);
         out
     }
+}
+
+/// The families of these sources, in the order of the table.
+fn assemble(encoding: Encoding, blocks: &[&Blocks], wanted: impl Fn(&Family) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(blocks.iter().map(|blocks| blocks.len()).sum::<usize>() + 16 * 1024);
+    for (position, family) in FAMILIES.iter().enumerate().filter(|(_, family)| wanted(family)) {
+        let parts: Vec<_> = blocks.iter().map(|blocks| blocks.of(position)).collect();
+        exposition::assemble(encoding, family, &parts, &mut out);
+    }
+    out
 }
 
 /// Registers a metric under a row of the table.

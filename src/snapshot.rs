@@ -179,6 +179,14 @@ impl OrganizationSnapshot {
         }
     }
 
+    /// When the data goes stale by itself; `None` when it is not shown, or is stale at `now`.
+    #[must_use]
+    pub fn goes_stale_at(&self, now: Millis) -> Option<Millis> {
+        let stale_after = i64::try_from(self.organization.stale_after.as_millis()).unwrap_or(i64::MAX);
+        let last = self.last_success?.0.saturating_add(stale_after);
+        (last >= now.0).then_some(Millis(last.saturating_add(1)))
+    }
+
     /// The numbers to show at `now`: none while waiting, none once withdrawn.
     #[must_use]
     pub fn visible_view(&self, now: Millis) -> Option<&Arc<View>> {

@@ -49,6 +49,12 @@ pub trait Exporter: Send + Sync + 'static {
     /// May take long on the CPU: it is called on a thread for blocking work.
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape;
 
+    /// What [`Exporter::scrape`] would answer, when it is at hand: must return at once.
+    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+        let _ = (accept, accept_encoding);
+        None
+    }
+
     /// Liveness.
     ///
     /// # Errors

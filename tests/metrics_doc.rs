@@ -46,6 +46,7 @@ fn each_family_has_a_query_that_uses_it_and_each_reason_a_meaning() {
 }
 
 #[test]
+#[ignore = "needs promtool; tests/run installs and runs it"]
 fn promtool_accepts_every_query() {
     let mut rules = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
     writeln!(rules, "groups:\n- name: documentation\n  rules:").unwrap();
@@ -54,9 +55,6 @@ fn promtool_accepts_every_query() {
         writeln!(rules, "  - {{record: 'doc:{name}', expr: '{query}'}}").unwrap();
     }
     rules.flush().unwrap();
-    let Ok(output) = Command::new("promtool").args(["check", "rules"]).arg(rules.path()).output() else {
-        eprintln!("promtool is not installed: queries not checked");
-        return;
-    };
+    let output = Command::new("promtool").args(["check", "rules"]).arg(rules.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

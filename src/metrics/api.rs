@@ -19,7 +19,7 @@ use crate::time::Millis;
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Codes = [(&'static str, String); 3];
 
-/// From what a cache could answer to the default limit of a request, twice that for connecting and waiting.
+/// From what a cache could answer to twice the default limit of one request.
 const DURATION_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Distinct pairs of error codes that keep their names: the upstream must not be able to fill a database.
 const MAX_ERROR_CODES: usize = 50;

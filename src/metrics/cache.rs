@@ -66,3 +66,40 @@ impl Cache {
         Arc::clone(&newest.organizations)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Credential, CredentialKind, Organization, Secret};
+
+    fn organization(name: &str) -> Arc<OrganizationSnapshot> {
+        let kind = CredentialKind::ApiToken { token: Secret::File(PathBuf::from("token")) };
+        let second = Duration::from_secs(1);
+        Arc::new(OrganizationSnapshot::new(
+            Arc::new(Organization {
+                id: name.into(),
+                name: name.into(),
+                credential: Arc::new(Credential { name: "app".into(), kind }),
+                interval: second,
+                deadline: second,
+                stale_after: second,
+            }),
+            Arc::default(),
+        ))
+    }
+
+    #[test]
+    fn only_organizations_that_changed_are_encoded_again() {
+        let cache = Cache::default();
+        let snapshot = |organizations| Arc::new(Snapshot { organizations, api_token_expirations: Vec::new() });
+        let (kept, changed) = (organization("kept"), organization("changed"));
+        let before = cache.organizations(&snapshot(vec![Arc::clone(&kept), changed]));
+        let blocks = before[0].blocks(Encoding::Text, Millis(0));
+        let after = cache.organizations(&snapshot(vec![organization("changed"), kept]));
+        assert!(std::ptr::eq(blocks, after[1].blocks(Encoding::Text, Millis(500))));
+        assert!(!before.iter().any(|known| Arc::ptr_eq(known, &after[0])));
+    }
+}

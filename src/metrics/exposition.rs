@@ -14,7 +14,7 @@ mod openmetrics;
 mod protobuf;
 mod text;
 
-pub(super) use gzip::compress;
+pub(super) use gzip::{Piece, member};
 
 /// How bytes are laid out; several content types share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,8 +37,18 @@ function table(target, result, single) {
   });
 }
 
+// A native histogram as classic buckets: what counts up to each upper bound that occurs.
+function classic({ metric, histograms }) {
+  const bounds = [...new Set(histograms.flatMap(([, { buckets = [] }]) => buckets.map((bucket) => Number(bucket[2]))))].sort((a, b) => a - b);
+  const upTo = (buckets, bound) => buckets.filter((bucket) => Number(bucket[2]) <= bound).reduce((sum, bucket) => sum + Number(bucket[3]), 0);
+  return bounds.map((bound) => ({
+    metric: { ...metric, le: String(Number(bound.toPrecision(3))) },
+    values: histograms.map(([time, { buckets = [] }]) => [time, upTo(buckets, bound)]),
+  }));
+}
+
 function series(target, result, grid) {
-  return result.map(({ metric, values, value }) => {
+  return result.flatMap((one) => (one.histograms ? classic(one) : [one])).map(({ metric, values, value }) => {
     const name = nameOf(metric, target.legendFormat);
     const points = new Map(values ?? [value]);
     const times = values ? grid : [value[0]];
