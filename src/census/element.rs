@@ -173,15 +173,15 @@ impl Element {
     }
 
     /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
-    fn field(&mut self, cursor: &mut Cursor<'_>, key: &str) -> Result<(), Stop> {
+    fn field(&mut self, cursor: &mut Cursor<'_>, key: &[u8]) -> Result<(), Stop> {
         match key {
-            "status" => self.status = cursor.string(&mut self.text)?,
-            "username" => self.username = cursor.string(&mut self.text)?,
-            "refLink" => self.ref_link = cursor.string(&mut self.text)?,
-            "generatedAt" => self.generated_at = time(cursor)?,
-            "redeemedAt" => self.redeemed_at = time(cursor)?,
-            "revokedAt" => self.revoked_at = time(cursor)?,
-            "expirationTime" => self.expiration = time(cursor)?,
+            b"status" => self.status = cursor.string(&mut self.text)?,
+            b"username" => self.username = cursor.string(&mut self.text)?,
+            b"refLink" => self.ref_link = cursor.string(&mut self.text)?,
+            b"generatedAt" => self.generated_at = time(cursor)?,
+            b"redeemedAt" => self.redeemed_at = time(cursor)?,
+            b"revokedAt" => self.revoked_at = time(cursor)?,
+            b"expirationTime" => self.expiration = time(cursor)?,
             _ => match Field::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,

@@ -17,14 +17,14 @@ impl Field {
     /// How many there are.
     pub(super) const LISTS: usize = 6;
 
-    pub(super) fn of_key(key: &str) -> Option<Self> {
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
         Some(match key {
-            "orgRoleNames" => Self::OrgRoleNames,
-            "organizationRoles" => Self::OrganizationRoles,
-            "serviceRolesDtos" => Self::ServiceRoles,
-            "customRoles" => Self::CustomRoles,
-            "customGroupsIds" => Self::GroupIds,
-            "customGroups" => Self::Groups,
+            b"orgRoleNames" => Self::OrgRoleNames,
+            b"organizationRoles" => Self::OrganizationRoles,
+            b"serviceRolesDtos" => Self::ServiceRoles,
+            b"customRoles" => Self::CustomRoles,
+            b"customGroupsIds" => Self::GroupIds,
+            b"customGroups" => Self::Groups,
             _ => return None,
         })
     }
@@ -51,14 +51,14 @@ pub(super) enum GroupField {
 }
 
 impl GroupField {
-    pub(super) fn of_key(key: &str) -> Option<Self> {
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
         Some(match key {
-            "id" => Self::Id,
-            "displayName" => Self::DisplayName,
-            "groupType" => Self::GroupType,
-            "domain" => Self::Domain,
-            "organizationRoles" | "customRoles" => Self::Bindings,
-            "serviceRoles" => Self::ServiceRoles,
+            b"id" => Self::Id,
+            b"displayName" => Self::DisplayName,
+            b"groupType" => Self::GroupType,
+            b"domain" => Self::Domain,
+            b"organizationRoles" | b"customRoles" => Self::Bindings,
+            b"serviceRoles" => Self::ServiceRoles,
             _ => return None,
         })
     }
@@ -87,7 +87,7 @@ pub(super) fn bindings(cursor: &mut Cursor<'_>, text: &mut String, found: &mut i
     let wrong = cursor.array_or_skip(|cursor| {
         let mut name = Lenient::NotSet;
         let wrong = cursor.object_or_skip(|cursor, key| {
-            if key == "name" {
+            if key == b"name" {
                 name = cursor.string(text)?;
                 Ok(())
             } else {
@@ -115,8 +115,8 @@ pub(super) fn service_roles(
     let wrong = cursor.array_or_skip(|cursor| {
         let wrong = cursor.object_or_skip(|cursor, key| {
             match key {
-                "serviceRoleNames" => malformed += names(cursor, text, found)?,
-                "serviceRoles" => malformed += bindings(cursor, text, found)?,
+                b"serviceRoleNames" => malformed += names(cursor, text, found)?,
+                b"serviceRoles" => malformed += bindings(cursor, text, found)?,
                 _ => cursor.skip()?,
             }
             Ok(())
