@@ -32,7 +32,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn new(start: usize, end: usize) -> Self {
+    /// From `start` to before `end`.
+    pub(super) fn new(start: usize, end: usize) -> Self {
         // An element is far shorter than 4 GiB, and with it everything decoded from it.
         let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Self { start: place(start), end: place(end) }
@@ -40,7 +41,22 @@ impl Span {
 
     /// The text at this place.
     pub(super) fn of(self, text: &str) -> &str {
-        &text[self.start as usize..self.end as usize]
+        &text[self.range()]
+    }
+
+    /// The indices of this place.
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// This place, once `length` bytes stand before it.
+    pub(super) fn moved_behind(self, length: usize) -> Self {
+        Self::new(self.start as usize + length, self.end as usize + length)
+    }
+
+    /// This place, once the first `length` bytes are gone, none of which it holds.
+    pub(super) fn moved_before(self, length: usize) -> Self {
+        Self::new((self.start as usize).saturating_sub(length), (self.end as usize).saturating_sub(length))
     }
 }
 
@@ -54,6 +70,17 @@ pub(super) enum Lenient<T> {
     Set(T),
     /// Another type; counts as not set.
     Malformed,
+}
+
+impl<T> Lenient<T> {
+    /// The same with another value, if there is one.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lenient<U> {
+        match self {
+            Self::Set(value) => Lenient::Set(change(value)),
+            Self::NotSet => Lenient::NotSet,
+            Self::Malformed => Lenient::Malformed,
+        }
+    }
 }
 
 /// Reads values one after the other.
@@ -89,6 +116,21 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         self.byte()
+    }
+
+    /// The text that is not read yet.
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// The text that was read since `position`.
+    pub(super) fn since(&self, position: usize) -> &'a str {
+        &self.text[position..self.at]
+    }
+
+    /// Takes whole values that are known to be next, this many bytes long.
+    pub(super) fn advance_by(&mut self, length: usize) {
+        self.at += length;
     }
 
     /// Takes the byte that [`Self::peek`] showed.

@@ -1,6 +1,6 @@
 //! The lists inside an element: roles and groups.
 
-use super::{Cursor, Lenient, RoleKind, Span, Stop};
+use super::{Cursor, Found, Group, Lenient, RoleKind, Span, Stop};
 
 /// A field of an invitation that holds a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,4 +125,28 @@ pub(super) fn service_roles(
         Ok(())
     })?;
     Ok(malformed + u64::from(wrong))
+}
+
+/// Reads one expanded group. Returns how many values had the wrong type.
+pub(super) fn expanded_group(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
+    let Found { text, groups, roles } = found;
+    let mut group = Group::default();
+    let mut in_roles = 0;
+    let wrong = cursor.object_or_skip(|cursor, key| {
+        let mut found = |span| roles.push(span);
+        match GroupField::of_key(key) {
+            Some(GroupField::Id) => group.id = cursor.string(text)?,
+            Some(GroupField::DisplayName) => group.display_name = cursor.string(text)?,
+            Some(GroupField::GroupType) => group.kind = cursor.string(text)?,
+            Some(GroupField::Domain) => group.domain = cursor.string(text)?,
+            Some(GroupField::Bindings) => in_roles += bindings(cursor, text, &mut found)?,
+            Some(GroupField::ServiceRoles) => in_roles += service_roles(cursor, text, &mut found)?,
+            None => cursor.skip()?,
+        }
+        Ok(())
+    })?;
+    let texts = [group.id, group.display_name, group.kind, group.domain];
+    let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count() as u64;
+    groups.push(group);
+    Ok(in_texts + in_roles + u64::from(wrong))
 }
