@@ -190,14 +190,15 @@ impl Element {
 
     /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
     fn field(&mut self, cursor: &mut Cursor<'_>, key: &[u8]) -> Result<(), Stop> {
-        match key {
-            b"status" => self.status = cursor.string(&mut self.text)?,
-            b"username" => self.username = cursor.string(&mut self.text)?,
-            b"refLink" => self.ref_link = cursor.string(&mut self.text)?,
-            b"generatedAt" => self.generated_at = time(cursor)?,
-            b"redeemedAt" => self.redeemed_at = time(cursor)?,
-            b"revokedAt" => self.revoked_at = time(cursor)?,
-            b"expirationTime" => self.expiration = time(cursor)?,
+        // By length first: an element has some twenty keys, and comparing each with all names adds up.
+        match (key.len(), key) {
+            (6, b"status") => self.status = cursor.string(&mut self.text)?,
+            (8, b"username") => self.username = cursor.string(&mut self.text)?,
+            (7, b"refLink") => self.ref_link = cursor.string(&mut self.text)?,
+            (11, b"generatedAt") => self.generated_at = time(cursor)?,
+            (10, b"redeemedAt") => self.redeemed_at = time(cursor)?,
+            (9, b"revokedAt") => self.revoked_at = time(cursor)?,
+            (14, b"expirationTime") => self.expiration = time(cursor)?,
             _ => match Field::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,

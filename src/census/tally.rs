@@ -9,7 +9,7 @@ use super::intern::Interner;
 use super::log::Log;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleKind, RoleRow, View};
 use crate::config::Metrics;
-use pairs::{PairCounts, pairs_of};
+use pairs::{PairCounts, SmallCounts, pairs_of};
 
 /// The label value of everything that is folded.
 const OTHER: &str = "other";
@@ -100,14 +100,14 @@ fn number(length: usize) -> u32 {
 struct Totals {
     roles: Vec<ByStatus>,
     groups: Vec<ByStatus>,
-    pairs: PairCounts<u32>,
+    pairs: PairCounts<SmallCounts>,
 }
 
 impl Totals {
     fn of(names: &Names<'_>, log: &Log, joint: bool) -> Self {
         let mut roles = vec![ByStatus::default(); names.roles_end()];
         let mut groups = vec![ByStatus::default(); names.groups.len()];
-        let mut pairs = PairCounts::default();
+        let mut pairs = PairCounts::<SmallCounts>::default();
         log.replay(|status, carried_roles, carried_groups| {
             for &role in carried_roles {
                 roles[role as usize][status as usize] += 1;
@@ -117,7 +117,7 @@ impl Totals {
             }
             if joint {
                 // More invitations than a u32 counts would not fit into memory.
-                pairs_of(carried_roles, carried_groups, |pair| *pairs.entry(pair).or_default() += 1);
+                pairs_of(carried_roles, carried_groups, |pair| pairs.entry(pair).or_default()[status as usize] += 1);
             }
         });
         Self { roles, groups, pairs }

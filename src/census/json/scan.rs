@@ -1,5 +1,10 @@
 //! Strings, byte by byte.
 
+/// A word of ones, one in each byte.
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+/// The top bit of each byte.
+const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+
 /// Length of the prefix without quote, backslash or control character.
 ///
 /// Eight bytes at a time: subtracting `n` from each byte of a word sets the
@@ -10,19 +15,38 @@
 /// the same word, so the lowest hit is exact; bytes past 0x7F are masked out.
 #[inline]
 pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
+    let specials = |word: &[u8]| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        let word = u64::from_le_bytes(bytes);
         let quotes_and_controls = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
         let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        let hits = (quotes_and_controls | backslashes) & !word & TOPS;
-        if hits != 0 {
-            return at * 8 + hits.trailing_zeros() as usize / 8;
+        (quotes_and_controls | backslashes) & !word & TOPS
+    };
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    for (at, block) in blocks.iter().enumerate() {
+        let (first, second) = (specials(&block[..8]), specials(&block[8..]));
+        if first | second != 0 {
+            let (place, hits) = if first != 0 { (0, first) } else { (8, second) };
+            return at * 16 + place + hits.trailing_zeros() as usize / 8;
         }
     }
-    words.len() * 8 + plain_prefix_of_few(rest)
+    blocks.len() * 16 + plain_prefix_of_few(rest)
+}
+
+/// How many digits stand at the start, as far as they come eight at a time.
+///
+/// The upper half of a digit's byte is 3, and stays 3 when 6 is added.
+#[inline]
+pub(super) fn digits_by_eight(bytes: &[u8]) -> usize {
+    const UPPER: u64 = ONES * 0xF0;
+    const THREES: u64 = ONES * 0x30;
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_digits = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        word & UPPER == THREES && word.wrapping_add(ONES * 6) & UPPER == THREES
+    };
+    words.iter().take_while(is_digits).count() * 8
 }
 
 #[cold]

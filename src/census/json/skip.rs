@@ -1,5 +1,6 @@
 //! Passing over values that nobody asked for: most of what a list consists of.
 
+use super::scan::digits_by_eight;
 use super::{Cursor, Stop};
 
 impl Cursor<'_> {
@@ -114,6 +115,7 @@ impl Cursor<'_> {
     /// One digit or more; the byte behind them must be known, or the number may go on in the next chunk.
     fn digits(&mut self) -> Result<(), Stop> {
         let start = self.at;
+        self.at += digits_by_eight(&self.text.as_bytes()[start..]);
         while self.byte()?.is_ascii_digit() {
             self.at += 1;
         }

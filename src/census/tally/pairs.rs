@@ -1,28 +1,41 @@
 //! Sums by pair of role and group.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use super::{ByStatus, Log, Names, OTHER, is_used};
+use crate::census::Status;
 use crate::census::view::PairRow;
 use crate::config::Metrics;
 
-/// A role and a group, `None` where an invitation carries none, in eight bytes: a hostile list has many pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Pair(u64);
+/// A role and a group, each one more than its number, 0 where an invitation carries none. In eight bytes: a hostile
+/// list has many pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair {
+    role: u32,
+    group: u32,
+}
 
 impl Pair {
     fn of(role: Option<u32>, group: Option<u32>) -> Self {
-        let number = |id: Option<u32>| id.map_or(0, |id| u64::from(id) + 1);
-        Self(number(role) << 32 | number(group))
+        let place = |id: Option<u32>| id.map_or(0, |id| id.saturating_add(1));
+        Self { role: place(role), group: place(group) }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "each half is a u32")]
     fn parts(self) -> (Option<u32>, Option<u32>) {
-        (((self.0 >> 32) as u32).checked_sub(1), (self.0 as u32).checked_sub(1))
+        (self.role.checked_sub(1), self.group.checked_sub(1))
     }
 }
+
+impl Hash for Pair {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.role) << 32 | u64::from(self.group));
+    }
+}
+
+/// One number per status, like [`ByStatus`], in half the space.
+pub(super) type SmallCounts = [u32; Status::ALL.len()];
 
 /// Something for each pair.
 pub(super) type PairCounts<T> = HashMap<Pair, T, PairHashing>;
@@ -83,7 +96,12 @@ pub(super) fn pairs_of(roles: &[u32], groups: &[u32], mut each: impl FnMut(Pair)
 
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
 /// whole. The empty role and the empty group are no values: filters do not speak of them.
-pub(super) fn by_status(settings: &Metrics, names: &Names<'_>, log: &Log, totals: &PairCounts<u32>) -> Vec<PairRow> {
+pub(super) fn by_status(
+    settings: &Metrics,
+    names: &Names<'_>,
+    log: &Log,
+    totals: &PairCounts<SmallCounts>,
+) -> Vec<PairRow> {
     let labels = |pair: Pair| {
         let (role, group) = pair.parts();
         (
@@ -109,19 +127,19 @@ pub(super) fn by_status(settings: &Metrics, names: &Names<'_>, log: &Log, totals
         })
         .collect();
     if candidates.len() > settings.max_pairs {
-        candidates.sort_unstable_by_key(|pair| (Reverse(totals[pair]), labels(*pair)));
+        let total = |pair: &Pair| totals[pair].iter().copied().map(u64::from).sum::<u64>();
+        candidates.sort_unstable_by_key(|pair| (Reverse(total(pair)), labels(*pair)));
         candidates.truncate(settings.max_pairs);
     }
-    let mut counts: PairCounts<ByStatus> = candidates.into_iter().map(|pair| (pair, ByStatus::default())).collect();
     let mut other = ByStatus::default();
-    log.replay(|status, roles, groups| {
-        let mut folded = false;
-        pairs_of(roles, groups, |pair| match counts.get_mut(&pair) {
-            Some(counts) => counts[status as usize] += 1,
-            None => folded = true,
+    if candidates.len() < totals.len() {
+        let kept: HashSet<Pair, PairHashing> = candidates.iter().copied().collect();
+        log.replay(|status, roles, groups| {
+            let mut folded = false;
+            pairs_of(roles, groups, |pair| folded |= !kept.contains(&pair));
+            other[status as usize] += u64::from(folded);
         });
-        other[status as usize] += u64::from(folded);
-    });
+    }
     let row = |(role_kind, role, group, group_id): (&'static str, &str, &str, &str), counts| PairRow {
         role_kind,
         role: role.to_owned(),
@@ -129,7 +147,8 @@ pub(super) fn by_status(settings: &Metrics, names: &Names<'_>, log: &Log, totals
         group: group.to_owned(),
         counts,
     };
-    let mut rows: Vec<PairRow> = counts.into_iter().map(|(pair, counts)| row(labels(pair), counts)).collect();
+    let mut rows: Vec<PairRow> =
+        candidates.into_iter().map(|pair| row(labels(pair), totals[&pair].map(u64::from))).collect();
     rows.extend(is_used(&other).then(|| row((OTHER, OTHER, OTHER, OTHER), other)));
     let key = |row: &PairRow| (row.role_kind, row.role.clone(), row.group_id.clone(), row.group.clone());
     rows.sort_by_cached_key(key);
