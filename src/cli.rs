@@ -2,6 +2,7 @@
 
 pub mod check;
 mod demo;
+mod healthcheck;
 mod serve;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::logging::{Format, Level};
 use crate::shard::Shard;
 
 pub use demo::{Demo, Simulate, Simulated};
+pub use healthcheck::Healthcheck;
 pub use serve::{Serve, Web};
 
 /// Exit code of a failure while running.
@@ -54,6 +56,8 @@ pub enum Command {
     Check(Check),
     /// Poll each organization once and print its metrics
     Once(Once),
+    /// Ask a running exporter whether it is alive, for the health check of a container
+    Healthcheck(Healthcheck),
 }
 
 /// Flags of `check`.
@@ -170,7 +174,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 /// Puts the command first, `serve` when there is none: its flags work before it and without it.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    const COMMANDS: [&str; 6] = ["serve", "demo", "simulate", "check", "once", "help"];
+    const COMMANDS: [&str; 7] = ["serve", "demo", "simulate", "check", "once", "healthcheck", "help"];
     let mut position = 1;
     while let Some(argument) = arguments.get(position).and_then(|argument| argument.to_str()) {
         match argument {

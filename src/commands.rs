@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod healthcheck;
 mod once;
 mod serve;
 mod signals;
@@ -66,6 +67,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Simulate(flags) => logged(flags.log, || simulate::run(&flags)),
         Command::Check(flags) => check::run(&flags),
         Command::Once(flags) => logged(flags.log, || once::run(&flags)),
+        Command::Healthcheck(flags) => healthcheck::run(&flags),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

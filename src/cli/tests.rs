@@ -63,6 +63,18 @@ fn every_flag_of_serve_has_the_environment_variable_of_its_name() {
 }
 
 #[test]
+fn a_health_check_asks_the_probe_listener_where_there_is_one() {
+    for (arguments, asked) in [
+        (&["healthcheck"][..], ":10094"),
+        (&["healthcheck", "--web.listen-address=localhost:1,localhost:2"], "localhost:1"),
+        (&["healthcheck", "--web.listen-address=:1", "--web.probe-listen-address=:2"], ":2"),
+    ] {
+        let Command::Healthcheck(flags) = parsed(arguments).unwrap() else { panic!("{arguments:?}") };
+        assert_eq!(flags.address().unwrap().to_string(), asked, "{arguments:?}");
+    }
+}
+
+#[test]
 fn no_flag_takes_a_secret() {
     for subcommand in command().get_subcommands() {
         for long in subcommand.get_arguments().filter_map(clap::Arg::get_long) {

@@ -1,0 +1,132 @@
+//! `healthcheck`: asks a running exporter whether it is alive, for images that have no other program.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::{Failure, Outcome};
+use crate::cli::Healthcheck;
+
+/// Limit of the connection, and of each pause while it answers.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// More than a health page has. What else may listen there is not worth reading.
+const LARGEST_ANSWER: u64 = 4096;
+
+pub(super) fn run(flags: &Healthcheck) -> Outcome {
+    let Some(address) = flags.address() else {
+        return Err(Failure::configuration("there is no address to ask"));
+    };
+    let candidates = address.candidates().map_err(Failure::running)?;
+    let mut outcome = Err(format!("{address} has no address"));
+    for candidate in candidates {
+        outcome = alive(reachable(candidate), TIMEOUT);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome.map_err(|problem| Failure::running(format!("not healthy: {problem}")))
+}
+
+/// What listens on every address is asked on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    address
+}
+
+/// Asks for `/healthz`, in plain HTTP. One request to the own machine needs neither a runtime nor a client with TLS,
+/// whose set-up would cost more than the question.
+fn alive(address: SocketAddr, timeout: Duration) -> Result<(), String> {
+    let answer = ask(address, timeout).map_err(|error| format!("{address} does not answer: {error}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    match status.and_then(|digits| digits.parse::<u16>().ok()) {
+        Some(200) => Ok(()),
+        Some(401 | 403) => Err(format!("{address} wants credentials; give it a --web.probe-listen-address")),
+        Some(503) => Err(body.trim().to_owned()),
+        Some(status) => Err(format!("{address} answers {status}")),
+        None => Err(format!("{address} does not speak plain HTTP; with TLS, give it a --web.probe-listen-address")),
+    }
+}
+
+fn ask(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(LARGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// Asks somebody who answers like this.
+    fn asked(answer: &'static str) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let outcome = alive(address, TIMEOUT);
+        assert!(peer.join().unwrap().starts_with("GET /healthz HTTP/1.1\r\n"));
+        outcome
+    }
+
+    #[test]
+    fn only_200_is_healthy() {
+        asked("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n").unwrap();
+        for answer in
+            ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\n", "HTTP/1.1 2\r\n\r\n", "", "\n200"]
+        {
+            asked(answer).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_failure_says_why_or_what_to_do() {
+        let stalled = asked("HTTP/1.1 503 Service Unavailable\r\n\r\nno heartbeat for 60 s\n").unwrap_err();
+        assert_eq!(stalled, "no heartbeat for 60 s");
+        for guarded in ["HTTP/1.1 401 Unauthorized\r\n\r\n", "\u{15}\u{3}\u{3}"] {
+            let problem = asked(guarded).unwrap_err();
+            assert!(problem.contains("--web.probe-listen-address"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_not_healthy() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let problem = alive(address, TIMEOUT).unwrap_err();
+        assert!(problem.contains("does not answer"), "{problem}");
+    }
+
+    #[test]
+    fn a_silent_listener_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let problem = alive(listener.local_addr().unwrap(), Duration::from_millis(10)).unwrap_err();
+        assert!(problem.contains("does not answer"), "{problem}");
+    }
+
+    #[test]
+    fn every_address_means_loopback_of_its_family() {
+        for (listened, asked) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")] {
+            assert_eq!(reachable(listened.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+}
