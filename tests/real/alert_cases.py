@@ -58,7 +58,7 @@ class Bench:
 
     def __post_init__(self):
         enter = self.stack.enter_context
-        self.simulator = enter(Simulator("alerts", 30))
+        self.simulator = enter(Simulator("alerts", 40))
         self.slow_simulator = enter(Simulator("alerts-slow", 1))
         self.service, self.broken = enter(Service()), enter(BrokenExporter())
         self._free = iter(self.simulator.ids)
@@ -174,7 +174,7 @@ def instances(bench):
     killed = bench.exporter(job, bench.configuration(["killed"]))
     yield Case([("CSPExporterDown", {"job": job})], lambda: killed.end(kill=True), killed.start)
 
-    names = [f"sharded-{number}" for number in range(6)]
+    names = [f"sharded-{number}" for number in range(12)]
     job = "csp-invitations-shards"
     shards = [bench.exporter(job, bench.configuration(names), f"--shard={index}/2", name=f"{job}-{index}") for index in (1, 2)]
     yield Case([("CSPExporterShardMissing", {"job": job}), ("CSPExporterScrapesFailing", {"job": job})],
@@ -184,13 +184,14 @@ def instances(bench):
     shards_of = bench.configuration(names)
     resharded = [bench.exporter(job, shards_of, f"--shard={index}/2", name=f"{job}-{index}") for index in (1, 2)]
 
-    def reshard(count):
+    def reshard(shard):
         resharded[1].end()
-        resharded[1].flags = [f"--shard=2/{count}"]
+        resharded[1].flags = [f"--shard={shard}"]
         resharded[1].start()
 
+    # A third shard takes from both others; one that stays only loses, and could not poll what another polls.
     yield Case([("CSPExporterShardsDisagree", {"job": job}), ("CSPExporterShardDoubled", {"job": job})],
-               lambda: reshard(3), lambda: reshard(2))
+               lambda: reshard("3/3"), lambda: reshard("2/2"))
 
 
 def upkeep(bench):

@@ -18,7 +18,7 @@ import fast_rules
 from alert_cases import STEADY, Bench, Case, all_cases, targets
 from exporter import BINARY, OUT, Failed, require, until
 from fakes import Receiver
-from servers import Alertmanager, Prometheus
+from servers import Alertmanager, Prometheus, end_at_signals
 
 FACTOR = 60
 # An hour pending, an hour until a window has filled or emptied, and a machine that has other things to do.
@@ -131,6 +131,7 @@ def run(stack, report):
 def main():
     require(BINARY.exists(), f"there is no {BINARY}")
     OUT.mkdir(parents=True, exist_ok=True)
+    end_at_signals()
     start, report = time.monotonic(), Report()
     try:
         with ExitStack() as stack:

@@ -1,8 +1,10 @@
 """Servers that the checks of this folder run on loopback: Prometheus, Alertmanager, the simulated API, exporters."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,8 +21,23 @@ def free_port():
         return free.getsockname()[1]
 
 
+def end_at_signals():
+    """Ends every server when this program is told to end, whatever it waits for."""
+
+    def handler(number, _):
+        for server in list(Server.running):
+            server.process.kill()
+            server._folder.cleanup()
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
 class Server:
     """A process with a folder and a log of its own; `with` ends it and removes the folder, not the log."""
+
+    running = set()
 
     def __init__(self, name):
         self.log = OUT / f"{name}.log"
@@ -38,7 +55,9 @@ class Server:
     def start(self):
         """Runs it, once more if it has ended; does not wait for it."""
         with self.log.open("a") as log:
+            # Python ignores SIGXFSZ, and so does what it starts: a write past a limit is an error then, and not the end.
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=False)
+        Server.running.add(self)
         return self
 
     def end(self, kill=False):
@@ -55,6 +74,7 @@ class Server:
 
     def __exit__(self, *_):
         self.end(kill=True)
+        Server.running.discard(self)
         self._folder.cleanup()
 
     def answers(self, path):
