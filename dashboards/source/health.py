@@ -1,6 +1,6 @@
 """CSP API and exporter health, for the team that runs the exporter."""
 
-from grafana import (BLUE, GREEN, ORANGE, RED, YELLOW, column, dashboard, drill_down, heatmap, lines, link, merge, quantile, query, row, stat,
+from grafana import (BLUE, GREEN, ORANGE, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines, link, merge, quantile, query, row, stat,
                      steps, table)
 from shared import ALARMING, data_states, freshness, poll_failures
 
@@ -11,7 +11,7 @@ def organizations():
     """Failing organizations first."""
     return table(
         "Organizations, failing first",
-        "One row per organization: whether the last poll succeeded, how old the data is as a share of the organization's own stale_after, and how"
+        "One row per organization: whether the last poll succeeded, the reason of most failures of the last hour if not, how old the data is as a share of the organization's own stale_after, and how"
         " many polls failed in the last two hours. Select a name to open it.",
         [query("1 - max by (organization) (csp_up@{})"),
          query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
@@ -20,10 +20,13 @@ def organizations():
          query("max by (organization) (csp_poll_last_attempt_timestamp_seconds@{} > 0) * 1000"),
          query("sum by (organization) (increase(csp_poll_failures_total@{}[2h]))"),
          query("max by (organization) (csp_poll_duration_seconds@{})"),
-         query("max by (organization) (csp_poll_duration_seconds@{}) / on (organization) min by (organization) (csp_poll_interval_seconds@{})")],
+         query("max by (organization) (csp_poll_duration_seconds@{}) / on (organization) min by (organization) (csp_poll_interval_seconds@{})"),
+         query("topk by (organization) (1, sum by (organization, reason) (increase(csp_poll_failures_total@{}[1h])) > 0)"
+               " and on (organization) max by (organization) (csp_up@{}) == 0")],
         w=24, h=9, sort="Failing",
-        transformations=merge({"organization": "Organization", "Value #A": "Failing", "Value #B": "Age of data", "Value #C": "Last success",
-                               "Value #D": "Last attempt", "Value #E": "Failed polls in 2 h", "Value #F": "Poll took", "Value #G": "Share of interval"}),
+        transformations=merge({"organization": "Organization", "Value #A": "Failing", "reason": "Reason", "Value #B": "Age of data", "Value #C": "Last success",
+                               "Value #D": "Last attempt", "Value #E": "Failed polls in 2 h", "Value #F": "Poll took", "Value #G": "Share of interval"},
+                              hidden=("Time", "Value #H")),
         overrides=[
             column("Organization", links=[drill_down("__value.text")]),
             column("Failing", unit="bool_yes_no", custom__cellOptions={"type": "color-background", "mode": "basic"}, color={"mode": "thresholds"},
@@ -34,7 +37,7 @@ def organizations():
             column("Failed polls in 2 h", decimals=0), column("Poll took", unit="s"),
             column("Share of interval", unit="percentunit", decimals=0),
         ],
-        alerts=["CSPPollsFailing", "CSPPollSlow"])
+        alerts=["CSPPollsFailing", "CSPCredentialsRejected", "CSPForbidden", "CSPPollSlow"])
 
 
 def build():
@@ -73,7 +76,8 @@ def build():
             data_states(8), freshness(8), poll_failures(8),
             lines("Polls", f"Polls that ended, {per_step}, and those of them that failed.",
                   [query("sum(increase(csp_polls_total@{}[$__rate_interval]))", "all"),
-                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=12),
+                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=12,
+                  overrides=colors({"all": BLUE, "failed": RED})),
             lines("Duration of polls", "How long the last poll of each organization took, retries and waiting included.",
                   [query("max by (organization) (csp_poll_duration_seconds@{})", "{{organization}}")], w=12, unit="s", alerts=["CSPPollSlow"]),
             row("API"),
@@ -107,14 +111,15 @@ def build():
             table("Error codes of the service", "The codes of error bodies in the chosen time. The vendor's support asks for them.",
                   [query("sum by (operation, csp_error_code, module_code) (increase(csp_api_error_codes_total#{}[$__range])) > 0")], w=12, decimals=0,
                   sort="Count", transformations=merge({"operation": "Operation", "csp_error_code": "Code", "module_code": "Module", "Value": "Count"})),
-            table("API tokens", "The time until each long-lived API token runs out, where the service tells..",
+            table("API tokens", "The time until each long-lived API token runs out, where the service tells.",
                   [query("max by (credentials) (csp_api_token_expiration_timestamp_seconds#{}) - time()")], w=6, unit="dtdurations",
                   transformations=merge({"credentials": "Credentials", "Value": "Left"}), sort="Left", descending=False,
                   thresholds=steps((RED, None), (ORANGE, 2 * 86400), (GREEN, 14 * 86400)),
                   overrides=[column("Left", custom__cellOptions={"type": "color-text"})], alerts=["CSPApiTokenExpiring", "CSPApiTokenAboutToExpire"]),
             table("Access tokens", "The time until each short-lived access token runs out; below zero it is renewed at the next poll.",
                   [query("max by (organization, credentials) (csp_access_token_expiration_timestamp_seconds@{}) - time()")], w=6, unit="s",
-                  transformations=merge({"organization": "Organization", "credentials": "Credentials", "Value": "Left"})),
+                  transformations=merge({"organization": "Organization", "credentials": "Credentials", "Value": "Left"}),
+                  overrides=[column("Left", custom__width=90)]),
             row("Exporter"),
             lines("Targets", "1 while Prometheus can scrape an instance.", [query("up#{}", "{{instance}}")], w=6, h=7, minimum=0, maximum=1,
                   alerts=["CSPExporterDown", "CSPExporterScrapesFailing", "CSPExporterAbsent"]),
@@ -148,9 +153,10 @@ def build():
                    query("max by (instance) (csp_exporter_config_last_reload_success_timestamp_seconds#{}) * 1000"),
                    query("max by (instance) (csp_exporter_shard_index#{})"), query("max by (instance) (csp_exporter_shards#{})")], w=12, h=7,
                   transformations=merge({"instance": "Instance", "version": "Version", "revision": "Revision", "rust_version": "Rust",
-                                         "Value #B": "Started", "Value #C": "Configuration loaded", "Value #D": "Shard", "Value #E": "Shards"},
+                                         "Value #B": "Started", "Value #C": "Configuration", "Value #D": "Shard", "Value #E": "Shards"},
                                         hidden=("Time", "Value #A")),
-                  overrides=[column("Started", unit="dateTimeFromNow"), column("Configuration loaded", unit="dateTimeFromNow")]),
+                  overrides=[column("Started", unit="dateTimeFromNow"), column("Configuration", unit="dateTimeFromNow"),
+                             column("Instance", custom__width=150), *(column(name, custom__width=75) for name in ("Version", "Rust", "Shard", "Shards"))]),
             lines("Oddities of the lists", "Invitations of the last lists that show each anomaly, over all organizations, and values that are inside"
                   " \"other\".",
                   [query("sum by (kind) (max by (organization, kind) (csp_decode_anomalies@{})) > 0", "{{kind}}"),

@@ -11,6 +11,7 @@ def moment(title, description, family, pick, w=4):
 
 def build():
     """The dashboard."""
+    narrow = [column("Organization", custom__width=150), *(column(status.capitalize(), custom__width=80) for status in STATUS_COLORS)]
     return dashboard(
         "csp-invitations-organization", "Invitations: one organization",
         "Everything about the invitations of one organization, or of the few that are chosen.",
@@ -41,16 +42,19 @@ def build():
                   [query(f'sum by (organization, role_kind, role) (max by (organization, role_kind, role) (csp_invitations_by_role@{{status="{status}"}}))')
                    for status in STATUS_COLORS], w=12, h=10, sort="Available",
                   transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
+                  overrides=[*narrow, column("Kind", custom__width=105)]),
             table("Groups", "Invitations that carry each group, once each, by status.",
                   [query(f'max by (organization, group_id, group) (csp_invitations_by_group@{{status="{status}"}})') for status in STATUS_COLORS],
                   w=12, h=10, sort="Available",
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
+                  overrides=narrow),
             table("Roles and groups together", "Pending invitations by pair of role and group. An empty name: without a role or a group.",
                   [query('max by (organization, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"}) > 0')],
                   w=12, h=10, sort="Pending", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
-                                                                     "group_id": "Group id", "Value": "Pending"})),
+                                                                     "group_id": "Group id", "Value": "Pending"}),
+                  overrides=[column("Organization", custom__width=150), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
             table("Group details", "Type and domain of the groups, where groups are expanded.",
                   [query("max by (organization, group_id, group, group_type, domain) (csp_group_info@{})")], w=12, h=10,
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},
@@ -63,7 +67,7 @@ def build():
                    query("max by (organization) (csp_poll_interval_seconds@{})"),
                    query("max by (organization) (csp_poll_stale_after_seconds@{})"),
                    query("max by (organization) (csp_poll_duration_seconds@{})"),
-                   query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=5,
+                   query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=6,
                   transformations=merge({"organization": "Organization", "display_name": "Name", "organization_id": "Id", "Value #B": "Up",
                                          "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
                                         hidden=("Time", "Value #A")),

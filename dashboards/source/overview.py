@@ -2,7 +2,7 @@
 
 from grafana import (BLUE, EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, colors, column, dashboard, drill_down, lines, link,
                      merge, query, row, stat, steps, table)
-from shared import ages, by, data_states, events, headline, lapsed, lifecycle, per_organization, time_left, time_to_redeem
+from shared import ALARMING, ages, by, data_states, events, headline, lapsed, lifecycle, per_organization, time_left, time_to_redeem
 
 
 def organizations():
@@ -20,10 +20,11 @@ def organizations():
     trouble = " + ".join(f"{weight} * ({part} or {every})" for weight, part in
                          ((1000, missing), (10, privileged), (10, external), (5, lost), (2, soon), (1, duplicate)))
     unhealthy = steps((GREEN, None), (YELLOW, 1), (ORANGE, 20), (RED, 1000))
+    no_data = {"type": "range", "options": {"from": 1000, "to": None, "result": {"text": "no data", "index": 0}}}
     raised = {"mode": "absolute", "steps": [{"color": "transparent", "value": None}, {"color": ORANGE, "value": 1}]}
     flagged = {"custom__cellOptions": {"type": "color-background", "mode": "basic"}, "thresholds": raised, "color": {"mode": "thresholds"}}
     return table("Organizations, trouble first",
-                 "One row per organization. Trouble adds 1000 for missing data, 10 for each pending privileged or external invitation, 5 for each"
+                 "One row per organization. Trouble says where data is missing, and else adds 10 for each pending privileged or external invitation, 5 for each"
                  " person lost this week, 2 for each invitation that expires within a day and 1 for each duplicate. An organization without data"
                  " shows no counts. Select a name to open it.",
                  [query(part) for part in (trouble, pending, soon, lost, privileged, external, duplicate)], w=24, h=10, sort="Trouble",
@@ -32,7 +33,7 @@ def organizations():
                  overrides=[
                      column("Organization", links=[drill_down("__value.text")]),
                      column("Trouble", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
-                            color={"mode": "thresholds"}),
+                            color={"mode": "thresholds"}, mappings=[no_data]),
                      *(column(name, **flagged) for name in ("Expiring in a day", "Lapsed in a week", "Privileged", "External", "Duplicates")),
                  ])
 
@@ -48,7 +49,11 @@ def build():
             *headline(),
             row("Organizations"),
             organizations(),
-            data_states(24, 6),
+            stat("Without data", "Organizations whose numbers are missing from everything here: too old to show, or never fetched.",
+                 'count(max by (organization) (csp_organization_data_state@{state=~"withdrawn|waiting"}) == 1'
+                 ' unless on (organization) max by (organization) (csp_organization_data_state@{state=~"fresh|held"}) == 1) or vector(0)',
+                 w=3, h=6, thresholds=ALARMING, alerts=["CSPDataWithdrawn"]),
+            data_states(21, 6),
             row("Lifecycle"),
             lifecycle(12),
             bar_gauge("Funnel", "What became of invitations in the chosen time: how many were generated, and how many were redeemed, expired,"
@@ -75,5 +80,6 @@ def build():
             table("Pending by role and group", "Pairs of role and group that occur in pending invitations. An empty name: without a role or a group.",
                   [query('sum by (role_kind, role, group) (max by (organization, role_kind, role, group_id, group)'
                          ' (csp_invitations_by_role_and_group@{status="available"})) > 0')], w=8, h=10, sort="Pending",
-                  transformations=merge({"role_kind": "Kind", "role": "Role", "group": "Group", "Value": "Pending"})),
+                  transformations=merge({"role_kind": "Kind", "role": "Role", "group": "Group", "Value": "Pending"}),
+                  overrides=[column("Kind", custom__width=105), column("Pending", custom__width=80)]),
         ])

@@ -9,7 +9,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 image=csp-invitations-exporter:test
 base=csp-invitations-exporter-base:test
 work=$(mktemp -d)
-daemon= container=
+daemon='' container=''
 
 finish() {
     local code=$?
@@ -36,7 +36,7 @@ until_true() {
 }
 
 for need in docker:docker.io dockerd:docker.io debootstrap:debootstrap curl:curl; do
-    PATH=$PATH:/usr/sbin command -v "${need%%:*}" >/dev/null || apt-get install -y --no-install-recommends "${need##*:}"
+    PATH=$PATH:/usr/sbin command -v "${need%%:*}" >/dev/null || NEEDRESTART_SUSPEND=1 apt-get install -y -qq --no-install-recommends "${need##*:}"
 done
 
 if ! docker info >/dev/null 2>&1; then
@@ -51,6 +51,7 @@ if ! docker image inspect "$base" >/dev/null 2>&1; then
     root=$work/root
     # shellcheck disable=SC1091 # the machine's own
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # apt's own variables
     mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Codename: $suite" | head -n 1)
     debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" >"$work"/debootstrap.log
     mkdir -p "$root"/opt/cargo

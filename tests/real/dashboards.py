@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Every panel of every dashboard has data, in a real Prometheus that has seen the demo in each of its scenarios.
+
+Each organization passes through all scenarios, each at another time. Then the variables are filled with what Prometheus
+has, as Grafana does it, and each query is run: instant ones at the end, the others over the whole time.
+"""
+
+import json
+import math
+import re
+import sys
+import tempfile
+import time
+
+from exporter import BINARY, OUT, ROOT, Demo, Failed, require, until
+from servers import Prometheus
+
+SCENARIOS = ["steady", "outage", "rate-limit-storm", "malformed", "credentials-revoked", "slow", "large"]
+# Scrapes, one each second, in each scenario.
+SCRAPES = 20
+STEP = 5
+
+CONFIGURATION = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: csp-invitations
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+# Queries that may be empty here, by panel and refId, and why.
+EMPTY = {}
+
+
+def live(demo, prometheus):
+    """Takes the demo through its scenarios while Prometheus watches."""
+    organizations = demo.organizations()
+    until("the first scrape", lambda: prometheus.value("up") == 1, 60)
+    scrapes = 0
+    # Steady once more at the end: what is recovering shows too.
+    for turn in range(len(SCENARIOS) + 1):
+        for index, organization in enumerate(organizations):
+            demo.set_scenario(organization, SCENARIOS[(turn + 2 * index) % len(SCENARIOS)] if turn < len(SCENARIOS) else "steady")
+        scrapes += SCRAPES
+        until(f"{scrapes} scrapes", lambda: (prometheus.value("count_over_time(up[1h])") or 0) >= scrapes, 60)
+    until("recovery", lambda: all(one["consecutive_failures"] == 0 for one in demo.status()["organizations"]), 60)
+    until("a scrape of it", lambda: prometheus.value("min(csp_up)") == 1)
+
+
+def fill(expression, values):
+    """The expression with its variables replaced."""
+    return re.sub(r"\$(\w+)", lambda match: values[match[1]], expression)
+
+
+def variables(dashboard, prometheus, values):
+    """Adds the values of the dashboard's variables: everything that Prometheus knows, as a choice of several."""
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] != "query":
+            continue
+        selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
+        found = sorted({one[label] for one in prometheus.api("series", **{"match[]": fill(selector, values)}) or [] if label in one})
+        require(found, f"{dashboard['title']}: the variable {variable['name']} has no values")
+        values[variable["name"]] = "|".join(re.escape(value).replace("\\", "\\\\") for value in found)
+    return values
+
+
+def answers(prometheus, target, values, start, end):
+    """How many numbers a query of a panel brings."""
+    expression = fill(target["expr"], values)
+    if target.get("instant"):
+        data = prometheus.api("query", query=expression, time=end)
+        points = [one["value"] for one in data["result"]] if data else []
+    else:
+        data = prometheus.api("query_range", query=expression, start=start, end=end, step=STEP)
+        points = [point for one in data["result"] for point in one.get("values", [])] if data else []
+    require(data is not None, f"Prometheus refuses {expression}")
+    return sum(math.isfinite(float(value)) for _, value in points)
+
+
+def walk(prometheus, start, end):
+    """Runs every query of every dashboard; how many panels have data, and how many lack some without a reason."""
+    passed = failed = 0
+    unused = set(EMPTY)
+    for path in sorted((ROOT / "dashboards").glob("*.json")):
+        dashboard = json.loads(path.read_text())
+        values = variables(dashboard, prometheus, {"__rate_interval": f"{4 * STEP}s", "__interval": f"{STEP}s", "__range": f"{int(end - start)}s"})
+        panels = [inner for panel in dashboard["panels"] for inner in [panel, *panel.get("panels", [])] if inner["type"] != "row"]
+        print(f"{dashboard['title']}: {len(panels)} panels", flush=True)
+        for panel in panels:
+            bare = []
+            for target in panel["targets"]:
+                key = (panel["title"], target["refId"])
+                if answers(prometheus, target, values, start, end):
+                    continue
+                if key in EMPTY:
+                    unused.discard(key)
+                    print(f"empty  {panel['title']}, {target['refId']}: {EMPTY[key]}")
+                else:
+                    bare.append(f"{target['refId']}: {target['expr']}")
+            passed += not bare
+            failed += bool(bare)
+            if bare:
+                print(f"FAILED {panel['title']} has no data for", *bare, sep="\n         ")
+    for panel, query in sorted(unused):
+        failed += 1
+        print(f"FAILED {panel}, {query} has data, and a reason why it has none")
+    return passed, failed
+
+
+def main():
+    require(BINARY.exists(), f"there is no {BINARY}")
+    OUT.mkdir(parents=True, exist_ok=True)
+    passed, failed = 0, 1
+    try:
+        with tempfile.TemporaryDirectory() as state, Demo(flags=[f"--state.dir={state}"]) as demo:
+            configuration = CONFIGURATION.format(target=demo.url.removeprefix("http://"))
+            start = time.time()
+            with Prometheus("dashboards", configuration) as prometheus:
+                live(demo, prometheus)
+                print(f"{time.time() - start:.0f} s of {', '.join(SCENARIOS)}", flush=True)
+                passed, failed = walk(prometheus, start, time.time())
+    except Failed as failure:
+        print(f"FAILED {failure}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
