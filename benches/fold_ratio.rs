@@ -38,7 +38,9 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool) {
     let rounds = (2_000_000_000 / list.len()).clamp(11, 101);
     let mut turns: Vec<[f64; 3]> = Vec::new();
     for _ in 0..rounds {
-        let ignored = seconds(|| drop(black_box(serde_json::from_slice::<IgnoredAny>(&list).expect("valid JSON"))));
+        let ignored = seconds(|| {
+            black_box(serde_json::from_slice::<IgnoredAny>(&list).expect("valid JSON"));
+        });
         let folded = seconds(|| {
             let mut fold = Fold::new(Arc::clone(rules), Millis::now());
             for chunk in list.chunks(CHUNK) {
