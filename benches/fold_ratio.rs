@@ -5,6 +5,8 @@
 
 #[path = "../tests/common/lists.rs"]
 mod lists;
+#[path = "../tests/common/stream.rs"]
+mod stream;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -69,7 +71,7 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool) {
 
 /// Peak resident memory above idle, in bytes, of a list that is never held as a whole.
 fn million(rules: &Arc<Rules>) {
-    let mut stream = lists::Stream::of(&lists::list(1_000, true));
+    let mut stream = stream::Stream::of(&lists::list(1_000, true));
     let idle = resident("VmRSS");
     let rounds = 1_000_000 / stream.invitations();
     let mut fold = Fold::new(Arc::clone(rules), Millis::now());
