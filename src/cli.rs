@@ -30,9 +30,11 @@ pub const EXIT_ORGANIZATION_FAILED: u8 = 2;
 /// Exit code of wrong usage or configuration: nothing was bound or sent. `EX_USAGE` of BSD's `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
 
+const NAME: &str = "csp-invitations-exporter";
+
 #[derive(Debug, Parser)]
 #[command(
-    name = "csp-invitations-exporter",
+    name = NAME,
     version = LONG_VERSION,
     about = "Prometheus exporter for organization invitations of VMware Cloud Services",
     subcommand_required = true,
@@ -158,7 +160,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
 
 /// [`parse`] without printing.
 fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let command = without_empty_variables(Cli::command());
+    let command = without_empty_variables(Cli::command()).mut_subcommands(|command| command.display_name(NAME));
     let matches = command.try_get_matches_from(with_command(arguments.into_iter().collect()))?;
     Cli::from_arg_matches(&matches).map(|cli| cli.command)
 }
@@ -202,12 +204,10 @@ fn shard(text: &str) -> Result<Shard, String> {
     Shard::parse(text, hostname)
 }
 
-/// The host's name: what the kernel says, else what the shell says.
+/// The host's name: what `HOSTNAME` says, as container engines set it, else what the kernel says.
 fn hostname() -> String {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    kernel
-        .map(|name| name.trim().to_owned())
+    let given = std::env::var_os("HOSTNAME").as_deref().and_then(OsStr::to_str).map(str::to_owned);
+    given
         .filter(|name| !name.is_empty())
-        .or_else(|| std::env::var_os("HOSTNAME").as_deref().and_then(OsStr::to_str).map(str::to_owned))
-        .unwrap_or_default()
+        .unwrap_or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned())
 }

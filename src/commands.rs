@@ -9,6 +9,7 @@ mod signals;
 mod simulate;
 
 use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
@@ -92,7 +93,17 @@ fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)
 }
 
+/// Said when the environment names organizations beside a configuration file.
+const OVERRULED: &str = "CSP_ORGANIZATION_ID is set, but --config.file counts: unset one of them";
+
 /// The configuration of a file or of the environment.
-fn configuration(file: Option<&std::path::Path>) -> Result<Config, Problems> {
+fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
+    if is_overruled(file) {
+        tracing::warn!("{OVERRULED}");
+    }
     crate::config::obtain(file, &|name| std::env::var_os(name))
+}
+
+fn is_overruled(file: Option<&Path>) -> bool {
+    crate::config::is_overruled(file, &|name| std::env::var_os(name))
 }

@@ -15,7 +15,7 @@ mod tests;
 
 pub use document::{Problem, Problems};
 pub use environment::{VARIABLES, from_environment};
-pub use file::{known_keys, load, obtain, parse};
+pub use file::{is_overruled, known_keys, load, obtain, parse};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -121,6 +121,7 @@ impl Metrics {
             Part::Lifecycle => lifecycle,
             Part::Api | Part::Exporter | Part::Process => false,
         };
+        // What belongs to no organization is about this process, which is gone when the file is read.
         self.polled(Encoding::Text, &(self.snapshots)(), now, wanted).into()
     }
 

@@ -31,6 +31,8 @@ use source::Source;
 
 /// How often names of organizations and expirations of API tokens are asked for.
 const DETAILS_INTERVAL: Duration = Duration::from_secs(3600);
+/// After a failure they are asked for sooner, but not at each poll: nothing depends on them.
+const DETAILS_RETRY: Duration = Duration::from_secs(300);
 /// Limit of a question that no poll depends on.
 pub(crate) const DETAILS_DEADLINE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,5 @@
 //! Flags of `demo` and `simulate`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -62,11 +61,11 @@ pub struct Demo {
 #[command(version = LONG_VERSION)]
 pub struct Simulate {
     /// Address of the simulated API; port 0 takes a free one
-    #[arg(long = "listen", value_name = "IP:PORT", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
+    #[arg(long = "listen", value_name = "[HOST]:PORT", default_value = "127.0.0.1:0")]
+    pub listen: Address,
     /// Address of the control endpoint, a loopback one
-    #[arg(long = "control.listen", value_name = "IP:PORT")]
-    pub control_listen: Option<SocketAddr>,
+    #[arg(long = "control.listen", value_name = "[HOST]:PORT")]
+    pub control_listen: Option<Address>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub simulated: Simulated,

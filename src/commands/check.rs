@@ -14,13 +14,16 @@ use crate::cli::check::offline;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::csp::{Client, Error, NoObserver, Operation};
 use crate::lifecycle::Lifecycle;
+use crate::poller::DETAILS_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::time::Millis;
 use crate::web;
 
 pub(super) fn run(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref());
+    let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
     let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
+    report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let shard = flags.sharding.shard;
         let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
@@ -29,8 +32,9 @@ pub(super) fn run(flags: &Check) -> Outcome {
             Ok(client) => runtime()?.block_on(async {
                 for tried in attempt(config, client, organizations).await {
                     match tried {
-                        Ok(line) => report.lines.push(line),
-                        Err(problem) => report.problems.push(problem),
+                        Tried::Fine(line) => report.lines.push(line),
+                        Tried::Warning(warning) => report.warnings.push(warning),
+                        Tried::Problem(problem) => report.problems.push(problem),
                     }
                 }
             }),
@@ -41,16 +45,33 @@ pub(super) fn run(flags: &Check) -> Outcome {
     if report.exit_code() == 0 { Ok(()) } else { Err(Failure::Told) }
 }
 
-type Tried = Result<String, String>;
+enum Tried {
+    Fine(String),
+    /// No poll depends on it.
+    Warning(String),
+    Problem(String),
+}
 
-/// Fetches each organization once, and asks when each API token runs out; all at the pace that the settings allow.
+/// Exchanges each credential, fetches each organization once, and asks when each API token runs out; all at the pace
+/// that the settings allow.
 async fn attempt(config: &Config, client: Client, organizations: Vec<Arc<Organization>>) -> Vec<Tried> {
     let upstream = Upstream::new(config, client.clone(), Arc::new(Lifecycle::in_memory()));
     let lists = join_all(organizations.iter().map(|organization| list(&upstream, organization)));
     let is_token = |credential: &&Arc<Credential>| matches!(credential.kind, CredentialKind::ApiToken { .. });
     let tokens = join_all(config.credentials.iter().filter(is_token).map(|credential| token(&client, credential)));
-    let (lists, tokens) = tokio::join!(lists, tokens);
-    lists.into_iter().chain(tokens).collect()
+    // A list exchanges its credential; the others are exchanged for their own sake.
+    let is_idle = |credential: &&Arc<Credential>| !organizations.iter().any(|one| one.credential == **credential);
+    let idle = join_all(config.credentials.iter().filter(is_idle).map(|credential| exchange(&client, credential)));
+    let (lists, tokens, idle) = tokio::join!(lists, tokens, idle);
+    lists.into_iter().chain(idle).chain(tokens).collect()
+}
+
+async fn exchange(client: &Client, credential: &Arc<Credential>) -> Tried {
+    let place = format!("online: credentials.{}", credential.name);
+    match client.exchange(credential, Instant::now() + DETAILS_DEADLINE).await {
+        Ok(()) => Tried::Fine(format!("{place}: accepted")),
+        Err(error) => Tried::Problem(explain(&place, &error)),
+    }
 }
 
 async fn list(upstream: &Upstream, organization: &Arc<Organization>) -> Tried {
@@ -58,23 +79,23 @@ async fn list(upstream: &Upstream, organization: &Arc<Organization>) -> Tried {
     let (rules, client) = (upstream.rules(), upstream.client());
     let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
     match client.invitations(organization, upstream.expand(), Instant::now() + *deadline, sink).await {
-        Ok(whole) => Ok(format!("online: {name}: {} invitations", whole.len())),
+        Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => {
-            Err(explain(&format!("online: {name}: credentials.{}", credential.name), &error))
+            Tried::Problem(explain(&format!("online: {name}: credentials.{}", credential.name), &error))
         }
-        Err(error) => Err(explain(&format!("online: {name}"), &error)),
+        Err(error) => Tried::Problem(explain(&format!("online: {name}"), &error)),
     }
 }
 
 async fn token(client: &Client, credential: &Credential) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
-    match client.token_details(credential, Instant::now() + crate::poller::DETAILS_DEADLINE).await {
+    match client.token_details(credential, Instant::now() + DETAILS_DEADLINE).await {
         Ok(Some(expiration)) => {
             let days = expiration.since(Millis::now()) / Millis::DAY;
-            Ok(format!("{place}: the API token runs out in {days} days"))
+            Tried::Fine(format!("{place}: the API token runs out in {days} days"))
         }
-        Ok(None) => Ok(format!("{place}: the service does not tell when the API token runs out")),
-        Err(error) => Err(explain(&place, &error)),
+        Ok(None) => Tried::Fine(format!("{place}: the service does not tell when the API token runs out")),
+        Err(error) => Tried::Warning(explain(&format!("{place}: cannot be asked when the API token runs out"), &error)),
     }
 }
 

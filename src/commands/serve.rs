@@ -13,7 +13,7 @@ use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, OpenError};
 use crate::metrics::Metrics;
 use crate::time::Millis;
 use crate::web::listen::{self, Address};
@@ -37,7 +37,10 @@ pub(super) fn run(flags: Serve) -> Outcome {
 /// The lifecycle's state, durable in `folder` where there is one.
 pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure> {
     let Some(folder) = folder else { return Ok(Arc::new(Lifecycle::in_memory())) };
-    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(Failure::running)
+    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(|error| match error {
+        OpenError::NotAFolder(_) => Failure::configuration(error),
+        OpenError::InUse(_) => Failure::running(error),
+    })
 }
 
 /// Everything about how it is served, read and found usable before anything is bound.

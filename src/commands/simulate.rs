@@ -1,16 +1,21 @@
 //! `simulate`: the simulated API alone.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::{Failure, Outcome, runtime, signals};
 use crate::cli::{Simulate, Simulated};
 use crate::simulator::{self, Options};
+use crate::web::listen::Address;
 
 pub(super) fn run(flags: &Simulate) -> Outcome {
     let defaults = Options::default();
-    let control_listen = flags.control_listen.or(defaults.control_listen);
+    let control_listen = match &flags.control_listen {
+        Some(address) => Some(first(address)?),
+        None => defaults.control_listen,
+    };
     let speed = flags.simulated.speed.unwrap_or(defaults.speed);
-    let options = Options { listen: flags.listen, control_listen, ..options(&flags.simulated, speed) };
+    let options = Options { listen: first(&flags.listen)?, control_listen, ..options(&flags.simulated, speed) };
     runtime()?.block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         simulator::run(options, |simulator| simulator.write_banner(io::stdout()), shutdown.cancelled())
@@ -23,4 +28,9 @@ pub(super) fn run(flags: &Simulate) -> Outcome {
 pub(super) fn options(flags: &Simulated, speed: f64) -> Options {
     let Simulated { scenario, organizations, invitations, seed, speed: _ } = *flags;
     Options { scenario, organizations, invitations, seed, speed, ..Options::default() }
+}
+
+fn first(address: &Address) -> Result<SocketAddr, Failure> {
+    let candidates = address.candidates().map_err(|error| Failure::configuration(format!("{address}: {error}")))?;
+    candidates.first().copied().ok_or_else(|| Failure::configuration(format!("{address} has no address")))
 }

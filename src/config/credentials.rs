@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::document::{Fields, Node, text};
+use super::document::{Fields, Node, Wrong, text};
 use super::file::path;
 use super::{Credential, CredentialKind, Secret};
 
@@ -33,7 +33,7 @@ fn kind(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<CredentialKind> {
     );
     let [token, id, secret] = ["api_token_file", "client_id", "client_secret_file"].map(|key| fields.has(key));
     let token_file = fields.optional("api_token_file", file);
-    let client_id = fields.optional("client_id", text);
+    let client_id = fields.optional("client_id", client_id);
     let client_secret = fields.optional("client_secret_file", file);
     match (token, id, secret) {
         (true, false, false) => Some(CredentialKind::ApiToken { token: token_file? }),
@@ -60,4 +60,9 @@ fn kind(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<CredentialKind> {
 /// Whether a name can be a label's value that people can read.
 pub(super) fn is_label(name: &str) -> bool {
     !name.trim().is_empty() && name.chars().count() <= 128 && !name.contains(char::is_control)
+}
+
+/// Basic authentication separates the two halves by a colon (RFC 7617), so the first one cannot have any.
+fn client_id(node: &Node) -> Result<String, Wrong> {
+    text(node).and_then(|id| if id.contains(':') { Err("must not contain a colon".into()) } else { Ok(id) })
 }

@@ -33,9 +33,8 @@ pub fn known_keys() -> Vec<String> {
     document::known_keys(source, |root| config(root, Path::new("")))
 }
 
-/// The configuration of `file`, or of the environment when there is none.
-///
-/// Both at once is refused: whichever won, somebody's organizations would be left out without a word.
+/// The configuration of `file`, or of the environment when there is none. With both the file counts: it says more;
+/// [`is_overruled`] tells.
 ///
 /// # Errors
 /// Every problem of the file or the variables.
@@ -49,11 +48,13 @@ pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Re
             .into()
         });
     };
-    if get("CSP_ORGANIZATION_ID").is_some_and(|value| !value.is_empty()) {
-        let message = "both --config.file and CSP_ORGANIZATION_ID are given: unset one of them";
-        return Err(Problem::general(message).into());
-    }
     load(file)
+}
+
+/// Whether the environment names organizations that do not count, because there is a file.
+#[must_use]
+pub fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    file.is_some() && get("CSP_ORGANIZATION_ID").is_some_and(|value| !value.is_empty())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature that the reader asks for")]

@@ -63,7 +63,8 @@ fn filter(mut fields: Fields<'_, '_>) -> Filter {
 fn anchored(pattern: &str) -> Option<Regex> {
     // On its own first: `a)(b` is no expression, although it would become one inside of the group.
     Regex::new(pattern).ok()?;
-    Regex::new(&format!("^(?:{pattern})$")).ok()
+    // As Prometheus anchors its own: a dot matches line feeds too, so that `.*` is really everything.
+    Regex::new(&format!("^(?s:{pattern})$")).ok()
 }
 
 /// `example.com` or `*.example.com`, in lower case.

@@ -39,10 +39,12 @@ fn organization(
 ) -> Option<Organization> {
     let id = fields.required("id", text);
     let named = fields.optional("name", text);
+    let mut is_known_id = false;
     if let Some(id) = &id {
         if !is_guid(id) {
             fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
         } else if let Some(first) = claim(&mut seen.ids, &id.to_ascii_lowercase(), &fields) {
+            is_known_id = true;
             fields.problem_at("id", format!("the same id as {first}"));
         }
     }
@@ -50,10 +52,13 @@ fn organization(
         fields.problem_at("name", "must be 1 to 128 characters without control characters");
     }
     let name = named.or_else(|| id.clone());
+    let has_name = fields.has("name");
+    // Two of the same id are said above already.
     if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, name, &fields))
-        && fields.has("name")
+        && (has_name || !is_known_id)
     {
-        fields.problem_at("name", format!("the same name as {first}"));
+        let key = if has_name { "name" } else { "id" };
+        fields.problem_at(key, format!("the same name as {first}"));
     }
     let credential = fields.required("credentials", |node| {
         let wanted = text(node)?;

@@ -170,10 +170,13 @@ fn contradicting_variables_are_reported_without_their_values() {
 }
 
 #[test]
-fn a_file_and_an_organization_in_the_environment_exclude_each_other() {
+fn a_file_goes_before_an_organization_in_the_environment() {
     let set = |name: &str| (name == "CSP_ORGANIZATION_ID").then(|| OsString::from(ID));
-    let problems = obtain(Some(Path::new("/nonexistent")), &set).unwrap_err().to_string();
-    assert!(problems.contains("both --config.file and CSP_ORGANIZATION_ID"), "{problems}");
+    let nonexistent = Some(Path::new("/nonexistent"));
+    let problems = obtain(nonexistent, &set).unwrap_err().to_string();
+    assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
+    assert!(is_overruled(nonexistent, &set));
+    assert!(!is_overruled(None, &set) && !is_overruled(nonexistent, &|_| None));
     let problems = obtain(None, &|_| None).unwrap_err().to_string();
     assert!(problems.contains("give --config.file, or set CSP_ORGANIZATION_ID"), "{problems}");
     let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).unwrap_err().to_string();

@@ -43,12 +43,13 @@ impl Sender {
     }
 
     /// Makes one attempt. `build` runs when the request may start: it can still find that its token has run out.
+    /// `sink` runs when a good answer begins.
     pub(super) async fn attempt<S: Sink>(
         &self,
         operation: Operation,
         deadline: Instant,
         build: impl FnOnce() -> Result<Request, Failure> + Send,
-        sink: S,
+        sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
         let _place = self.budget.admit(deadline, &*self.observer).await.map_err(|why| denied(operation, why))?;
         let request = build()?;
@@ -83,7 +84,7 @@ impl Sender {
         operation: Operation,
         request: Request,
         progress: &mut Progress,
-        sink: S,
+        sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
         let response = self.http.execute(request).await;
         let response = response.map_err(|error| fault::sending(operation, &error, self.connect_timeout))?;
@@ -92,7 +93,7 @@ impl Sender {
         progress.status = Some(status.as_u16());
         progress.request_id = response.headers().get("csp-request-id").and_then(|id| wire::request_id(id.as_bytes()));
         if status.is_success() {
-            return body::read(operation, response, self.max_response_size, &mut progress.bytes, sink).await;
+            return body::read(operation, response, self.max_response_size, &mut progress.bytes, sink()).await;
         }
         Err(self.refusal(operation, response, &mut progress.bytes).await)
     }
@@ -118,7 +119,7 @@ impl Sender {
             self.observer.error_codes(operation, &codes.csp_error_code, &codes.module_code);
             // The answers of token operations can repeat a part of the credential: nothing of them is shown.
             let shown = matches!(operation, Operation::Invitations | Operation::Organization);
-            if shown && !codes.csp_error_code.is_empty() {
+            if shown && codes.csp_error_code != wire::OTHER {
                 detail = format!("the service says {}", codes.csp_error_code);
             }
         } else if body.html {

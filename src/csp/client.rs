@@ -94,7 +94,7 @@ impl Client {
         Ok(Self { inner: Arc::new(Inner { sender, tokens, base, endpoints }) })
     }
 
-    /// Fetches the list of an organization's invitations into a sink; each attempt gets a fresh one.
+    /// Fetches the list of an organization's invitations into a sink; each answer gets a fresh one when it begins.
     ///
     /// # Errors
     /// The last attempt's, or that of the exchange of the credential ([`Operation::Token`]).
@@ -103,7 +103,7 @@ impl Client {
         organization: &Organization,
         expand: Expand,
         deadline: Instant,
-        sink: impl Fn() -> S + Send,
+        sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
         let mut url = self.organization_url(organization, "/invitations");
         // The presence of `expand` alone turns it on, whatever its value.
@@ -129,6 +129,16 @@ impl Client {
         self.get(Operation::Organization, organization, url, deadline, || Gather::new(wire::organization)).await
     }
 
+    /// Exchanges a credential once, to see whether it is accepted; the access token is dropped.
+    ///
+    /// # Errors
+    /// When the secret cannot be read or is refused.
+    pub async fn exchange(&self, credential: &Credential, deadline: Instant) -> Result<(), Error> {
+        let Inner { sender, endpoints, .. } = &*self.inner;
+        let exchanged = sender.exchange_credential(endpoints, credential, None, deadline).await;
+        exchanged.map(drop).map_err(|failure| failure.error)
+    }
+
     /// Asks when a long-lived API token runs out; `None` when the service does not tell, and for OAuth apps.
     ///
     /// # Errors
@@ -141,7 +151,7 @@ impl Client {
     /// When the access token that an organization uses runs out; `None` when it has none.
     #[must_use]
     pub fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
-        self.inner.tokens.expiration(self.inner.endpoints.of(organization), organization)
+        self.inner.tokens.expiration(self.inner.endpoints.of(&organization.credential), organization)
     }
 
     /// Ends the pauses and back-offs that wait now, for example after a repaired configuration was accepted.
@@ -161,16 +171,17 @@ impl Client {
         organization: &Organization,
         url: Url,
         deadline: Instant,
-        sink: impl Fn() -> S + Send,
+        sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
         let Inner { sender, tokens, endpoints, .. } = &*self.inner;
-        let slot = tokens.slot(endpoints.of(organization), organization);
+        let slot = tokens.slot(endpoints.of(&organization.credential), organization);
         let mut attempts = sender.attempts(operation, deadline);
         loop {
-            let exchange = sender.exchange_credential(endpoints, organization, deadline);
+            let exchange =
+                sender.exchange_credential(endpoints, &organization.credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
             let build = || self.authorized(operation, &url, &token);
-            let failure = match sender.attempt(operation, deadline, build, sink()).await {
+            let failure = match sender.attempt(operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };

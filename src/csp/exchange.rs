@@ -26,9 +26,9 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Where an organization's credential is exchanged.
-    pub(super) fn of(&self, organization: &Organization) -> &Url {
-        match organization.credential.kind {
+    /// Where a credential is exchanged.
+    pub(super) fn of(&self, credential: &Credential) -> &Url {
+        match credential.kind {
             CredentialKind::ApiToken { .. } => &self.api_token,
             CredentialKind::OAuthApp { .. } => &self.oauth_app,
         }
@@ -36,16 +36,17 @@ impl Endpoints {
 }
 
 impl Sender {
-    /// Exchanges an organization's credential for an access token.
+    /// Exchanges a credential for an access token, that of an OAuth app for one that counts in an organization.
     pub(super) async fn exchange_credential(
         &self,
         endpoints: &Endpoints,
-        organization: &Organization,
+        credential: &Credential,
+        organization: Option<&Organization>,
         deadline: Instant,
     ) -> Result<AccessToken, CallError> {
         let mut attempts = self.attempts(Operation::Token, deadline);
         loop {
-            match self.exchange_once(endpoints, organization, deadline).await {
+            match self.exchange_once(endpoints, credential, organization, deadline).await {
                 Ok(token) => return Ok(token),
                 Err(failure) => attempts.after(failure).await?,
             }
@@ -55,11 +56,12 @@ impl Sender {
     async fn exchange_once(
         &self,
         endpoints: &Endpoints,
-        organization: &Organization,
+        credential: &Credential,
+        organization: Option<&Organization>,
         deadline: Instant,
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
-        let Credential { name, kind } = &*organization.credential;
+        let Credential { name, kind } = credential;
         let secret = match kind {
             CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. } => {
                 read(operation, secret, deadline).await?
@@ -68,23 +70,25 @@ impl Sender {
         let request = match kind {
             // A form, so that the token is in no URL and no log of URLs.
             CredentialKind::ApiToken { .. } => {
-                self.http.post(endpoints.of(organization).clone()).form(&[("api_token", secret.expose_secret())])
+                self.http.post(endpoints.of(credential).clone()).form(&[("api_token", secret.expose_secret())])
             }
             // `orgId` makes the service grant the app's roles in this organization.
-            CredentialKind::OAuthApp { client_id, .. } => self
-                .http
-                .post(endpoints.of(organization).clone())
-                .basic_auth(client_id, Some(secret.expose_secret()))
-                .form(&[("grant_type", "client_credentials"), ("orgId", &organization.id)]),
+            CredentialKind::OAuthApp { client_id, .. } => {
+                let mut form = vec![("grant_type", "client_credentials")];
+                form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
+                let request = self.http.post(endpoints.of(credential).clone());
+                request.basic_auth(client_id, Some(secret.expose_secret())).form(&form)
+            }
         };
-        tracing::debug!(credentials = name, organization = organization.name, "exchanging the credential");
+        let of = organization.map(|organization| organization.name.as_str());
+        tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
         let mut asked = (Instant::now(), Millis::now());
         let build = || {
             asked = (Instant::now(), Millis::now());
             finished(operation, request)
         };
-        let grant = self.attempt(operation, deadline, build, Gather::new(wire::grant)).await?;
+        let grant = self.attempt(operation, deadline, build, || Gather::new(wire::grant)).await?;
         AccessToken::new(&grant, asked.0, asked.1).ok_or_else(|| {
             let detail = "the access token has characters that no header may carry";
             Failure { error: Error::new(operation, Reason::Decode, detail), retry: Retry::Never }
@@ -106,7 +110,7 @@ impl Sender {
                 Ok(token) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
                     let request = self.http.post(endpoints.details.clone()).json(&body);
-                    let sink = Gather::new(wire::token_details);
+                    let sink = || Gather::new(wire::token_details);
                     self.attempt(operation, deadline, || finished(operation, request), sink).await
                 }
                 Err(failure) => Err(failure),
@@ -143,12 +147,8 @@ async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Resul
 async fn read_file(path: &Path) -> Result<SecretString, String> {
     let text = tokio::fs::read_to_string(path).await;
     let mut text = text.map_err(|error| format!("{} cannot be read: {}", path.display(), error.kind()))?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
+    // Editors and templates leave one or more; no secret ends with one.
+    text.truncate(text.trim_end_matches(['\n', '\r']).len());
     if text.is_empty() {
         return Err(format!("{} is empty", path.display()));
     }

@@ -95,7 +95,9 @@ fn certificate_words(error: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the server's certificate is not meant for servers"
         }
-        // Typically an authority's certificate that is presented as the server's own.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "the server presents the certificate of an authority (CA:TRUE) as its own: it needs one of its own"
+        }
         _ => "the server's certificate does not verify",
     };
     words.to_owned()

@@ -62,6 +62,9 @@ pub(super) fn token_details(body: &[u8]) -> Result<Option<Millis>, SinkError> {
     Ok(seconds.filter(|s| (1e8..7e9).contains(s)).map(|s| Millis((s * 1000.0) as i64)))
 }
 
+/// The label value of a code that is missing or is none.
+pub(super) const OTHER: &str = "other";
+
 /// The codes of an error body, cleaned for use as label values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ErrorCodes {
@@ -74,7 +77,7 @@ pub(super) struct ErrorCodes {
 pub(super) fn error_codes(body: &[u8]) -> Option<ErrorCodes> {
     let body: Object = serde_json::from_slice(body).ok()?;
     let get = |key| body.get(key).filter(|value| !value.is_null());
-    let code = get("cspErrorCode").or_else(|| get("errorCode"));
+    let code = get("cspErrorCode");
     let module = get("moduleCode");
     if code.is_none() && module.is_none() {
         return None;
@@ -82,15 +85,14 @@ pub(super) fn error_codes(body: &[u8]) -> Option<ErrorCodes> {
     Some(ErrorCodes { csp_error_code: label(code), module_code: label(module) })
 }
 
-/// A code as a label value: as it is when it is one, `other` when not, empty when missing.
+/// A code as a label value: as it is when it is one, `other` when it is missing or anything else.
 fn label(value: Option<&Value>) -> String {
     let text = match value {
-        None => return String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
-        Some(_) => String::new(),
+        Some(_) | None => String::new(),
     };
-    if text.len() <= 64 && is_token(&text) { text } else { "other".to_owned() }
+    if text.len() <= 64 && is_token(&text) { text } else { OTHER.to_owned() }
 }
 
 /// The value of a `csp-request-id` header: at most 100 characters, and only when they are harmless.
@@ -182,10 +184,10 @@ mod tests {
         let codes = |body: &str| error_codes(body.as_bytes()).map(|c| (c.csp_error_code, c.module_code));
         let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
         assert_eq!(codes(r#"{"cspErrorCode":"csp.a-1","moduleCode":540,"message":"x"}"#), pair("csp.a-1", "540"));
-        assert_eq!(codes(r#"{"errorCode":7,"moduleCode":"m"}"#), pair("7", "m"));
-        assert_eq!(codes(r#"{"cspErrorCode":null,"moduleCode":"m"}"#), pair("", "m"));
-        assert_eq!(codes(r#"{"cspErrorCode":"two words"}"#), pair("other", ""));
-        assert_eq!(codes(&format!(r#"{{"cspErrorCode":"{}"}}"#, "a".repeat(65))), pair("other", ""));
+        assert_eq!(codes(r#"{"errorCode":7,"moduleCode":"m"}"#), pair("other", "m"));
+        assert_eq!(codes(r#"{"cspErrorCode":null,"moduleCode":"m"}"#), pair("other", "m"));
+        assert_eq!(codes(r#"{"cspErrorCode":"two words"}"#), pair("other", "other"));
+        assert_eq!(codes(&format!(r#"{{"cspErrorCode":"{}"}}"#, "a".repeat(65))), pair("other", "other"));
         assert_eq!(codes(r#"{"message":"x"}"#), None);
         assert_eq!(codes("<html>"), None);
     }

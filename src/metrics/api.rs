@@ -109,8 +109,7 @@ impl Observer for ApiMetrics {
     }
 
     fn error_codes(&self, operation: Operation, csp_error_code: &str, module_code: &str) {
-        // A code that is missing stays empty: there is nothing to be malformed.
-        let clean = |code: &str| if code.is_empty() || is_clean(code, 64) { code } else { OTHER }.to_owned();
+        let clean = |code: &str| if is_clean(code, 64) { code } else { OTHER }.to_owned();
         let mut pair = (clean(csp_error_code), clean(module_code));
         let mut seen = self.seen_error_codes.lock();
         if !seen.contains(&pair) {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::source::{Polled, Source};
-use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, schedule};
+use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, DETAILS_RETRY, schedule};
 use crate::config::{Credential, Organization};
 use crate::csp::{Error, Operation, Reason};
 use crate::snapshot::Board;
@@ -31,30 +31,36 @@ impl Task {
     /// is late is not made up for, so polls never bunch.
     pub(super) async fn run(self, delay: Duration) {
         let mut next = Instant::now() + delay;
-        let mut details_due = Instant::now();
+        let mut name_due = next;
         let mut failures = 0;
+        // Nothing is asked before the first poll.
+        let mut may_ask = false;
         loop {
-            self.sleep_until(next, failures > 0).await;
+            self.rest(next, failures > 0, may_ask.then_some(&mut name_due)).await;
             let start = Instant::now();
-            failures = self.poll(start, failures).await;
+            let result = self.poll(start, failures).await;
+            failures = if result.is_ok() { 0 } else { failures + 1 };
+            may_ask = may_ask_name(&result);
             next = start + schedule::pause(self.organization.interval, failures);
             self.announce(next);
-            if start >= details_due {
-                details_due = start + DETAILS_INTERVAL;
-                let deadline = next.min(Instant::now() + DETAILS_DEADLINE);
-                self.ask_display_name(deadline).await;
-            }
         }
     }
 
-    /// Waits; a wake-up ends the wait of an organization that is failing.
-    async fn sleep_until(&self, next: Instant, is_failing: bool) {
-        let sleep = tokio::time::sleep_until(next);
-        tokio::pin!(sleep);
+    /// Waits for the next poll; a wake-up ends the wait of an organization that is failing. In between the name is
+    /// asked for when it is due.
+    async fn rest(&self, next: Instant, is_failing: bool, mut name_due: Option<&mut Instant>) {
         loop {
+            let due = name_due.as_deref().copied();
             tokio::select! {
-                () = &mut sleep => return,
+                biased;
+                () = tokio::time::sleep_until(next) => return,
                 () = self.wake.notified() => if is_failing { return },
+                () = tokio::time::sleep_until(due.unwrap_or(next)), if due.is_some() => {
+                    let known = self.ask_display_name(next.min(Instant::now() + DETAILS_DEADLINE)).await;
+                    if let Some(due) = name_due.as_deref_mut() {
+                        *due = Instant::now() + if known { DETAILS_INTERVAL } else { DETAILS_RETRY };
+                    }
+                }
             }
         }
     }
@@ -66,23 +72,25 @@ impl Task {
         self.board.update(&self.organization, |entry| entry.next_poll = Some(next_poll));
     }
 
-    /// One poll and its result on the board. Returns how many polls in a row have failed.
-    async fn poll(&self, start: Instant, failures_before: u32) -> u32 {
+    /// One poll and its result on the board.
+    async fn poll(&self, start: Instant, failures_before: u32) -> Result<(), Error> {
         let Self { organization, board, .. } = self;
         board.update(organization, |entry| entry.next_poll = None);
         let source = Arc::clone(&self.source.borrow());
         let deadline = start + organization.deadline;
         let result = poll_contained(&*source, organization, deadline).await;
         let now = Millis::now();
-        let failures = if result.is_ok() { 0 } else { failures_before + 1 };
+        let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
         log_outcome(organization, &result, failures_before, start.elapsed());
         board.update(organization, |entry| {
             entry.up = Some(result.is_ok());
             entry.last_attempt = Some(now);
             entry.duration = Some(start.elapsed());
             entry.polls += 1;
-            entry.consecutive_failures = failures;
-            entry.access_token_expiration = source.access_token_expiration(organization);
+            entry.consecutive_failures = if result.is_ok() { 0 } else { failures_before + 1 };
+            // Organizations may share a token, and another's trouble with it is none of this one's.
+            entry.access_token_expiration =
+                source.access_token_expiration(organization).or(entry.access_token_expiration);
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
@@ -96,25 +104,39 @@ impl Task {
                 }
             }
         });
-        failures
+        outcome
     }
 
-    async fn ask_display_name(&self, deadline: Instant) {
+    /// Whether the name is known now.
+    async fn ask_display_name(&self, deadline: Instant) -> bool {
         let Self { organization, board, .. } = self;
         let question = self.source.borrow().display_name(Arc::clone(organization), deadline);
         match contained(question, Operation::Organization).await {
-            Ok(name) => board.update(organization, |entry| entry.display_name = Some(name)),
-            Err(error) => log_failure("asking for the organization's name failed", &organization.name, &error),
+            Ok(name) => {
+                board.update(organization, |entry| entry.display_name = Some(name));
+                true
+            }
+            Err(error) => {
+                log_failure("asking for the organization's name failed", &organization.name, &error);
+                false
+            }
         }
     }
+}
+
+/// A credential that was just refused is not tried again for a name.
+fn may_ask_name(poll: &Result<(), Error>) -> bool {
+    !poll.as_ref().is_err_and(|error| error.operation == Operation::Token)
 }
 
 /// One poll, and the organization's name, onto the board.
 pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: watch::Receiver<Arc<dyn Source>>) {
     let task = Task { organization, board, source, wake: Arc::default() };
     let start = Instant::now();
-    let name = task.ask_display_name(start + DETAILS_DEADLINE.min(task.organization.deadline));
-    tokio::join!(task.poll(start, 0), name);
+    let result = task.poll(start, 0).await;
+    if may_ask_name(&result) {
+        task.ask_display_name(Instant::now() + DETAILS_DEADLINE.min(task.organization.deadline)).await;
+    }
 }
 
 /// One poll that may panic without harm to anybody else.

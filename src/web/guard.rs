@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Version};
 use hyper::body::Body as _;
 
 use super::access::Refusal;
@@ -66,15 +66,22 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
 async fn admit(guard: &Guard, request: Request, next: Next) -> Response<Body> {
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
     let (configured, admitted) = guard.access.admit(request.headers(), peer).await;
-    let mut response = match admitted {
-        Err(refusal) => refuse(refusal),
-        Ok(()) if carries_body(request.headers()) => {
-            let mut response = text(StatusCode::PAYLOAD_TOO_LARGE, "no page takes a body");
-            // What follows is the body that is not read.
+    let mut response = if let Err(refusal) = admitted {
+        refuse(refusal)
+    } else {
+        let body = announced_body(request.headers());
+        let is_http2 = request.version() == Version::HTTP_2;
+        let is_taken = routes::takes(request.uri().path(), request.method());
+        let mut response = match body {
+            // What is refused anyway is refused for its method or path.
+            Announced::Large if is_taken => text(StatusCode::PAYLOAD_TOO_LARGE, "no page takes a body"),
+            _ => next.run(request).await,
+        };
+        if body != Announced::Small && !is_http2 {
+            // No page reads a body: it ends with the connection.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
         }
-        Ok(()) => next.run(request).await,
+        response
     };
     for (name, value) in configured.iter().flat_map(|config| &config.headers) {
         let headers = response.headers_mut();
@@ -105,14 +112,24 @@ fn refuse(refusal: Refusal) -> Response<Body> {
     }
 }
 
-/// Whether a body is announced that is not small.
-fn carries_body(headers: &HeaderMap) -> bool {
+/// The body that a request's head announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// None, or so little that it is at hand already.
+    Small,
+    /// Of unknown length, often empty: some clients always send it so.
+    Unknown,
+    Large,
+}
+
+fn announced_body(headers: &HeaderMap) -> Announced {
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        return true;
+        return Announced::Unknown;
     }
-    match headers.get(header::CONTENT_LENGTH) {
-        None => false,
-        Some(length) => !length.to_str().is_ok_and(|l| l.parse::<u64>().is_ok_and(|l| l <= MAX_BODY)),
+    match headers.get(header::CONTENT_LENGTH).map(|length| length.to_str().ok().and_then(|l| l.parse::<u64>().ok())) {
+        None => Announced::Small,
+        Some(Some(length)) if length <= MAX_BODY => Announced::Small,
+        Some(_) => Announced::Large,
     }
 }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
 use http::header::HeaderMap;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::response::text;
 use super::scrape::Scrapes;
@@ -36,6 +36,11 @@ pub(super) fn handler(path: &str, telemetry_path: &TelemetryPath) -> &'static st
         status::STYLE_PATH => "style",
         _ => "other",
     }
+}
+
+/// Whether a page at `path` could take this method.
+pub(super) fn takes(path: &str, method: &Method) -> bool {
+    if path == RELOAD { method == Method::POST } else { [Method::GET, Method::HEAD].contains(method) }
 }
 
 /// Every page.

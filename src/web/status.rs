@@ -32,7 +32,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Rows of one page: more would make a phone's browser stutter.
-const PAGE: usize = 100;
+const PAGE: usize = 1000;
 
 /// Answers for `/` and `/api/v1/status`.
 #[derive(Clone)]

@@ -163,13 +163,22 @@ async fn oversized_heads_and_bodies_are_refused() {
     stream.write_all(format!("GET / HTTP/1.1\r\n{many}\r\n").as_bytes()).await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 431"));
 
-    for (path, method) in [("/metrics", "GET"), ("/-/reload", "POST"), ("/made/up", "PUT")] {
-        for head in ["Content-Length: 1000000000", "Transfer-Encoding: chunked"] {
-            let mut stream = connect(&server).await;
-            let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n");
-            stream.write_all(request.as_bytes()).await.unwrap();
-            assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413"), "{method} {path} {head}");
-        }
+    let (large, chunked) = ("Content-Length: 1000000000", "Transfer-Encoding: chunked");
+    for (method, path, head, status) in [
+        ("GET", "/metrics", large, 413),
+        ("POST", "/-/reload", large, 413),
+        ("POST", "/metrics", large, 405),
+        ("PUT", "/made/up", large, 404),
+        ("GET", "/metrics", chunked, 200),
+        ("POST", "/-/reload", chunked, 200),
+        ("PUT", "/metrics", chunked, 405),
+    ] {
+        let mut stream = connect(&server).await;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{method} {path} {head}: {answer}");
+        assert!(answer.contains("connection: close"), "the body that is not read ends with the connection");
     }
     // What curl sends with `-X POST -d ''` is none.
     assert_eq!(client().post(server.url("/-/reload")).body("").send().await.unwrap().status(), 200);

@@ -6,8 +6,7 @@ use super::Encoding;
 struct Choice<'a> {
     name: String,
     parameters: Vec<(String, &'a str)>,
-    /// Thousandths, so that it sorts.
-    quality: u16,
+    quality: f64,
 }
 
 impl Choice<'_> {
@@ -19,8 +18,8 @@ impl Choice<'_> {
 /// What is left after `q=0`, best first; equal ones keep the order of the header.
 fn choices(header: &str) -> Vec<Choice<'_>> {
     let mut choices = all_choices(header);
-    choices.retain(|choice| choice.quality > 0);
-    choices.sort_by_key(|choice| std::cmp::Reverse(choice.quality));
+    choices.retain(|choice| choice.quality > 0.0);
+    choices.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     choices
 }
 
@@ -32,17 +31,15 @@ fn all_choices(header: &str) -> Vec<Choice<'_>> {
             .filter_map(|part| part.split_once('='))
             .map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim().trim_matches('"')))
             .collect();
-        let quality = parameters.iter().find(|(key, _)| key == "q").map_or(Some(1000), |(_, value)| quality(value))?;
+        let quality = parameters.iter().find(|(key, _)| key == "q").map_or(Some(1.0), |(_, value)| quality(value))?;
         (!name.is_empty()).then_some(Choice { name, parameters, quality })
     };
     header.split(',').filter_map(parse).collect()
 }
 
-/// `None` for what is not a number from 0 to 1: the choice does not count then.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0 to 1000")]
-fn quality(text: &str) -> Option<u16> {
-    let quality = text.parse::<f64>().ok()?;
-    (0.0..=1.0).contains(&quality).then_some((quality * 1000.0).round() as u16)
+/// `None` for what is not a number: the choice does not count then.
+fn quality(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|quality: &f64| quality.is_finite())
 }
 
 /// The encoding to answer with, and the `Content-Type` that says so, in the spelling of the Prometheus libraries.
@@ -80,7 +77,8 @@ fn offered(choice: &Choice<'_>) -> Option<(Encoding, String)> {
         ("text/plain", Some("1.0.0")) => {
             Some((Encoding::Text, format!("text/plain; version=1.0.0; charset=utf-8{escaping}")))
         }
-        ("text/plain", Some("0.0.4") | None) | ("text/*" | "*/*", _) => Some(default_format()),
+        // A wildcard is no wish: as in the Prometheus libraries, a named format goes before it whatever its quality.
+        ("text/plain", Some("0.0.4") | None) => Some(default_format()),
         _ => None,
     }
 }
@@ -91,9 +89,9 @@ pub fn gzip(accept_encoding: Option<&str>) -> bool {
     let choices = all_choices(accept_encoding.unwrap_or_default());
     let of = |name: &str| choices.iter().find(|choice| choice.name == name).map(|choice| choice.quality);
     let any = of("*");
-    let gzip = of("gzip").or_else(|| of("x-gzip")).or(any).unwrap_or(0);
+    let gzip = of("gzip").or_else(|| of("x-gzip")).or(any).unwrap_or(0.0);
     // Without a word about it, identity is acceptable but not asked for.
-    gzip > 0 && gzip >= of("identity").unwrap_or(0)
+    gzip > 0.0 && gzip >= of("identity").unwrap_or(0.0)
 }
 
 #[cfg(test)]
