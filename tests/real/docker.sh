@@ -73,8 +73,11 @@ inspect() {
 [[ $(inspect '{{index .Config.Labels "org.opencontainers.image.revision"}}') == "$revision" ]] || fail "the revision's label"
 size=$(inspect '{{.Size}}')
 ((size < 40000000)) || fail "the image has $size bytes"
-files=$(docker export "$(docker create "$image")" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
+container=$(docker create "$image")
+files=$(docker export "$container" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
 [[ $files == "csp-invitations-exporter etc/ssl/certs/ca-certificates.crt " ]] || fail "files: $files"
+docker rm --volumes "$container" >/dev/null
+container=''
 docker run --rm --network=none "$image" --version | grep "$revision" || fail "the version lacks the revision"
 
 # As strict as a cluster has it. Host network, for a daemon without a bridge: on loopback all the same.
