@@ -15,6 +15,8 @@ finish() {
     local code=$?
     [[ -n $container ]] && docker rm --force --volumes "$container" >/dev/null
     [[ -n $daemon ]] && kill "$daemon" && wait "$daemon"
+    # The daemon leaves a name space mounted.
+    umount "$work"/exec/netns/* 2>/dev/null
     rm -rf "$work"
     exit "$code"
 }
@@ -91,7 +93,7 @@ healthy() {
     [[ $(docker inspect --format '{{.State.Health.Status}}' "$container") == healthy ]]
 }
 until_true "the health status" 60 healthy
-docker exec "$container" /bin/sh -c true 2>/dev/null && fail "there is a shell"
+docker exec "$container" /bin/sh -c true >/dev/null 2>&1 && fail "there is a shell"
 user=$(docker top "$container" -o pid,uid | awk 'NR == 2 { print $2 }')
 [[ $user == 65532 ]] || fail "it runs as $user"
 docker stop --time 20 "$container" >/dev/null
