@@ -15,6 +15,8 @@ finish() {
     local code=$?
     [[ -n $container ]] && docker rm --force --volumes "$container" >/dev/null
     [[ -n $daemon ]] && kill "$daemon" && wait "$daemon"
+    # The daemon leaves a name space mounted.
+    umount "$work"/exec/netns/* 2>/dev/null
     rm -rf "$work"
     exit "$code"
 }
@@ -73,8 +75,11 @@ inspect() {
 [[ $(inspect '{{index .Config.Labels "org.opencontainers.image.revision"}}') == "$revision" ]] || fail "the revision's label"
 size=$(inspect '{{.Size}}')
 ((size < 40000000)) || fail "the image has $size bytes"
-files=$(docker export "$(docker create "$image")" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
+container=$(docker create "$image")
+files=$(docker export "$container" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
 [[ $files == "csp-invitations-exporter etc/ssl/certs/ca-certificates.crt " ]] || fail "files: $files"
+docker rm --volumes "$container" >/dev/null
+container=''
 docker run --rm --network=none "$image" --version | grep "$revision" || fail "the version lacks the revision"
 
 # As strict as a cluster has it. Host network, for a daemon without a bridge: on loopback all the same.
@@ -88,7 +93,7 @@ healthy() {
     [[ $(docker inspect --format '{{.State.Health.Status}}' "$container") == healthy ]]
 }
 until_true "the health status" 60 healthy
-docker exec "$container" /bin/sh -c true 2>/dev/null && fail "there is a shell"
+docker exec "$container" /bin/sh -c true >/dev/null 2>&1 && fail "there is a shell"
 user=$(docker top "$container" -o pid,uid | awk 'NR == 2 { print $2 }')
 [[ $user == 65532 ]] || fail "it runs as $user"
 docker stop --time 20 "$container" >/dev/null
