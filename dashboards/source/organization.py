@@ -11,7 +11,6 @@ def moment(title, description, family, pick, w=4):
 
 def build():
     """The dashboard."""
-    narrow = [column("Organization", custom__width=150), *(column(status.capitalize(), custom__width=80) for status in STATUS_COLORS)]
     return dashboard(
         "csp-invitations-organization", "Invitations: one organization",
         "Everything about the invitations of one organization, or of the few that are chosen.",
@@ -40,21 +39,19 @@ def build():
             row("Roles and groups"),
             table("Roles", "Invitations that carry each role, once each, by status.",
                   [query(f'sum by (organization, role_kind, role) (max by (organization, role_kind, role) (csp_invitations_by_role@{{status="{status}"}}))')
-                   for status in STATUS_COLORS], w=12, h=10, sort="Available",
+                   for status in STATUS_COLORS], w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=[*narrow, column("Kind", custom__width=105)]),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
             table("Groups", "Invitations that carry each group, once each, by status.",
                   [query(f'max by (organization, group_id, group) (csp_invitations_by_group@{{status="{status}"}})') for status in STATUS_COLORS],
-                  w=12, h=10, sort="Available",
+                  w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=narrow),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
             table("Roles and groups together", "Pending invitations by pair of role and group. An empty name: without a role or a group.",
                   [query('max by (organization, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"}) > 0')],
                   w=12, h=10, sort="Pending", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
                                                                      "group_id": "Group id", "Value": "Pending"}),
-                  overrides=[column("Organization", custom__width=150), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
+                  overrides=[column("Organization", custom__width=160), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
             table("Group details", "Type and domain of the groups, where groups are expanded.",
                   [query("max by (organization, group_id, group, group_type, domain) (csp_group_info@{})")], w=12, h=10,
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},

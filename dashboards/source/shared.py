@@ -121,10 +121,10 @@ def freshness(w):
     """The age of each organization's data against its own limit."""
     return lines("Age of the data against its limit",
                  "Time since the last good poll as a share of the organization's own stale_after. At 100 % its invitation families are"
-                 " withdrawn; above 25 % polls have failed, with the default limits.",
+                 " withdrawn; above 25 % polls have failed, with the default limits. Drawn up to 200 %.",
                  [query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
                         " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})", "{{organization}}")],
-                 w=w, unit="percentunit", thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
+                 w=w, unit="percentunit", maximum=2, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
                  custom={"thresholdsStyle": {"mode": "dashed"}}, alerts=["CSPPollsFailing", "CSPDataHeld"])
 
 
