@@ -76,19 +76,16 @@ impl Parts {
 }
 
 impl Exporter {
-    /// Starts polling. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// When the client's files or URLs cannot be used; nothing was sent.
-    pub fn start(parts: Parts, config: &Config) -> Result<Arc<Self>, BuildError> {
-        let client = parts.client(config)?;
+    /// Starts polling with a client of these parts. Needs a tokio runtime.
+    #[must_use]
+    pub fn start(parts: Parts, config: &Config, client: Client) -> Arc<Self> {
         let now = Millis::now();
         parts.metrics.exporter().config_loaded(true, now);
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
         let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
         let reloading = tokio::sync::Mutex::default();
-        Ok(Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading }))
+        Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading })
     }
 
     /// Stops polling, then writes the state.

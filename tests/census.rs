@@ -320,3 +320,34 @@ fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
     let error = (0..50_000).find_map(|n| fold.write(format!("{{\"orgRoleNames\":[\"{n}{name}\"]}},").as_bytes()).err());
     assert_eq!(error, Some(ListError::TooVaried));
 }
+
+/// Groups as long as real ones are: alike at the start, different somewhere behind it.
+fn long_group() -> impl Strategy<Value = String> {
+    let id = prop::sample::select(vec!["\"4ce9fe46-9901-46e3-97d1-6bc7ad844dc5\"", "7", "null"]);
+    let name = prop::sample::select(vec!["\"Platform\"", "\"Äpfel \\\"x\\\"\"", "[]", "\"\""]);
+    let role = prop::sample::select(vec!["org_owner", "developer", "", "\\u006frg_admin"]);
+    let end = prop::sample::select(vec!["}", ",\"domain\":\"example.com\"}", ",\"domain\":5}", ",\"id\":\"g9\"}"]);
+    (id, any::<bool>(), name, role, end).prop_map(|(id, blanks, name, role, end)| {
+        let blanks = if blanks { "  " } else { "" };
+        let start = format!("{{\"id\":{id},{blanks}\"description\":\"the same words for each of the groups here\"");
+        format!("{start},\"displayName\":{name},\"organizationRoles\":[{{\"name\":\"{role}\"}},3]{end}")
+    })
+}
+
+proptest! {
+    #[test]
+    fn repeated_groups_count_each_time_as_if_they_were_new(
+        pool in prop::collection::vec(long_group(), 1..4),
+        picks in prop::collection::vec(prop::collection::vec(0..4_usize, 0..4), 1..30),
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let element = |picks: &Vec<usize>| {
+            let groups: Vec<&str> = picks.iter().map(|pick| pool[pick % pool.len()].as_str()).collect();
+            format!("{{\"status\":\"REVOKED\",\"customGroups\":[{}]}}", groups.join(","))
+        };
+        let body = format!("[{}]", picks.iter().map(element).collect::<Vec<_>>().join(","));
+        let list: Vec<Value> = serde_json::from_str(&body).expect("valid JSON");
+        let view = fold(body.as_bytes(), &settings(), &cuts).expect("a whole list");
+        prop_assert_eq!(observed(&view), reference::count(&list, &settings(), NOW));
+    }
+}

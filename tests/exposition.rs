@@ -11,7 +11,7 @@ use std::time::Duration;
 use csp_invitations_exporter::census::View;
 use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleKind, RoleRow};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
-use csp_invitations_exporter::csp::{Observer, Operation, Reason};
+use csp_invitations_exporter::csp::{Observer, Operation};
 use csp_invitations_exporter::lifecycle::Tally;
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
@@ -26,8 +26,8 @@ const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.clie
 
 fn organization(name: &str) -> OrganizationSnapshot {
     let kind = CredentialKind::ApiToken { token: Secret::File(PathBuf::from("token")) };
-    OrganizationSnapshot {
-        organization: Arc::new(Organization {
+    OrganizationSnapshot::new(
+        Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
@@ -35,20 +35,8 @@ fn organization(name: &str) -> OrganizationSnapshot {
             deadline: Duration::from_secs(240),
             stale_after: Duration::from_secs(1200),
         }),
-        display_name: None,
-        view: None,
-        last_success: None,
-        last_attempt: None,
-        up: None,
-        duration: None,
-        polls: 0,
-        failures: [0; Reason::ALL.len()],
-        consecutive_failures: 0,
-        next_poll: None,
-        last_error: None,
-        lifecycle: Arc::default(),
-        access_token_expiration: None,
-    }
+        Arc::default(),
+    )
 }
 
 fn view() -> View {

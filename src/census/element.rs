@@ -1,10 +1,12 @@
 //! One element of the list, read leniently into reused buffers.
 
 mod fields;
+mod repeats;
 
 use super::json::{Cursor, Lenient, Span, Stop};
 use super::view::RoleKind;
-use fields::{Field, GroupField};
+use fields::Field;
+use repeats::{Found, Repeats};
 
 /// A time in milliseconds, as far as the element tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +61,18 @@ pub(super) struct Group {
     pub(super) domain: Lenient<Span>,
 }
 
+impl Group {
+    /// The same with other places.
+    fn map(self, place: impl Fn(Span) -> Span) -> Self {
+        Self {
+            id: self.id.map(&place),
+            display_name: self.display_name.map(&place),
+            kind: self.kind.map(&place),
+            domain: self.domain.map(&place),
+        }
+    }
+}
+
 /// What is used of one element. `invitationLink` is not among it: a secret that is never read cannot leak.
 #[derive(Debug, Default)]
 pub(super) struct Element {
@@ -76,6 +90,7 @@ pub(super) struct Element {
     groups: Vec<Group>,
     group_roles: Vec<Span>,
     malformed_in_lists: [u64; Field::LISTS],
+    repeats: Repeats,
 }
 
 impl Element {
@@ -159,6 +174,7 @@ impl Element {
             groups,
             group_roles,
             malformed_in_lists,
+            repeats: _,
         } = self;
         text.clear();
         *is_object = false;
@@ -173,15 +189,16 @@ impl Element {
     }
 
     /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
-    fn field(&mut self, cursor: &mut Cursor<'_>, key: &str) -> Result<(), Stop> {
-        match key {
-            "status" => self.status = cursor.string(&mut self.text)?,
-            "username" => self.username = cursor.string(&mut self.text)?,
-            "refLink" => self.ref_link = cursor.string(&mut self.text)?,
-            "generatedAt" => self.generated_at = time(cursor)?,
-            "redeemedAt" => self.redeemed_at = time(cursor)?,
-            "revokedAt" => self.revoked_at = time(cursor)?,
-            "expirationTime" => self.expiration = time(cursor)?,
+    fn field(&mut self, cursor: &mut Cursor<'_>, key: &[u8]) -> Result<(), Stop> {
+        // By length first: an element has some twenty keys, and comparing each with all names adds up.
+        match (key.len(), key) {
+            (6, b"status") => self.status = cursor.string(&mut self.text)?,
+            (8, b"username") => self.username = cursor.string(&mut self.text)?,
+            (7, b"refLink") => self.ref_link = cursor.string(&mut self.text)?,
+            (11, b"generatedAt") => self.generated_at = time(cursor)?,
+            (10, b"redeemedAt") => self.redeemed_at = time(cursor)?,
+            (9, b"revokedAt") => self.revoked_at = time(cursor)?,
+            (14, b"expirationTime") => self.expiration = time(cursor)?,
             _ => match Field::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,
@@ -220,28 +237,21 @@ impl Element {
     }
 
     fn expanded_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
-        let Self { text, groups, group_roles, .. } = self;
+        let Self { text, groups, group_roles: roles, repeats, .. } = self;
+        let mut found = Found { text, groups, roles };
         let mut malformed = 0;
         let wrong = cursor.array_or_skip(|cursor| {
-            let mut group = Group::default();
-            let mut in_roles = 0;
-            let wrong = cursor.object_or_skip(|cursor, key| {
-                let mut found = |span| group_roles.push(span);
-                match GroupField::of_key(key) {
-                    Some(GroupField::Id) => group.id = cursor.string(text)?,
-                    Some(GroupField::DisplayName) => group.display_name = cursor.string(text)?,
-                    Some(GroupField::GroupType) => group.kind = cursor.string(text)?,
-                    Some(GroupField::Domain) => group.domain = cursor.string(text)?,
-                    Some(GroupField::Bindings) => in_roles += fields::bindings(cursor, text, &mut found)?,
-                    Some(GroupField::ServiceRoles) => in_roles += fields::service_roles(cursor, text, &mut found)?,
-                    None => cursor.skip()?,
+            cursor.peek()?;
+            malformed += match repeats.recall(cursor, &mut found) {
+                Ok(malformed) => malformed,
+                Err(mark) => {
+                    let malformed = fields::expanded_group(cursor, &mut found)?;
+                    if let Some(mark) = mark {
+                        repeats.remember(mark, cursor, &found, malformed);
+                    }
+                    malformed
                 }
-                Ok(())
-            })?;
-            let texts = [group.id, group.display_name, group.kind, group.domain];
-            let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count() as u64;
-            malformed += in_texts + in_roles + u64::from(wrong);
-            groups.push(group);
+            };
             Ok(())
         })?;
         Ok(malformed + u64::from(wrong))

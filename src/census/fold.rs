@@ -1,6 +1,5 @@
 //! The fold: a list's elements in, one organization's numbers out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::element::Element;
@@ -24,7 +23,8 @@ const VARIETY_PER_INVITATION: usize = 64;
 #[derive(Debug)]
 pub struct Rules {
     pub(super) metrics: Metrics,
-    privileged: HashSet<String>,
+    /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
+    privileged: Vec<String>,
     key: IdentityKey,
 }
 
@@ -32,7 +32,13 @@ impl Rules {
     /// Rules for these settings; identities are hashed with `key`.
     #[must_use]
     pub fn new(metrics: &Metrics, key: IdentityKey) -> Self {
-        Self { metrics: metrics.clone(), privileged: metrics.privileged_roles.iter().cloned().collect(), key }
+        let mut privileged = metrics.privileged_roles.clone();
+        privileged.sort_unstable();
+        Self { metrics: metrics.clone(), privileged, key }
+    }
+
+    fn is_privileged(&self, role: &str) -> bool {
+        self.privileged.binary_search_by(|name| name.as_str().cmp(role)).is_ok()
     }
 
     fn trusts(&self, username: Option<&str>) -> bool {
@@ -218,9 +224,9 @@ impl Counts {
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
         let Self { rules, view, roles, groups, log, carried_roles, carried_groups, .. } = self;
         carried_roles.clear();
-        let mut is_privileged = element.group_roles().any(|role| rules.privileged.contains(role));
+        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
         for (kind, role) in element.roles() {
-            is_privileged |= rules.privileged.contains(role);
+            is_privileged |= rules.is_privileged(role);
             carried_roles.push(tally::role_id(kind, roles[kind as usize].intern(role)));
         }
         carried_groups.clear();
@@ -238,7 +244,12 @@ impl Counts {
         self.username.clear();
         let username = element.non_empty(element.username).map(str::trim).filter(|name| !name.is_empty());
         let username = username.map(|name| {
-            self.username.extend(name.chars().flat_map(char::to_lowercase));
+            if name.is_ascii() {
+                self.username.push_str(name);
+                self.username.make_ascii_lowercase();
+            } else {
+                self.username.extend(name.chars().flat_map(char::to_lowercase));
+            }
             self.username.as_str()
         });
         if let Some(external) = &mut self.view.external {

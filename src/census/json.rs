@@ -9,10 +9,11 @@
 //! past 1024 levels is refused.
 
 mod scan;
+mod skip;
 #[cfg(test)]
 mod tests;
 
-use scan::{Nesting, plain_prefix, unescape};
+use scan::{plain_prefix, unescape};
 
 /// Why reading stopped before the end of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn new(start: usize, end: usize) -> Self {
+    /// From `start` to before `end`.
+    pub(super) fn new(start: usize, end: usize) -> Self {
         // An element is far shorter than 4 GiB, and with it everything decoded from it.
         let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Self { start: place(start), end: place(end) }
@@ -39,7 +41,22 @@ impl Span {
 
     /// The text at this place.
     pub(super) fn of(self, text: &str) -> &str {
-        &text[self.start as usize..self.end as usize]
+        &text[self.range()]
+    }
+
+    /// The indices of this place.
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// This place, once `length` bytes stand before it.
+    pub(super) fn moved_behind(self, length: usize) -> Self {
+        Self::new(self.start as usize + length, self.end as usize + length)
+    }
+
+    /// This place, once the first `length` bytes are gone, none of which it holds.
+    pub(super) fn moved_before(self, length: usize) -> Self {
+        Self::new((self.start as usize).saturating_sub(length), (self.end as usize).saturating_sub(length))
     }
 }
 
@@ -53,6 +70,17 @@ pub(super) enum Lenient<T> {
     Set(T),
     /// Another type; counts as not set.
     Malformed,
+}
+
+impl<T> Lenient<T> {
+    /// The same with another value, if there is one.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lenient<U> {
+        match self {
+            Self::Set(value) => Lenient::Set(change(value)),
+            Self::NotSet => Lenient::NotSet,
+            Self::Malformed => Lenient::Malformed,
+        }
+    }
 }
 
 /// Reads values one after the other.
@@ -73,15 +101,36 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is not white space, without taking it.
+    #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, Stop> {
-        let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.at) {
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Ok(byte);
-            }
+        match self.byte() {
+            // What a service sends has no white space between its tokens.
+            Ok(byte) if byte > b' ' => Ok(byte),
+            _ => self.peek_past_blanks(),
+        }
+    }
+
+    #[cold]
+    fn peek_past_blanks(&mut self) -> Result<u8, Stop> {
+        while matches!(self.byte()?, b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
-        Err(Stop::Incomplete)
+        self.byte()
+    }
+
+    /// The text that is not read yet.
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// The text that was read since `position`.
+    pub(super) fn since(&self, position: usize) -> &'a str {
+        &self.text[position..self.at]
+    }
+
+    /// Takes whole values that are known to be next, this many bytes long.
+    pub(super) fn advance_by(&mut self, length: usize) {
+        self.at += length;
     }
 
     /// Takes the byte that [`Self::peek`] showed.
@@ -89,6 +138,7 @@ impl<'a> Cursor<'a> {
         self.at += 1;
     }
 
+    #[inline]
     fn expect(&mut self, wanted: u8) -> Result<(), Stop> {
         if self.peek()? != wanted {
             return Err(Stop::Malformed);
@@ -97,22 +147,22 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Reads an object whose `{` is next; `each` gets the raw key and must take the value.
-    pub(super) fn object(&mut self, mut each: impl FnMut(&mut Self, &str) -> Result<(), Stop>) -> Result<(), Stop> {
+    /// Reads an object whose `{` is next; `each` gets the decoded key and must take the value.
+    pub(super) fn object(&mut self, mut each: impl FnMut(&mut Self, &[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
         self.expect(b'{')?;
         if self.peek()? == b'}' {
             self.at += 1;
             return Ok(());
         }
         loop {
-            let (raw, escaped) = self.raw_string()?;
+            let raw = self.raw_string()?;
             self.expect(b':')?;
-            if escaped {
+            if raw.escaped {
                 let mut key = String::new();
-                unescape(raw, &mut key);
-                each(self, &key)?;
+                unescape(&self.text[raw.start..raw.end], &mut key);
+                each(self, key.as_bytes())?;
             } else {
-                each(self, raw)?;
+                each(self, &self.text.as_bytes()[raw.start..raw.end])?;
             }
             if !self.another(b'}')? {
                 return Ok(());
@@ -150,12 +200,13 @@ impl<'a> Cursor<'a> {
     pub(super) fn string(&mut self, out: &mut String) -> Result<Lenient<Span>, Stop> {
         match self.peek()? {
             b'"' => {
-                let (raw, escaped) = self.raw_string()?;
+                let raw = self.raw_string()?;
+                let text = &self.text[raw.start..raw.end];
                 let start = out.len();
-                if escaped {
-                    unescape(raw, out);
+                if raw.escaped {
+                    unescape(text, out);
                 } else {
-                    out.push_str(raw);
+                    out.push_str(text);
                 }
                 Ok(Lenient::Set(Span::new(start, out.len())))
             }
@@ -188,7 +239,7 @@ impl<'a> Cursor<'a> {
     /// An object, key by key; anything else is passed over. True when the type was wrong.
     pub(super) fn object_or_skip(
         &mut self,
-        each: impl FnMut(&mut Self, &str) -> Result<(), Stop>,
+        each: impl FnMut(&mut Self, &[u8]) -> Result<(), Stop>,
     ) -> Result<bool, Stop> {
         match self.peek()? {
             b'{' => self.object(each).map(|()| false),
@@ -196,138 +247,64 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over one value of any type, checking its syntax.
-    pub(super) fn skip(&mut self) -> Result<(), Stop> {
-        let mut nesting = Nesting::default();
-        loop {
-            let open = match self.peek()? {
-                b'"' => {
-                    self.raw_string()?;
-                    None
-                }
-                b'-' | b'0'..=b'9' => {
-                    self.skip_number()?;
-                    None
-                }
-                b't' => self.literal("true").map(|()| None)?,
-                b'f' => self.literal("false").map(|()| None)?,
-                b'n' => self.literal("null").map(|()| None)?,
-                b'{' => Some(true),
-                b'[' => Some(false),
-                _ => return Err(Stop::Malformed),
-            };
-            if let Some(object) = open {
-                self.at += 1;
-                let close = if object { b'}' } else { b']' };
-                if self.peek()? == close {
-                    self.at += 1;
-                } else {
-                    nesting.push(object)?;
-                    if object {
-                        self.key()?;
-                    }
-                    continue;
-                }
-            }
-            loop {
-                let Some(object) = nesting.top() else { return Ok(()) };
-                if self.another(if object { b'}' } else { b']' })? {
-                    if object {
-                        self.key()?;
-                    }
-                    break;
-                }
-                nesting.pop();
-            }
-        }
-    }
-
-    fn key(&mut self) -> Result<(), Stop> {
-        self.raw_string()?;
-        self.expect(b':')
-    }
-
-    fn literal(&mut self, word: &str) -> Result<(), Stop> {
-        let rest = &self.text.as_bytes()[self.at..];
-        if rest.starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(())
-        } else if word.as_bytes().starts_with(rest) {
-            Err(Stop::Incomplete)
-        } else {
-            Err(Stop::Malformed)
-        }
-    }
-
-    fn skip_number(&mut self) -> Result<(), Stop> {
-        if self.byte()? == b'-' {
-            self.at += 1;
-        }
-        match self.byte()? {
-            b'0' => self.at += 1,
-            b'1'..=b'9' => self.digits()?,
-            _ => return Err(Stop::Malformed),
-        }
-        if self.byte()? == b'.' {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.byte()?, b'e' | b'E') {
-            self.at += 1;
-            if matches!(self.byte()?, b'+' | b'-') {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// One digit or more; the byte behind them must be known, or the number may go on in the next chunk.
-    fn digits(&mut self) -> Result<(), Stop> {
-        let start = self.at;
-        while self.byte()?.is_ascii_digit() {
-            self.at += 1;
-        }
-        if self.at == start { Err(Stop::Malformed) } else { Ok(()) }
-    }
-
+    #[inline]
     fn byte(&self) -> Result<u8, Stop> {
         self.text.as_bytes().get(self.at).copied().ok_or(Stop::Incomplete)
     }
 
-    /// The text between the quotes, and whether it holds escapes. Escapes are checked here, once.
-    fn raw_string(&mut self) -> Result<(&'a str, bool), Stop> {
+    /// Passes over a string. Escapes are checked here, once.
+    #[inline]
+    fn raw_string(&mut self) -> Result<Raw, Stop> {
         self.expect(b'"')?;
-        let bytes = self.text.as_bytes();
         let start = self.at;
-        let mut escaped = false;
+        self.at += plain_prefix(&self.text.as_bytes()[start..]);
+        if self.byte() == Ok(b'"') {
+            let end = self.at;
+            self.at += 1;
+            return Ok(Raw { start, end, escaped: false });
+        }
+        self.raw_string_with_escapes(start)
+    }
+
+    #[cold]
+    fn raw_string_with_escapes(&mut self, start: usize) -> Result<Raw, Stop> {
         loop {
-            self.at += plain_prefix(&bytes[self.at..]);
             match self.byte()? {
                 b'"' => {
-                    let raw = &self.text[start..self.at];
+                    let end = self.at;
                     self.at += 1;
-                    return Ok((raw, escaped));
+                    return Ok(Raw { start, end, escaped: true });
                 }
-                b'\\' => {
-                    escaped = true;
-                    self.at += 1;
-                    match self.byte()? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
-                        b'u' => {
-                            for _ in 0..4 {
-                                self.at += 1;
-                                if !self.byte()?.is_ascii_hexdigit() {
-                                    return Err(Stop::Malformed);
-                                }
-                            }
-                            self.at += 1;
-                        }
-                        _ => return Err(Stop::Malformed),
-                    }
-                }
+                b'\\' => self.skip_escape()?,
                 _ => return Err(Stop::Malformed),
             }
+            self.at += plain_prefix(&self.text.as_bytes()[self.at..]);
         }
     }
+
+    fn skip_escape(&mut self) -> Result<(), Stop> {
+        self.at += 1;
+        match self.byte()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+            b'u' => {
+                for _ in 0..4 {
+                    self.at += 1;
+                    if !self.byte()?.is_ascii_hexdigit() {
+                        return Err(Stop::Malformed);
+                    }
+                }
+            }
+            _ => return Err(Stop::Malformed),
+        }
+        self.at += 1;
+        Ok(())
+    }
+}
+
+/// A string as it stands in the text, without its quotes.
+#[derive(Debug, Clone, Copy)]
+struct Raw {
+    start: usize,
+    end: usize,
+    escaped: bool,
 }

@@ -49,10 +49,13 @@ enum Place {
     AfterArray,
 }
 
+/// How much of a chunk is put behind a pending element to find its end, at the least, in bytes.
+const PIECE: usize = 8192;
+
 /// Splits a list into elements while it is read; holds one unfinished element at the most.
 #[derive(Debug)]
 pub(super) struct ListReader {
-    /// What came and is not used up.
+    /// The start of an element that no chunk so far has ended.
     pending: String,
     /// The start of a character that the last chunk cut in two.
     tail: Vec<u8>,
@@ -77,28 +80,23 @@ impl ListReader {
 
     /// Takes the next piece of the body; `each` gets every element that it completes.
     pub(super) fn write(&mut self, chunk: &[u8], mut each: impl FnMut(&Element)) -> Result<(), ListError> {
-        self.append(chunk)?;
-        if self.pending.len() < self.worthwhile {
+        let chunk = self.complete_character(chunk)?;
+        let (mut text, cut) = split_cut_character(chunk)?;
+        self.tail.extend_from_slice(cut);
+        while !self.pending.is_empty() && !text.is_empty() {
+            text = self.continue_pending(text, &mut each)?;
+        }
+        if !self.pending.is_empty() {
             return Ok(());
         }
-        let mut pending = std::mem::take(&mut self.pending);
-        let used = self.read(&pending, &mut each)?;
-        pending.drain(..used);
-        self.pending = pending;
-        self.used += used as u64;
-        if self.pending.len() > MAX_ELEMENT {
-            return Err(ListError::ElementTooLong);
-        }
-        // An element that does not end here is read again from its start: only when there is twice as
-        // much of it, so that the cost stays linear in its length.
-        self.worthwhile = (self.pending.len() * 2).min(MAX_ELEMENT);
-        Ok(())
+        // Elements are read where they lie; only what the chunk cuts off is copied.
+        let used = self.read(text, usize::MAX, &mut each)?;
+        self.keep(&text[used..])
     }
 
     /// Says that the body has ended.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&Element)) -> Result<(), ListError> {
-        self.worthwhile = 0;
-        self.write(&[], &mut each)?;
+        self.read_pending(usize::MAX, &mut each)?;
         match self.place {
             Place::AfterArray if self.pending.trim_ascii().is_empty() && self.tail.is_empty() => Ok(()),
             Place::BeforeArray => Err(ListError::NotAList { html: false }),
@@ -106,8 +104,8 @@ impl ListReader {
         }
     }
 
-    /// Appends a chunk, which may begin and end in the middle of a character.
-    fn append(&mut self, mut chunk: &[u8]) -> Result<(), ListError> {
+    /// Moves the rest of a character that the former chunk cut in two to what is pending.
+    fn complete_character<'c>(&mut self, mut chunk: &'c [u8]) -> Result<&'c [u8], ListError> {
         while let (false, Some((&byte, rest))) = (self.tail.is_empty(), chunk.split_first()) {
             self.tail.push(byte);
             chunk = rest;
@@ -120,30 +118,63 @@ impl ListReader {
                 Err(_) => return Err(ListError::NotUtf8),
             }
         }
-        let Some(first) = chunk.utf8_chunks().next() else { return Ok(()) };
-        self.pending.push_str(first.valid());
-        let rest = &chunk[first.valid().len()..];
-        match std::str::from_utf8(rest) {
-            Ok(_) => Ok(()),
-            Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {
-                self.tail.extend_from_slice(rest);
-                Ok(())
-            }
-            Err(_) => Err(ListError::NotUtf8),
-        }
+        Ok(chunk)
     }
 
-    /// Reads as many elements as there are; returns the bytes used up.
-    fn read(&mut self, pending: &str, each: &mut impl FnMut(&Element)) -> Result<usize, ListError> {
+    /// Puts the start of `text` behind the pending element and tries to read it; returns what is left of `text`.
+    fn continue_pending<'t>(&mut self, text: &'t str, each: &mut impl FnMut(&Element)) -> Result<&'t str, ListError> {
+        let before = self.pending.len();
+        let wanted = self.worthwhile.saturating_sub(before).max(PIECE).min(text.len());
+        let cut = (wanted..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
+        let (piece, rest) = text.split_at(cut);
+        self.pending.push_str(piece);
+        if self.pending.len() < self.worthwhile {
+            return Ok(rest);
+        }
+        let used = self.read_pending(before, each)?;
+        if let Some(used) = used.checked_sub(before) {
+            self.pending.clear();
+            return Ok(&text[used..]);
+        }
+        self.keep("")?;
+        Ok(rest)
+    }
+
+    /// Reads what is pending, up to the first element that ends behind `enough`; returns the bytes used up.
+    fn read_pending(&mut self, enough: usize, each: &mut impl FnMut(&Element)) -> Result<usize, ListError> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let used = self.read(&pending, enough, each)?;
+        if used < enough {
+            pending.drain(..used);
+        }
+        self.pending = pending;
+        Ok(used)
+    }
+
+    /// Keeps the start of an element for the next chunk.
+    fn keep(&mut self, rest: &str) -> Result<(), ListError> {
+        self.pending.push_str(rest);
+        if self.pending.len() > MAX_ELEMENT {
+            return Err(ListError::ElementTooLong);
+        }
+        // An element that does not end here is read again from its start: only when there is twice as
+        // much of it, so that the cost stays linear in its length.
+        self.worthwhile = (self.pending.len() * 2).min(MAX_ELEMENT);
+        Ok(())
+    }
+
+    /// Reads as many elements as there are, or up to the first that ends behind `enough` bytes; returns the bytes
+    /// used up.
+    fn read(&mut self, text: &str, enough: usize, each: &mut impl FnMut(&Element)) -> Result<usize, ListError> {
         let is_start = self.place == Place::BeforeArray;
-        let text = if is_start { pending.strip_prefix('\u{feff}').unwrap_or(pending) } else { pending };
-        let skipped = pending.len() - text.len();
-        let mut cursor = Cursor::new(text);
+        let list = if is_start { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+        let skipped = text.len() - list.len();
+        let mut cursor = Cursor::new(list);
         let mut used = 0;
-        loop {
+        while used < enough {
             match self.step(&mut cursor, each) {
                 Ok(()) => used = skipped + cursor.position(),
-                Err(Stop::Incomplete) => return Ok(used),
+                Err(Stop::Incomplete) => break,
                 Err(Stop::Malformed) if self.place == Place::BeforeArray => {
                     return Err(ListError::NotAList { html: matches!(cursor.peek(), Ok(b'<')) });
                 }
@@ -152,6 +183,8 @@ impl ListReader {
                 }
             }
         }
+        self.used += used as u64;
+        Ok(used)
     }
 
     /// Takes one bracket, comma or element.
@@ -172,5 +205,18 @@ impl ListReader {
         cursor.advance();
         self.place = next;
         Ok(())
+    }
+}
+
+/// Splits off the start of a character that the end of `chunk` cuts in two.
+fn split_cut_character(chunk: &[u8]) -> Result<(&str, &[u8]), ListError> {
+    match std::str::from_utf8(chunk) {
+        Ok(text) => Ok((text, &[])),
+        Err(error) if error.error_len().is_none() => {
+            let (whole, cut) = chunk.split_at(error.valid_up_to());
+            let text = std::str::from_utf8(whole).map_err(|_| ListError::NotUtf8)?;
+            Ok((text, cut))
+        }
+        Err(_) => Err(ListError::NotUtf8),
     }
 }

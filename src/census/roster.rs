@@ -108,7 +108,7 @@ impl Roster {
 
     /// How many elements repeat the `refLink` of an earlier one.
     pub(super) fn duplicate_identities(&mut self) -> u64 {
-        self.sightings.sort_unstable();
+        self.sightings.sort_unstable_by_key(|sighting| sighting.identity().rank());
         let runs = self.sightings.chunk_by(|a, b| a.identity() == b.identity());
         let named = runs.filter(|run| !run[0].identity().is_anonymous());
         named.map(|run| run.len() as u64 - 1).sum()

@@ -3,14 +3,13 @@
 mod pairs;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use super::groups::Groups;
 use super::intern::Interner;
 use super::log::Log;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleKind, RoleRow, View};
 use crate::config::Metrics;
-use pairs::{Pair, pairs_of};
+use pairs::{PairCounts, SmallCounts, pairs_of};
 
 /// The label value of everything that is folded.
 const OTHER: &str = "other";
@@ -34,15 +33,17 @@ pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log
     let mut kept_roles = Kept::none(names.roles_end());
     for kind in RoleKind::ALL {
         let of_kind = allowed_roles.iter().copied().filter(|&role| names.kind(role) == kind).collect();
-        kept_roles.keep(settings.max_roles, of_kind, |&role| (Reverse(totals.roles[role as usize]), names.role(role)));
+        kept_roles.keep(settings.max_roles, of_kind, |&role| {
+            (Reverse(total(&totals.roles[role as usize])), names.role(role))
+        });
     }
     let mut kept_groups = Kept::none(groups.len());
     kept_groups.keep(settings.max_groups, allowed_groups, |&group| {
-        (Reverse(totals.groups[group as usize]), groups.name(group), groups.id(group))
+        (Reverse(total(&totals.groups[group as usize])), groups.name(group), groups.id(group))
     });
 
-    view.by_role = roles_by_status(&names, log, &kept_roles);
-    view.by_group = groups_by_status(&names, log, &kept_groups);
+    view.by_role = roles_by_status(&names, log, &totals.roles, &kept_roles);
+    view.by_group = groups_by_status(&names, log, &totals.groups, &kept_groups);
     view.by_role_and_group = settings.joint.then(|| pairs::by_status(settings, &names, log, &totals.pairs));
     view.group_info = names
         .group_ids()
@@ -95,30 +96,36 @@ fn number(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// How many invitations of any status carry each value.
+/// How many invitations carry each value.
 struct Totals {
-    roles: Vec<u64>,
-    groups: Vec<u64>,
-    pairs: HashMap<Pair, u64>,
+    roles: Vec<ByStatus>,
+    groups: Vec<ByStatus>,
+    pairs: PairCounts<SmallCounts>,
 }
 
 impl Totals {
     fn of(names: &Names<'_>, log: &Log, joint: bool) -> Self {
-        let mut totals =
-            Self { roles: vec![0; names.roles_end()], groups: vec![0; names.groups.len()], pairs: HashMap::new() };
-        log.replay(|_, roles, groups| {
-            for &role in roles {
-                totals.roles[role as usize] += 1;
+        let mut roles = vec![ByStatus::default(); names.roles_end()];
+        let mut groups = vec![ByStatus::default(); names.groups.len()];
+        let mut pairs = PairCounts::<SmallCounts>::default();
+        log.replay(|status, carried_roles, carried_groups| {
+            for &role in carried_roles {
+                roles[role as usize][status as usize] += 1;
             }
-            for &group in groups {
-                totals.groups[group as usize] += 1;
+            for &group in carried_groups {
+                groups[group as usize][status as usize] += 1;
             }
             if joint {
-                pairs_of(roles, groups, |pair| *totals.pairs.entry(pair).or_default() += 1);
+                // More invitations than a u32 counts would not fit into memory.
+                pairs_of(carried_roles, carried_groups, |pair| pairs.entry(pair).or_default()[status as usize] += 1);
             }
         });
-        totals
+        Self { roles, groups, pairs }
     }
+}
+
+fn total(counts: &ByStatus) -> u64 {
+    counts.iter().sum()
 }
 
 /// Which values keep their name.
@@ -149,23 +156,20 @@ impl Kept {
 }
 
 /// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
-fn roles_by_status(names: &Names<'_>, log: &Log, kept: &Kept) -> Vec<RoleRow> {
+fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Kept) -> Vec<RoleRow> {
     let own_row = |role: u32| kept.is_kept(role) && names.role(role) != OTHER;
-    let mut counts = vec![ByStatus::default(); names.roles_end()];
     let mut others = [ByStatus::default(); RoleKind::ALL.len()];
-    log.replay(|status, roles, _| {
-        let mut folded = [false; RoleKind::ALL.len()];
-        for &role in roles {
-            if own_row(role) {
-                counts[role as usize][status as usize] += 1;
-            } else {
+    if !names.role_ids().all(own_row) {
+        log.replay(|status, roles, _| {
+            let mut folded = [false; RoleKind::ALL.len()];
+            for &role in roles.iter().filter(|role| !own_row(**role)) {
                 folded[names.kind(role) as usize] = true;
             }
-        }
-        for (other, folded) in others.iter_mut().zip(folded) {
-            other[status as usize] += u64::from(folded);
-        }
-    });
+            for (other, folded) in others.iter_mut().zip(folded) {
+                other[status as usize] += u64::from(folded);
+            }
+        });
+    }
     let own = names.role_ids().filter(|&role| own_row(role)).map(|role| RoleRow {
         kind: names.kind(role),
         role: names.role(role).to_owned(),
@@ -182,22 +186,13 @@ fn is_used(counts: &ByStatus) -> bool {
     counts.iter().any(|&count| count > 0)
 }
 
-fn groups_by_status(names: &Names<'_>, log: &Log, kept: &Kept) -> Vec<GroupRow> {
+fn groups_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Kept) -> Vec<GroupRow> {
     let Names { groups, .. } = *names;
     let own_row = |group: u32| kept.is_kept(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
-    let mut counts = vec![ByStatus::default(); groups.len()];
     let mut other = ByStatus::default();
-    log.replay(|status, _, carried| {
-        let mut folded = false;
-        for &group in carried {
-            if own_row(group) {
-                counts[group as usize][status as usize] += 1;
-            } else {
-                folded = true;
-            }
-        }
-        other[status as usize] += u64::from(folded);
-    });
+    if !names.group_ids().all(own_row) {
+        log.replay(|status, _, carried| other[status as usize] += u64::from(!carried.iter().copied().all(own_row)));
+    }
     let row = |id: &str, name: &str, counts| GroupRow { group_id: id.to_owned(), group: name.to_owned(), counts };
     let own = names.group_ids().filter(|&group| own_row(group));
     let mut rows: Vec<GroupRow> =

@@ -53,7 +53,10 @@ pub(super) struct Front {
 impl Front {
     pub(super) fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
         let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
-        let access = Access::load(web_config_file.as_deref()).map_err(Failure::configuration)?;
+        let access = Access::load(web_config_file.as_deref()).map_err(|problems| {
+            // Its problems name keys, which alone do not say which of the two files they are in.
+            Failure::Configuration(format!("--web.config.file cannot be used:\n{problems}"))
+        })?;
         let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
         Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
@@ -88,10 +91,12 @@ pub(super) async fn serve(
     shutdown: CancellationToken,
     started: impl FnOnce(&[TcpListener]) -> Outcome,
 ) -> Outcome {
+    // Settings that cannot be used are found before anything is bound.
+    let client = parts.client(config).map_err(Failure::configuration)?;
     let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
     let metrics = Arc::clone(&parts.metrics);
     count_panics(metrics);
-    let exporter = Exporter::start(parts, config).map_err(Failure::configuration)?;
+    let exporter = Exporter::start(parts, config, client);
     signals::reload_on_hangup(Arc::clone(&exporter)).map_err(Failure::running)?;
     announce(config, &listeners, &probe_listeners);
     started(&listeners)?;

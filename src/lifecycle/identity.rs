@@ -31,20 +31,37 @@ impl IdentityKey {
     /// trimmed and without case, and the time of generation stand in for it; `username` may be empty.
     #[must_use]
     pub fn identify(&self, ref_link: Option<&str>, username: &str, generated_at: Option<Millis>) -> Identity {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
         let ref_link = ref_link.filter(|link| !link.is_empty());
         // The first byte keeps the two kinds of input apart.
-        if let Some(link) = ref_link {
-            hasher.update(b"r").update(link.as_bytes());
+        let hash = if let Some(link) = ref_link {
+            self.hash(&[b"r", link.as_bytes()])
         } else {
             let generated_at = generated_at.map_or(i64::MIN, |at| at.0);
-            hasher.update(b"u").update(&generated_at.to_le_bytes());
-            hasher.update(username.trim().to_lowercase().as_bytes());
-        }
+            self.hash(&[b"u", &generated_at.to_le_bytes(), username.trim().to_lowercase().as_bytes()])
+        };
         let mut bytes = [0; 16];
-        hasher.finalize_xof().fill(&mut bytes);
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
         bytes[15] = (bytes[15] & !Identity::ANONYMOUS) | u8::from(ref_link.is_none());
         Identity(bytes)
+    }
+
+    /// The keyed hash of `parts`, one behind the other.
+    fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
+        // Hashing a short input in one piece takes half the time of a hasher that is ready for a long one.
+        let mut buffer = [0; 256];
+        let mut length = 0;
+        for part in parts {
+            let Some(free) = buffer.get_mut(length..length + part.len()) else {
+                let mut hasher = blake3::Hasher::new_keyed(&self.0);
+                for part in parts {
+                    hasher.update(part);
+                }
+                return hasher.finalize();
+            };
+            free.copy_from_slice(part);
+            length += part.len();
+        }
+        blake3::keyed_hash(&self.0, &buffer[..length])
     }
 }
 
@@ -71,6 +88,12 @@ impl Identity {
     /// The identity with these bytes, as a store kept them.
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// A number in the order of identities: quicker to compare than bytes are.
+    #[must_use]
+    pub fn rank(self) -> u128 {
+        u128::from_be_bytes(self.0)
     }
 
     /// The bytes, for a store.

@@ -74,13 +74,12 @@ mod tests {
 
     use super::*;
     use crate::config::{Credential, CredentialKind, Organization, Secret};
-    use crate::csp::Reason;
 
     fn organization(name: &str) -> Arc<OrganizationSnapshot> {
         let kind = CredentialKind::ApiToken { token: Secret::File(PathBuf::from("token")) };
         let second = Duration::from_secs(1);
-        Arc::new(OrganizationSnapshot {
-            organization: Arc::new(Organization {
+        Arc::new(OrganizationSnapshot::new(
+            Arc::new(Organization {
                 id: name.into(),
                 name: name.into(),
                 credential: Arc::new(Credential { name: "app".into(), kind }),
@@ -88,20 +87,8 @@ mod tests {
                 deadline: second,
                 stale_after: second,
             }),
-            display_name: None,
-            view: None,
-            last_success: None,
-            last_attempt: None,
-            up: None,
-            duration: None,
-            polls: 0,
-            failures: [0; Reason::ALL.len()],
-            consecutive_failures: 0,
-            next_poll: None,
-            last_error: None,
-            lifecycle: Arc::default(),
-            access_token_expiration: None,
-        })
+            Arc::default(),
+        ))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The lists inside an element: roles and groups.
 
-use super::{Cursor, Lenient, RoleKind, Span, Stop};
+use super::{Cursor, Found, Group, Lenient, RoleKind, Span, Stop};
 
 /// A field of an invitation that holds a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +17,14 @@ impl Field {
     /// How many there are.
     pub(super) const LISTS: usize = 6;
 
-    pub(super) fn of_key(key: &str) -> Option<Self> {
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
         Some(match key {
-            "orgRoleNames" => Self::OrgRoleNames,
-            "organizationRoles" => Self::OrganizationRoles,
-            "serviceRolesDtos" => Self::ServiceRoles,
-            "customRoles" => Self::CustomRoles,
-            "customGroupsIds" => Self::GroupIds,
-            "customGroups" => Self::Groups,
+            b"orgRoleNames" => Self::OrgRoleNames,
+            b"organizationRoles" => Self::OrganizationRoles,
+            b"serviceRolesDtos" => Self::ServiceRoles,
+            b"customRoles" => Self::CustomRoles,
+            b"customGroupsIds" => Self::GroupIds,
+            b"customGroups" => Self::Groups,
             _ => return None,
         })
     }
@@ -51,14 +51,14 @@ pub(super) enum GroupField {
 }
 
 impl GroupField {
-    pub(super) fn of_key(key: &str) -> Option<Self> {
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
         Some(match key {
-            "id" => Self::Id,
-            "displayName" => Self::DisplayName,
-            "groupType" => Self::GroupType,
-            "domain" => Self::Domain,
-            "organizationRoles" | "customRoles" => Self::Bindings,
-            "serviceRoles" => Self::ServiceRoles,
+            b"id" => Self::Id,
+            b"displayName" => Self::DisplayName,
+            b"groupType" => Self::GroupType,
+            b"domain" => Self::Domain,
+            b"organizationRoles" | b"customRoles" => Self::Bindings,
+            b"serviceRoles" => Self::ServiceRoles,
             _ => return None,
         })
     }
@@ -87,7 +87,7 @@ pub(super) fn bindings(cursor: &mut Cursor<'_>, text: &mut String, found: &mut i
     let wrong = cursor.array_or_skip(|cursor| {
         let mut name = Lenient::NotSet;
         let wrong = cursor.object_or_skip(|cursor, key| {
-            if key == "name" {
+            if key == b"name" {
                 name = cursor.string(text)?;
                 Ok(())
             } else {
@@ -115,8 +115,8 @@ pub(super) fn service_roles(
     let wrong = cursor.array_or_skip(|cursor| {
         let wrong = cursor.object_or_skip(|cursor, key| {
             match key {
-                "serviceRoleNames" => malformed += names(cursor, text, found)?,
-                "serviceRoles" => malformed += bindings(cursor, text, found)?,
+                b"serviceRoleNames" => malformed += names(cursor, text, found)?,
+                b"serviceRoles" => malformed += bindings(cursor, text, found)?,
                 _ => cursor.skip()?,
             }
             Ok(())
@@ -125,4 +125,28 @@ pub(super) fn service_roles(
         Ok(())
     })?;
     Ok(malformed + u64::from(wrong))
+}
+
+/// Reads one expanded group. Returns how many values had the wrong type.
+pub(super) fn expanded_group(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
+    let Found { text, groups, roles } = found;
+    let mut group = Group::default();
+    let mut in_roles = 0;
+    let wrong = cursor.object_or_skip(|cursor, key| {
+        let mut found = |span| roles.push(span);
+        match GroupField::of_key(key) {
+            Some(GroupField::Id) => group.id = cursor.string(text)?,
+            Some(GroupField::DisplayName) => group.display_name = cursor.string(text)?,
+            Some(GroupField::GroupType) => group.kind = cursor.string(text)?,
+            Some(GroupField::Domain) => group.domain = cursor.string(text)?,
+            Some(GroupField::Bindings) => in_roles += bindings(cursor, text, &mut found)?,
+            Some(GroupField::ServiceRoles) => in_roles += service_roles(cursor, text, &mut found)?,
+            None => cursor.skip()?,
+        }
+        Ok(())
+    })?;
+    let texts = [group.id, group.display_name, group.kind, group.domain];
+    let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count() as u64;
+    groups.push(group);
+    Ok(in_texts + in_roles + u64::from(wrong))
 }

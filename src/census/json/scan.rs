@@ -1,67 +1,57 @@
-//! The byte-level parts of the cursor.
+//! Strings, byte by byte.
 
-use super::Stop;
-
-/// Which containers are open around a value, one bit per level: set for an object.
-#[derive(Debug, Default)]
-pub(super) struct Nesting {
-    levels: [u64; Self::WORDS],
-    depth: usize,
-}
-
-impl Nesting {
-    const WORDS: usize = 16;
-
-    pub(super) fn push(&mut self, object: bool) -> Result<(), Stop> {
-        let Some(word) = self.levels.get_mut(self.depth / 64) else { return Err(Stop::Malformed) };
-        let bit = 1 << (self.depth % 64);
-        if object {
-            *word |= bit;
-        } else {
-            *word &= !bit;
-        }
-        self.depth += 1;
-        Ok(())
-    }
-
-    pub(super) fn pop(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-    }
-
-    /// Whether the innermost container is an object; `None` outside of all.
-    pub(super) fn top(&self) -> Option<bool> {
-        let level = self.depth.checked_sub(1)?;
-        Some(self.levels[level / 64] & (1 << (level % 64)) != 0)
-    }
-}
+/// A word of ones, one in each byte.
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+/// The top bit of each byte.
+const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Length of the prefix without quote, backslash or control character.
 ///
-/// Eight bytes at a time: in each byte of the word the top bit is set where
-/// the byte is one of the three ("Bit Twiddling Hacks", determine if a word
-/// has a zero byte / a byte less than n). A false hit can only follow a true
-/// one in the same word, so the lowest hit is exact.
+/// Eight bytes at a time: subtracting `n` from each byte of a word sets the
+/// top bit of those below `n`. Flipping bit 1 puts the quote (0x22) at 0x20,
+/// right behind the control characters, and moves nothing else across that
+/// line, so one subtraction finds both; the backslash becomes 0 and is found
+/// by subtracting 1. A borrow can make a false hit only behind a true one of
+/// the same word, so the lowest hit is exact; bytes past 0x7F are masked out.
+#[inline]
 pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
-    let mut words = bytes.chunks_exact(8);
-    let mut at = 0;
-    for chunk in words.by_ref() {
-        let mut word = [0; 8];
-        word.copy_from_slice(chunk);
-        let word = u64::from_le_bytes(word);
-        let quotes = zero_bytes(word ^ (ONES * u64::from(b'"')));
-        let backslashes = zero_bytes(word ^ (ONES * u64::from(b'\\')));
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let hits = (quotes | backslashes | controls) & TOPS;
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
+    let specials = |word: &[u8]| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        let word = u64::from_le_bytes(bytes);
+        let quotes_and_controls = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+        let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+        (quotes_and_controls | backslashes) & !word & TOPS
+    };
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    for (at, block) in blocks.iter().enumerate() {
+        let (first, second) = (specials(&block[..8]), specials(&block[8..]));
+        if first | second != 0 {
+            let (place, hits) = if first != 0 { (0, first) } else { (8, second) };
+            return at * 16 + place + hits.trailing_zeros() as usize / 8;
         }
-        at += 8;
     }
-    let rest = words.remainder();
-    at + rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(rest.len())
+    blocks.len() * 16 + plain_prefix_of_few(rest)
+}
+
+/// How many digits stand at the start, as far as they come eight at a time.
+///
+/// The upper half of a digit's byte is 3, and stays 3 when 6 is added.
+#[inline]
+pub(super) fn digits_by_eight(bytes: &[u8]) -> usize {
+    const UPPER: u64 = ONES * 0xF0;
+    const THREES: u64 = ONES * 0x30;
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_digits = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        word & UPPER == THREES && word.wrapping_add(ONES * 6) & UPPER == THREES
+    };
+    words.iter().take_while(is_digits).count() * 8
+}
+
+#[cold]
+fn plain_prefix_of_few(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(bytes.len())
 }
 
 /// Appends the decoded form of a string whose escapes have been checked.

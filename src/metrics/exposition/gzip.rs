@@ -2,6 +2,8 @@
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
+const LEVEL: Compression = Compression::new(3);
+
 /// A piece of one gzip member, compressed apart from the others, so that a piece that does not change
 /// need not be compressed again.
 ///
@@ -15,10 +17,11 @@ pub(in crate::metrics) struct Piece {
 }
 
 impl Piece {
-    /// Compresses a piece. Scrapes repeat themselves so much that the fastest level takes most of the gain.
+    /// Compresses a piece. Scrapes repeat themselves so much that a fast level takes most of the gain: on 4.9 MB of a
+    /// demonstration, level 1 leaves 6.1 %, level 3 4.4 % in the same time, and level 6 3.8 % in more than twice the time.
     pub(in crate::metrics) fn new(bytes: &[u8]) -> Self {
         let mut deflated = Vec::with_capacity(bytes.len() / 8 + 64);
-        let mut compress = Compress::new(Compression::fast(), false);
+        let mut compress = Compress::new(LEVEL, false);
         let mut rest = bytes;
         loop {
             let before = compress.total_in();
@@ -40,8 +43,8 @@ impl Piece {
 
 /// One gzip member (RFC 1952) of these pieces.
 pub(in crate::metrics) fn member(pieces: &[&Piece]) -> Vec<u8> {
-    // Magic, deflate, no flags, no time, fastest level, unknown system.
-    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff];
+    // Magic, deflate, no flags, no time, no hint at the level, unknown system.
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     // An empty last block with fixed codes.
     const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
     let length: usize = pieces.iter().map(|piece| piece.deflated.len()).sum();

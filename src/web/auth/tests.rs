@@ -55,14 +55,18 @@ async fn a_changed_hash_makes_old_verdicts_worthless() {
 async fn an_unknown_user_costs_as_much_as_a_known_one() {
     let (verifier, users) = (Verifier::new(), users(9));
     let mut times = [("alice", Duration::MAX), ("nobody", Duration::MAX)];
-    // The smallest of several, so that a busy machine does not decide.
-    for round in 0..7 {
+    let alike = |known: Duration, unknown: Duration| known < unknown * 3 / 2 && unknown < known * 3 / 2;
+    // The smallest of several, and more of them on a busy machine: what really differs never gets alike.
+    for round in 0..100 {
         for (user, least) in &mut times {
             let start = Instant::now();
             assert_eq!(verify(&verifier, &users, &format!("{user}:{round}")).await, Verdict::Wrong);
             *least = start.elapsed().min(*least);
         }
+        if round >= 6 && alike(times[0].1, times[1].1) {
+            break;
+        }
     }
     let [(_, known), (_, unknown)] = times;
-    assert!(known < unknown * 3 / 2 && unknown < known * 3 / 2, "{known:?} {unknown:?}");
+    assert!(alike(known, unknown), "{known:?} {unknown:?}");
 }

@@ -1,0 +1,101 @@
+//! The same comparison as one number: both measured in turns, so that what else the machine does hits both alike;
+//! and what a list of a million invitations takes. `cargo bench --bench fold_ratio`.
+
+#![expect(clippy::print_stdout, reason = "the result")]
+
+#[path = "../tests/common/lists.rs"]
+mod lists;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use csp_invitations_exporter::census::{Fold, Rules};
+use csp_invitations_exporter::config::Metrics;
+use csp_invitations_exporter::lifecycle::IdentityKey;
+use csp_invitations_exporter::time::Millis;
+use serde::de::IgnoredAny;
+
+const CHUNK: usize = 64 << 10;
+
+fn main() {
+    let rules = Arc::new(Rules::new(&Metrics::default(), IdentityKey::random()));
+    million(&rules);
+    println!("| list | MB | IgnoredAny ms | fold ms | ratio | quartiles |");
+    for (invitations, expanded) in [(1_000, true), (10_000, true), (100_000, true), (10_000, false)] {
+        compare(&rules, invitations, expanded);
+    }
+}
+
+fn seconds(run: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    run();
+    start.elapsed().as_secs_f64()
+}
+
+fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool) {
+    let list = lists::list(invitations, expanded);
+    let rounds = (2_000_000_000 / list.len()).clamp(11, 101);
+    let mut turns: Vec<[f64; 3]> = Vec::new();
+    for _ in 0..rounds {
+        let ignored = seconds(|| drop(black_box(serde_json::from_slice::<IgnoredAny>(&list).expect("valid JSON"))));
+        let folded = seconds(|| {
+            let mut fold = Fold::new(Arc::clone(rules), Millis::now());
+            for chunk in list.chunks(CHUNK) {
+                fold.write(chunk).expect("a list so far");
+            }
+            drop(black_box(fold.finish().expect("a whole list").census()));
+        });
+        turns.push([ignored, folded, folded / ignored]);
+    }
+    let quantile = |which: usize, quarters: usize| {
+        let mut values: Vec<f64> = turns.iter().map(|turn| turn[which]).collect();
+        values.sort_by(f64::total_cmp);
+        values[(values.len() - 1) * quarters / 4]
+    };
+    let form = if expanded { "expanded" } else { "short" };
+    println!(
+        "| {invitations} {form} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} to {:.2} |",
+        list.len() as f64 / 1e6,
+        quantile(0, 2) * 1e3,
+        quantile(1, 2) * 1e3,
+        quantile(2, 2),
+        quantile(2, 1),
+        quantile(2, 3),
+    );
+}
+
+/// Peak resident memory above idle, in bytes, of a list that is never held as a whole.
+fn million(rules: &Arc<Rules>) {
+    let mut stream = lists::Stream::of(&lists::list(1_000, true));
+    let idle = resident("VmRSS");
+    let rounds = 1_000_000 / stream.invitations();
+    let mut fold = Fold::new(Arc::clone(rules), Millis::now());
+    let mut bytes = 1;
+    let time = seconds(|| {
+        fold.write(b"[").expect("a list so far");
+        for _ in 0..rounds {
+            for chunk in stream.next_round().chunks(CHUNK) {
+                bytes += chunk.len();
+                fold.write(chunk).expect("a list so far");
+            }
+        }
+        fold.write(b"null]").expect("a list so far");
+        drop(black_box(fold.finish().expect("a whole list").census()));
+    });
+    let invitations = rounds * stream.invitations();
+    let peak = resident("VmHWM").saturating_sub(idle);
+    println!(
+        "{invitations} invitations of {:.2} GB in {time:.1} s, generated and folded; peak {:.1} MiB above idle, {:.1} bytes an invitation",
+        bytes as f64 / 1e9,
+        peak as f64 / 1024.0 / 1024.0,
+        peak as f64 / invitations as f64,
+    );
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn resident(field: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<usize>().ok()).unwrap_or(0) * 1024
+}

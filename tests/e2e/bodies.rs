@@ -1,0 +1,105 @@
+//! Answers with status 200 that are not what was promised.
+
+use serde_json::{Value, json};
+
+use crate::exporter::Exporter;
+use crate::fake::{Answer, Fake, json as answer, response};
+use crate::scrape::Scrape;
+use crate::setup::Settings;
+
+const GOOD: &str = r#"[{"username":"a@example.com","status":"REDEEMED","orgRoleNames":["org_member"]},{"username":"b@example.com","status":"REVOKED"}]"#;
+
+/// A good list, and from the second poll on what `bad` says: the scrape after a poll that failed for `reason`.
+async fn after(reason: &'static str, bad: impl Fn() -> Answer + Send + Sync + 'static) -> (Fake, Scrape) {
+    let fake = Fake::lists(move |_, n| if n == 0 { answer(200, GOOD) } else { bad() }).await;
+    let settings = Settings::new(&fake.url, 1).poll("interval: 2s, stale_after: 10m");
+    let exporter = Exporter::start(&settings.folder(), &[]).await;
+    let first = exporter.until("the first poll is good", |scrape| scrape.up("one") == Some(1.0)).await;
+    let failed = exporter.until(reason, |scrape| scrape.failures("one", reason) >= 1.0).await;
+    assert_eq!(failed.up("one"), Some(0.0), "{reason}");
+    assert!(failed.is_in_state("one", "held"), "{reason}");
+    for family in ["csp_invitations", "csp_invitations_by_role", "csp_invitations_by_role_and_group"] {
+        assert_eq!(first.all(family, &[]), failed.all(family, &[]), "the last good data stays: {family}");
+    }
+    let success = "csp_poll_last_success_timestamp_seconds";
+    assert_eq!(first.all(success, &[]), failed.all(success, &[]), "{reason}");
+    (fake, failed)
+}
+
+#[tokio::test]
+async fn a_page_with_status_200_fails_as_decode_and_the_last_good_data_stays() {
+    let page = "<!DOCTYPE html><html><body>The requested URL was rejected.</body></html>";
+    after("decode", move || Answer::Keep(response(200, "content-type: text/html\r\n", page))).await;
+}
+
+#[tokio::test]
+async fn json_that_ends_early_in_a_complete_answer_fails_as_decode() {
+    for end in [GOOD.len() - 1, 100, 20] {
+        after("decode", move || answer(200, &GOOD[..end])).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_whose_connection_is_cut_fails_as_body_after_every_attempt() {
+    let whole = || response(200, "content-type: application/json\r\n", GOOD);
+    let (fake, scrape) = after("body", move || Answer::Close(whole()[..whole().len() - 30].to_vec())).await;
+    assert!(fake.list_requests(1).len() >= 4, "one good poll, and three attempts of the bad one");
+    assert!(scrape.count("csp_api_retries_total", &[("operation", "invitations")]) >= 2.0);
+}
+
+#[tokio::test]
+async fn an_object_in_place_of_the_list_fails_as_decode() {
+    after("decode", || answer(200, &format!(r#"{{"results":{GOOD},"totalResults":2}}"#))).await;
+}
+
+#[tokio::test]
+async fn more_behind_the_end_of_the_list_fails_as_decode() {
+    after("decode", || answer(200, &format!("{GOOD}{GOOD}"))).await;
+}
+
+/// The scrape after one poll of this list.
+async fn counted(list: Value) -> Scrape {
+    let fake = Fake::lists(move |_, _| answer(200, &list.to_string())).await;
+    let exporter = Exporter::start(&Settings::new(&fake.url, 1).folder(), &[]).await;
+    let scrape = exporter.polled(&["one"]).await;
+    assert_eq!(scrape.up("one"), Some(1.0));
+    scrape
+}
+
+fn anomalies(scrape: &Scrape, kind: &str) -> Option<f64> {
+    scrape.get("csp_decode_anomalies", &[("organization", "one"), ("kind", kind)])
+}
+
+#[tokio::test]
+async fn a_wrong_type_in_an_optional_field_counts_as_not_set() {
+    let wrong = [
+        ("generatedAt", json!("yesterday")),
+        ("expirationTime", json!({ "seconds": 5 })),
+        ("orgRoleNames", json!("org_owner")),
+        ("customGroupsIds", json!({})),
+        ("customRoles", json!(7)),
+        ("serviceRolesDtos", json!(true)),
+        ("username", json!(["a"])),
+        ("refLink", json!(12)),
+    ];
+    let count = wrong.len() as f64;
+    let list = wrong.map(|(field, value)| {
+        let mut invitation = json!({ "username": "a@example.com", "status": "REDEEMED", "refLink": field });
+        invitation[field] = value;
+        invitation
+    });
+    let scrape = counted(Value::Array(list.to_vec())).await;
+    assert_eq!(scrape.get("csp_invitations", &[("status", "redeemed")]), Some(count), "each element still counts");
+    assert_eq!(scrape.invitations("one"), Some(count));
+    assert_eq!(anomalies(&scrape, "malformed_field"), Some(count));
+    assert_eq!(anomalies(&scrape, "missing_identity"), Some(1.0));
+    assert_eq!(scrape.all("csp_invitations_by_role", &[]).len(), 0);
+}
+
+#[tokio::test]
+async fn an_element_that_is_no_object_counts_once_as_unknown_and_harms_no_other() {
+    let scrape = counted(json!([null, { "status": "REVOKED", "refLink": "r" }, 42, "invitation", [{}], true])).await;
+    assert_eq!(scrape.get("csp_invitations", &[("status", "unknown")]), Some(5.0));
+    assert_eq!(scrape.get("csp_invitations", &[("status", "revoked")]), Some(1.0));
+    assert_eq!(anomalies(&scrape, "malformed_field"), Some(5.0));
+}

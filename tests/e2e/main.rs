@@ -1,0 +1,29 @@
+//! The binary as a process, against the simulated API and against servers that misbehave worse than it does.
+//!
+//! `EXPORTER_BINARY` names another binary than the one that was just built, such as the one to be released.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
+
+#[path = "../common/reference.rs"]
+mod reference;
+
+mod exporter;
+mod fake;
+mod scrape;
+mod setup;
+
+mod access;
+mod bodies;
+mod canary;
+mod counts;
+mod credentials;
+mod demo;
+mod lifecycle;
+mod memory;
+mod once;
+mod process;
+mod refusals;
+mod reload;
+mod scrapes;
+mod states;
+mod usage;

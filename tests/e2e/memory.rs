@@ -1,0 +1,68 @@
+//! Memory does not grow with what is sent.
+
+use csp_invitations_exporter::simulator::{Options, Scenario};
+
+use crate::exporter::Exporter;
+use crate::fake::{Answer, Fake};
+use crate::setup::{Settings, simulated};
+
+const MIB: u64 = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_a_hundred_thousand_invitations_takes_a_few_bytes_for_each() {
+    let options = Options { scenario: Scenario::Large, large_invitations: 100_000, ..Options::default() };
+    let (simulator, _settings, folder) = simulated(1, "interval: 10m, deadline: 9m", options).await;
+    folder.write("config.yaml", &folder.read("config.yaml").replace("timeout: 20s", "timeout: 5m"));
+    let id = simulator.organizations()[0].id.clone();
+    simulator.set_organization_scenario(&id, Some(Scenario::Steady)).unwrap();
+    let exporter = Exporter::start(&folder, &[]).await;
+    exporter.until("the usual list is there", |scrape| scrape.up("one") == Some(1.0)).await;
+    let before = exporter.peak_memory();
+
+    simulator.set_organization_scenario(&id, None).unwrap();
+    // Another setting of the organization polls it at once.
+    folder.write("config.yaml", &folder.read("config.yaml").replace("interval: 10m", "interval: 11m"));
+    assert_eq!(exporter.reload().await.0, 200);
+    let scrape = exporter.until("the long list is there", |scrape| scrape.invitations("one") == Some(100_000.0)).await;
+    let grown = exporter.peak_memory() - before;
+    let sent = scrape.count("csp_api_response_bytes_total", &[("operation", "invitations")]);
+    assert!(sent > 100e6, "{sent} bytes are no long body");
+    assert!(grown < 100_000 * 64 + 16 * MIB, "{} MiB more for a body of {} MiB", grown / MIB, sent as u64 / MIB);
+}
+
+/// The peak of a process that is sent `head`, `times` MiB of `unit` and `tail`, and the reason of the failed poll.
+async fn sent(head: &'static str, unit: &'static str, times: usize, tail: &'static str, api: &str) -> (u64, Exporter) {
+    let fake = Fake::lists(move |_, _| {
+        let unit = unit.repeat(MIB as usize / unit.len()).into_bytes();
+        let length = head.len() + unit.len() * times + tail.len();
+        let start = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{head}");
+        Answer::Repeat(start.into_bytes(), unit, times, tail.as_bytes().to_vec())
+    })
+    .await;
+    let settings = Settings::new(&fake.url, 1).api(api).poll("interval: 10m");
+    let exporter = Exporter::start(&settings.folder(), &[]).await;
+    exporter.polled(&["one"]).await;
+    (exporter.peak_memory(), exporter)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_element_of_two_hundred_megabytes_does_not_get_into_memory() {
+    let (peak, exporter) = sent(r#"[{"username":""#, "a", 200, r#""}]"#, "timeout: 3m").await;
+    assert!(peak < 80 * MIB, "{} MiB", peak / MIB);
+    let scrape = exporter.scrape().await;
+    let bounded = scrape.failures("one", "too_large") == 1.0 || scrape.invitations("one") == Some(1.0);
+    assert!(bounded, "{}", scrape.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nesting_without_end_does_not_get_into_memory() {
+    let (peak, exporter) = sent("", "[", 50, "", "timeout: 3m").await;
+    assert!(peak < 80 * MIB, "{} MiB", peak / MIB);
+    assert_eq!(exporter.scrape().await.up("one"), Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_beyond_the_limit_fails_as_too_large() {
+    let (_, exporter) = sent("[", "{},", 3, "{}]", "max_response_size: 2MiB").await;
+    assert_eq!(exporter.scrape().await.failures("one", "too_large"), 1.0);
+}

@@ -1,0 +1,114 @@
+//! `once`: one poll, printed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use csp_invitations_exporter::simulator::{Options, Scenario};
+use serde_json::json;
+
+use crate::exporter::run;
+use crate::scrape::Scrape;
+use crate::setup::{NAMES, serve, simulated};
+
+fn families(scrape: &Scrape) -> BTreeSet<&str> {
+    let types = scrape.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.map(|line| line.split(' ').next().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn once_prints_what_clashes_with_nobody_and_exits_with_0() {
+    let (_simulator, _settings, folder) = simulated(2, "interval: 60s", Options::default()).await;
+    let done = run(&["once", "--config.file", &folder.path("config.yaml")], &[]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let scrape = Scrape::parse(&done.stdout);
+    for name in ["one", "two"] {
+        assert_eq!(scrape.up(name), Some(1.0));
+        assert!(scrape.invitations(name) > Some(0.0));
+        assert_eq!(scrape.count("csp_polls_total", &[("organization", name)]), 1.0);
+    }
+    for family in families(&scrape) {
+        let clashes = ["process_", "csp_api_", "csp_exporter_", "csp_access_token_", "csp_invitation_events"];
+        assert!(!clashes.iter().any(|prefix| family.starts_with(prefix)), "{family}");
+    }
+    assert!(scrape.all("csp_organization_info", &[]).iter().all(|sample| !sample.labels["display_name"].is_empty()));
+}
+
+#[tokio::test]
+async fn an_organization_that_fails_is_shown_as_down_and_exits_with_2() {
+    let (simulator, _settings, folder) = simulated(2, "interval: 60s", Options::default()).await;
+    let second = simulator.organizations()[1].id.clone();
+    simulator.set_organization_scenario(&second, Some(Scenario::CredentialsRevoked)).unwrap();
+    let done = run(&["once", "--config.file", &folder.path("config.yaml")], &[]).await;
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    let scrape = Scrape::parse(&done.stdout);
+    assert_eq!((scrape.up("one"), scrape.up("two")), (Some(1.0), Some(0.0)));
+    assert_eq!(scrape.failures("two", "credentials"), 1.0);
+    assert_eq!(scrape.invitations("two"), None);
+    assert!(done.stderr.contains("organization=two") && done.stderr.contains("reason=credentials"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_output_file_is_replaced_as_a_whole() {
+    let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let output = folder.path("csp.prom");
+    folder.write("csp.prom", "csp_up 1\n# old and whole\n");
+    let done = Arc::new(AtomicBool::new(false));
+    let (watched, is_done) = (output.clone(), Arc::clone(&done));
+    let reader = tokio::task::spawn_blocking(move || {
+        while !is_done.load(SeqCst) {
+            let text = std::fs::read_to_string(&watched).expect("the file is always there");
+            let is_whole = text.ends_with("# old and whole\n") || text.lines().any(|line| line.starts_with("csp_up{"));
+            assert!(is_whole && text.ends_with('\n'), "{text}");
+        }
+    });
+    for _ in 0..3 {
+        let finished = run(&["once", "--config.file", &folder.path("config.yaml"), "--output", &output], &[]).await;
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{}", finished.stderr);
+    }
+    done.store(true, SeqCst);
+    reader.await.unwrap();
+    assert_eq!(Scrape::parse(&folder.read("csp.prom")).up("one"), Some(1.0));
+    let beside = std::fs::read_dir(folder.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(beside.collect::<BTreeSet<_>>().len(), 3, "config.yaml, secret and csp.prom: nothing is left behind");
+
+    let nowhere = folder.path("no/such/folder.prom");
+    let failed = run(&["once", "--config.file", &folder.path("config.yaml"), "--output", &nowhere], &[]).await;
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stderr.contains("folder.prom"), "{}", failed.stderr);
+}
+
+#[tokio::test]
+async fn with_a_state_folder_events_are_counted_from_one_run_to_the_next() {
+    let (simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let (config, state) = (folder.path("config.yaml"), folder.path("state"));
+    let arguments = ["once", "--config.file", &config, "--state.dir", &state];
+    let events = |scrape: &Scrape, event| scrape.get("csp_invitation_events_total", &[("event", event)]);
+    let invitation = |link: &str, status: &str| json!({ "username": "a@x.org", "refLink": link, "status": status });
+    serve(&simulator, 0, &[invitation("a", "AVAILABLE")]);
+    let first = run(&arguments, &[]).await;
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let first = Scrape::parse(&first.stdout);
+    assert_eq!(events(&first, "generated"), Some(0.0), "what the first poll finds is the baseline");
+    serve(&simulator, 0, &[invitation("a", "REDEEMED"), invitation("b", "AVAILABLE")]);
+    let second = Scrape::parse(&run(&arguments, &[]).await.stdout);
+    assert_eq!((events(&second, "generated"), events(&second, "redeemed")), (Some(1.0), Some(1.0)));
+    assert_eq!(second.count("csp_invitation_redemption_duration_seconds_count", &[]), 0.0, "nobody knows how long");
+    let third = Scrape::parse(&run(&arguments, &[]).await.stdout);
+    assert_eq!((events(&third, "generated"), events(&third, "redeemed")), (Some(1.0), Some(1.0)));
+}
+
+#[tokio::test]
+async fn the_shards_together_are_the_whole_and_share_nothing() {
+    let (_simulator, _settings, folder) = simulated(5, "interval: 60s", Options::default()).await;
+    let config = folder.path("config.yaml");
+    let mut together = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let done = run(&["once", "--config.file", &config, "--shard", shard], &[]).await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let scrape = Scrape::parse(&done.stdout);
+        together.extend(NAMES.into_iter().filter(|name| !scrape.all_of(name).is_empty()));
+    }
+    assert_eq!(together.len(), 5, "{together:?}");
+    assert_eq!(together.iter().collect::<BTreeSet<_>>().len(), 5, "{together:?}");
+}

@@ -1,0 +1,76 @@
+//! Signals.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::exporter::{Exporter, eventually};
+use crate::fake::{Fake, json};
+use crate::setup::Settings;
+
+/// An exporter whose scrape is larger than what the system takes for a client that does not read.
+pub(crate) async fn with_a_long_page(flags: &[&str]) -> (Fake, Exporter) {
+    let list: Vec<String> = (0..12_000)
+        .map(|n| format!(r#"{{"status":"AVAILABLE","orgRoleNames":["a-role-with-a-rather-long-name-{n}"]}}"#))
+        .collect();
+    let list = format!("[{}]", list.join(","));
+    let fake = Fake::lists(move |_, _| json(200, &list)).await;
+    let settings = Settings::new(&fake.url, 1).metrics("max_roles: 20000, max_pairs: 20000");
+    let exporter = Exporter::start(&settings.folder(), flags).await;
+    exporter.polled(&["one"]).await;
+    (fake, exporter)
+}
+
+/// A scrape whose answer has begun, and is not read.
+pub(crate) async fn begun(exporter: &Exporter) -> TcpStream {
+    let mut stream = TcpStream::connect(exporter.address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    stream
+}
+
+#[tokio::test]
+async fn the_first_signal_lets_a_scrape_finish_and_exits_with_0() {
+    for signal in ["TERM", "INT"] {
+        let (_fake, mut exporter) = with_a_long_page(&[]).await;
+        let mut scrape = begun(&exporter).await;
+        exporter.signal(signal).await;
+        eventually("nobody is let in any more", async || TcpStream::connect(exporter.address).await.err()).await;
+        let mut rest = Vec::new();
+        scrape.read_to_end(&mut rest).await.unwrap();
+        let text = String::from_utf8(rest).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        assert_eq!(body.len(), length.parse::<usize>().unwrap(), "the whole answer");
+        assert!(body.len() > 8 << 20, "{} bytes would fit into the sockets", body.len());
+        assert_eq!(exporter.ended().await.code(), Some(0));
+        assert_eq!(exporter.logged(&["msg=stopped"]).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_second_signal_aborts() {
+    let (_fake, mut exporter) = with_a_long_page(&[]).await;
+    let _scrape = begun(&exporter).await;
+    exporter.signal("TERM").await;
+    eventually("it drains", async || exporter.logged(&["shutting down"]).pop()).await;
+    let start = Instant::now();
+    exporter.signal("TERM").await;
+    let status = exporter.ended().await;
+    assert!(!status.success(), "{status}");
+    assert!(start.elapsed() < Duration::from_secs(5), "it did not wait for the scrape");
+}
+
+#[tokio::test]
+async fn a_poll_that_hangs_does_not_hold_up_the_end() {
+    let fake = Fake::lists(|_, _| crate::fake::Answer::Hang).await;
+    let mut exporter = Exporter::start(&Settings::new(&fake.url, 1).folder(), &[]).await;
+    eventually("the list is asked for", async || fake.list_requests(1).pop()).await;
+    let start = Instant::now();
+    exporter.signal("TERM").await;
+    assert_eq!(exporter.ended().await.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}

@@ -1,0 +1,196 @@
+//! What the upstream refuses, and how the exporter takes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::exporter::{Exporter, eventually};
+use crate::fake::{Answer, Fake, json, response};
+use crate::setup::{Settings, id};
+
+const LIST: &str = r#"[{"username":"a@example.com","status":"REDEEMED"}]"#;
+
+async fn started(fake: &Fake, organizations: usize) -> Exporter {
+    Exporter::start(&Settings::new(&fake.url, organizations).folder(), &[]).await
+}
+
+/// The time between the first two requests for organization 1's list, when the first one was answered with
+/// `retry_after`.
+async fn wait_after_429(retry_after: impl Fn() -> String + Send + Sync + 'static) -> Duration {
+    let fake = Fake::lists(move |_, n| match n {
+        0 => Answer::Keep(response(429, &retry_after(), "{}")),
+        _ => json(200, LIST),
+    })
+    .await;
+    let exporter = started(&fake, 1).await;
+    let scrape = exporter.polled(&["one"]).await;
+    assert_eq!(scrape.up("one"), Some(1.0), "the second attempt of the same poll succeeded");
+    assert_eq!(scrape.count("csp_api_retries_total", &[("operation", "invitations")]), 1.0);
+    let requests = fake.list_requests(1);
+    assert_eq!(requests.len(), 2);
+    requests[1].at - requests[0].at
+}
+
+#[tokio::test]
+async fn retry_after_in_seconds_is_waited_for() {
+    assert!(wait_after_429(|| "retry-after: 2\r\n".to_owned()).await >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn retry_after_as_a_date_is_waited_for() {
+    let date = || {
+        // The form has whole seconds, so what is left until then is between three and four.
+        let at = jiff::Timestamp::try_from(SystemTime::now() + Duration::from_secs(4)).unwrap();
+        format!("retry-after: {}\r\n", at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+    };
+    assert!(wait_after_429(date).await >= Duration::from_millis(2900));
+}
+
+#[tokio::test]
+async fn without_retry_after_it_backs_off_for_at_most_a_second_at_first() {
+    assert!(wait_after_429(String::new).await < Duration::from_secs(15));
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_refusing_gets_no_more_attempts_than_allowed() {
+    for status in [429, 503] {
+        let fake = Fake::lists(move |_, _| Answer::Keep(response(status, "", "{}"))).await;
+        let exporter = started(&fake, 1).await;
+        let scrape = exporter.polled(&["one"]).await;
+        let reason = if status == 429 { "rate_limited" } else { "server_error" };
+        assert_eq!((scrape.up("one"), scrape.failures("one", reason)), (Some(0.0), 1.0));
+        assert_eq!(fake.list_requests(1).len(), 3, "max_attempts");
+        assert_eq!(scrape.count("csp_api_requests_total", &[("operation", "invitations")]), 3.0);
+        let code = status.to_string();
+        assert_eq!(scrape.count("csp_api_responses_total", &[("operation", "invitations"), ("code", &code)]), 3.0);
+    }
+}
+
+#[tokio::test]
+async fn retry_after_beyond_the_deadline_ends_the_poll_at_once() {
+    let fake = Fake::lists(|_, _| Answer::Keep(response(429, "retry-after: 7200\r\n", "{}"))).await;
+    let start = Instant::now();
+    let exporter = started(&fake, 1).await;
+    assert_eq!(exporter.polled(&["one"]).await.failures("one", "rate_limited"), 1.0);
+    assert!(start.elapsed() < Duration::from_secs(30), "the poll's deadline is 48 s");
+    assert_eq!(fake.list_requests(1).len(), 1);
+}
+
+#[tokio::test]
+async fn the_other_organizations_slow_down_when_one_is_told_to() {
+    let fake = Fake::lists(|organization, n| match (organization, n) {
+        (1, 0) => Answer::Keep(response(429, "retry-after: 4\r\n", "{}")),
+        _ => json(200, LIST),
+    })
+    .await;
+    // The first polls are spread over two seconds: the second organization's is due while the pause lasts.
+    let settings = Settings::new(&fake.url, 2).poll("interval: 20s, deadline: 19s");
+    let exporter = Exporter::start(&settings.folder(), &[]).await;
+    let told = eventually("the first was refused", async || Some(fake.list_requests(1).first()?.at)).await;
+    let scrape = exporter.until("both work", |s| s.up("one") == Some(1.0) && s.up("two") == Some(1.0)).await;
+    let asked = fake.list_requests(2)[0].at;
+    // The second one's poll starts ten seconds after the first one's: what matters is that nothing was in between.
+    assert!(asked - told >= Duration::from_secs(4), "{:?}", asked - told);
+    assert!(scrape.count("csp_api_throttle_wait_seconds_total", &[]) > 3.0);
+}
+
+#[tokio::test]
+async fn server_errors_timeouts_and_cut_connections_are_retried_within_the_poll() {
+    let fake = Fake::lists(|organization, n| match (organization, n) {
+        (_, 2..) => json(200, LIST),
+        (1, _) => Answer::Keep(response(502, "content-type: text/html\r\n", "<html>bad gateway</html>")),
+        (2, _) => Answer::Hang,
+        (3, 0) => Answer::Close(Vec::new()),
+        _ => Answer::Close(response(200, "", LIST)[..60].to_vec()),
+    })
+    .await;
+    let settings = Settings::new(&fake.url, 3).api("timeout: 2s").poll("interval: 60s");
+    let exporter = Exporter::start(&settings.folder(), &[]).await;
+    let names = ["one", "two", "three"];
+    let scrape = exporter.polled(&names).await;
+    for (number, name) in (1..).zip(names) {
+        assert_eq!((scrape.up(name), scrape.invitations(name)), (Some(1.0), Some(1.0)), "{name}");
+        assert_eq!(fake.list_requests(number).len(), 3, "{name}");
+    }
+    let failures =
+        |reason| scrape.count("csp_api_request_failures_total", &[("operation", "invitations"), ("reason", reason)]);
+    assert_eq!(
+        [failures("server_error"), failures("timeout"), failures("connect"), failures("body")],
+        [2.0, 2.0, 1.0, 1.0]
+    );
+    assert_eq!(exporter.logged(&["poll failed"]), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_refused_access_token_is_exchanged_once_more_and_tried_once_more() {
+    let fake = Fake::lists(|organization, n| match (organization, n) {
+        (1, 0) | (2, _) => Answer::Keep(response(401, "", "{}")),
+        _ => json(200, LIST),
+    })
+    .await;
+    let exporter = started(&fake, 2).await;
+    let scrape = exporter.polled(&["one", "two"]).await;
+    assert_eq!((scrape.up("one"), scrape.up("two")), (Some(1.0), Some(0.0)));
+    assert_eq!(scrape.failures("two", "unauthorized"), 1.0);
+    for number in [1, 2] {
+        let tokens: Vec<_> = fake.list_requests(number).iter().map(|r| r.headers["authorization"].clone()).collect();
+        assert_eq!(tokens.len(), 2, "{number}");
+        assert_ne!(tokens[0], tokens[1], "{number}: the second attempt carries a new token");
+    }
+    let exchanges = |number| fake.requests("/auth/token").iter().filter(|r| r.body.contains(&id(number))).count();
+    assert_eq!(exchanges(1), 2);
+    // The question for the organization's name may begin with an exchange of its own.
+    assert!((2..=3).contains(&exchanges(2)), "{}", exchanges(2));
+}
+
+#[tokio::test]
+async fn what_would_fail_again_is_not_retried_and_explained_in_one_line() {
+    let cases = [
+        (400, "bad_request", "did not understand"),
+        (403, "forbidden", "lacks the role"),
+        (404, "not_found", "does not know this organization"),
+        (200, "decode", "not the promised JSON"),
+    ];
+    for (status, reason, meaning) in cases {
+        let fake = Fake::lists(move |_, _| json(status, r#"{"cspErrorCode":"csp.code","message":"m"}"#)).await;
+        let exporter = started(&fake, 1).await;
+        let scrape = exporter.polled(&["one"]).await;
+        assert_eq!((scrape.up("one"), scrape.failures("one", reason)), (Some(0.0), 1.0), "{status}");
+        assert_eq!(fake.list_requests(1).len(), 1, "{status}");
+        let expected = ["organization=one", "operation=invitations", &format!("reason={reason}"), "request_id=req-77"];
+        let lines = eventually("it is logged", async || {
+            Some(exporter.logged(&["poll failed"])).filter(|lines| !lines.is_empty())
+        })
+        .await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        for part in expected.into_iter().chain(["level=warn", "meaning=", "action=", meaning]) {
+            assert!(lines[0].contains(part), "{part} is missing: {}", lines[0]);
+        }
+        assert_eq!(exporter.logged(&["level=warn"]).len() + exporter.logged(&["level=error"]).len(), 1, "nothing else");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let reached = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&reached);
+    let other = Fake::start(move |_, _| {
+        noted.store(true, SeqCst);
+        json(200, LIST)
+    })
+    .await;
+    let fake = Fake::lists(move |organization, _| {
+        let status = [301, 302, 307, 308][organization % 4];
+        Answer::Keep(response(status, &format!("location: {}/csp\r\n", other.url), ""))
+    })
+    .await;
+    let exporter = started(&fake, 4).await;
+    let names = ["one", "two", "three", "four"];
+    let settled = |scrape: &crate::scrape::Scrape| names.iter().all(|name| scrape.up(name).is_some());
+    let scrape = exporter.until("polls ended", settled).await;
+    for (number, name) in (1..).zip(names) {
+        assert_eq!(scrape.failures(name, "unexpected_status"), 1.0, "{name}");
+        assert_eq!(fake.list_requests(number).len(), 1, "{name}");
+    }
+    assert!(!reached.load(SeqCst), "credentials would have gone elsewhere");
+}

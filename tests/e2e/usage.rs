@@ -1,0 +1,120 @@
+//! Wrong usage and configuration: exit 64, before anything is bound or sent.
+
+use std::net::TcpListener;
+
+use crate::exporter::run;
+use crate::fake::{Fake, json};
+use crate::setup::{Folder, Settings};
+
+#[tokio::test]
+async fn wrong_flags_exit_with_64() {
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["serve", "--web.max-requests", "many"],
+        &["serve", "--web.listen-address", "nonsense"],
+        &["serve", "--shard", "6/5"],
+        &["serve", "--log.level", "loud"],
+        &["once", "--web.listen-address", ":1"],
+        &["frobnicate"],
+        &["demo", "--scenario", "unheard-of"],
+        &["simulate", "--organizations", "0"],
+        &["serve"],
+        &["once"],
+    ] {
+        let done = run(arguments, &[]).await;
+        assert_eq!(done.code, Some(64), "{arguments:?}: {}", done.stderr);
+        assert!(!done.stderr.is_empty() && done.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_problem_of_a_configuration_is_named_with_its_path_and_line_and_nothing_is_bound_or_sent() {
+    let fake = Fake::start(|_, _| json(200, "[]")).await;
+    // An address that is taken: binding it would end with 1 instead.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    folder.write(
+        "config.yaml",
+        &format!(
+            "api:\n  url: {}\n  timeot: 3s\npoll:\n  interval: 10\n  interval: 5m\ncredentials:\n  app: {{client_id: x}}\norganizations:\n  - {{id: not-a-guid, name: a, credentials: app}}\n  - {{id: 00000000-0000-4000-8000-000000000001, name: b, credentials: unknown}}\n",
+            fake.url
+        ),
+    );
+    for command in ["serve", "once"] {
+        let mut arguments = vec![command, "--config.file"];
+        let config = folder.path("config.yaml");
+        arguments.push(&config);
+        if command == "serve" {
+            arguments.extend(["--web.listen-address", &address]);
+        }
+        let done = run(&arguments, &[]).await;
+        assert_eq!(done.code, Some(64), "{}", done.stderr);
+        for (line, path) in [
+            (3, "api.timeot"),
+            (5, "poll.interval"),
+            (6, "poll.interval"),
+            (8, "credentials.app"),
+            (10, "organizations[0].id"),
+            (11, "organizations[1].credentials"),
+        ] {
+            let is_named = |text: &str| text.contains(&format!("line {line}: ")) && text.contains(path);
+            assert!(done.stderr.lines().any(is_named), "{path}, line {line}: {}", done.stderr);
+        }
+        assert!(!done.stderr.contains("not-a-guid"));
+    }
+    assert!(fake.requests("").is_empty(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_web_configuration_that_cannot_be_used_exits_with_64() {
+    let fake = Fake::start(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    folder.write("web.yml", "basic_auth_users: {admin: no-hash}\n");
+    let (config, web) = (folder.path("config.yaml"), folder.path("web.yml"));
+    let flags = ["--config.file", &config, "--web.config.file", &web, "--web.listen-address", "127.0.0.1:0"];
+    let done = run(&flags, &[]).await;
+    assert_eq!(done.code, Some(64), "{}", done.stderr);
+    assert!(done.stderr.contains("--web.config.file") && done.stderr.contains("admin"), "{}", done.stderr);
+    assert!(fake.requests("").is_empty());
+}
+
+#[tokio::test]
+async fn api_settings_whose_files_cannot_be_used_exit_with_64() {
+    let fake = Fake::start(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).api("tls: {ca_file: missing.pem}").folder();
+    let config = folder.path("config.yaml");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let done = run(&["--config.file", &config, "--web.listen-address", &address], &[]).await;
+    assert_eq!(done.code, Some(64), "before anything is bound: {}", done.stderr);
+    assert!(done.stderr.contains("missing.pem"), "{}", done.stderr);
+}
+
+#[tokio::test]
+async fn an_address_in_use_exits_with_1_and_nothing_is_sent() {
+    let fake = Fake::start(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--web.listen-address", "--web.probe-listen-address"] {
+        let mut flags = vec!["--config.file".to_owned(), folder.path("config.yaml"), flag.to_owned(), address.clone()];
+        if flag != "--web.listen-address" {
+            flags.extend(["--web.listen-address".to_owned(), "127.0.0.1:0".to_owned()]);
+        }
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let done = run(&flags, &[]).await;
+        assert_eq!(done.code, Some(1), "{}", done.stderr);
+        assert!(done.stderr.contains(&address) && done.stderr.contains("in use"), "{}", done.stderr);
+    }
+    assert!(fake.requests("").is_empty());
+}
+
+#[tokio::test]
+async fn help_and_version_exit_with_0() {
+    for arguments in [&["--help"][..], &["--version"], &["serve", "--help"], &["once", "--version"], &["help"]] {
+        let done = run(arguments, &[]).await;
+        assert_eq!(done.code, Some(0), "{arguments:?}");
+        assert!(!done.stdout.is_empty() && done.stderr.is_empty(), "{arguments:?}");
+    }
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Builds the image without a registry, runs it and looks at it. Needs root and Debian's docker.io; takes about ten minutes.
+#
+# The base image is a stand-in: a small Debian, this machine's Rust toolchain and its downloaded crates, imported under the name
+# that the Dockerfile's build argument then takes. Where Docker can pull, `docker build .` needs none of this.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+
+image=csp-invitations-exporter:test
+base=csp-invitations-exporter-base:test
+work=$(mktemp -d)
+daemon='' container=''
+
+finish() {
+    local code=$?
+    [[ -n $container ]] && docker rm --force --volumes "$container" >/dev/null
+    [[ -n $daemon ]] && kill "$daemon" && wait "$daemon"
+    rm -rf "$work"
+    exit "$code"
+}
+trap finish EXIT
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# until_true WHAT SECONDS COMMAND...: asks again until the command succeeds.
+until_true() {
+    local what=$1 deadline=$((SECONDS + $2))
+    shift 2
+    until "$@" 2>/dev/null; do
+        ((SECONDS < deadline)) || fail "$what: not in time"
+        sleep 0.2
+    done
+}
+
+for need in docker:docker.io dockerd:docker.io debootstrap:debootstrap curl:curl; do
+    PATH=$PATH:/usr/sbin command -v "${need%%:*}" >/dev/null || NEEDRESTART_SUSPEND=1 apt-get install -y -qq --no-install-recommends "${need##*:}"
+done
+
+if ! docker info >/dev/null 2>&1; then
+    dockerd --host=unix://"$work"/docker.sock --data-root="$work"/data --exec-root="$work"/exec --pidfile="$work"/pid \
+        --iptables=false --bridge=none >"$work"/dockerd.log 2>&1 &
+    daemon=$!
+    export DOCKER_HOST=unix://$work/docker.sock
+    until_true "dockerd" 60 docker info >/dev/null || { tail "$work"/dockerd.log; exit 1; }
+fi
+
+if ! docker image inspect "$base" >/dev/null 2>&1; then
+    root=$work/root
+    # shellcheck disable=SC1091 # the machine's own
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # apt's own variables
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Codename: $suite" | head -n 1)
+    debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" >"$work"/debootstrap.log
+    mkdir -p "$root"/opt/cargo
+    cp -a "$(rustc --print sysroot)" "$root"/opt/rust
+    rm -rf "$root"/opt/rust/share
+    cp -a "${CARGO_HOME:-$HOME/.cargo}/registry" "$root"/opt/cargo/
+    tar -C "$root" -c . | docker import --change 'ENV PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+        --change 'ENV CARGO_HOME=/opt/cargo' --change 'ENV CARGO_NET_OFFLINE=true' - "$base" >/dev/null
+    rm -rf "$root"
+fi
+
+revision=$(git rev-parse --short=12 HEAD)
+docker build --network=none --build-arg RUST_IMAGE="$base" --build-arg REVISION="$revision" --tag "$image" .
+
+inspect() {
+    docker image inspect --format "$1" "$image"
+}
+[[ $(inspect '{{.Config.User}}') == 65532:65532 ]] || fail "the user is $(inspect '{{.Config.User}}')"
+[[ $(inspect '{{index .Config.Labels "org.opencontainers.image.revision"}}') == "$revision" ]] || fail "the revision's label"
+size=$(inspect '{{.Size}}')
+((size < 40000000)) || fail "the image has $size bytes"
+files=$(docker export "$(docker create "$image")" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
+[[ $files == "csp-invitations-exporter etc/ssl/certs/ca-certificates.crt " ]] || fail "files: $files"
+docker run --rm --network=none "$image" --version | grep "$revision" || fail "the version lacks the revision"
+
+# As strict as a cluster has it. Host network, for a daemon without a bridge: on loopback all the same.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+container=$(docker run --detach --network=host --read-only --cap-drop=ALL --security-opt=no-new-privileges --memory=256m \
+    --env CSP_EXPORTER_WEB_LISTEN_ADDRESS=127.0.0.1:"$port" --health-interval=1s "$image" demo --state.dir=/state)
+until_true "readiness" 60 curl --noproxy '*' -fs "http://127.0.0.1:$port/readyz" >/dev/null
+curl --noproxy '*' -fs "http://127.0.0.1:$port/metrics" | grep '^csp_up{.*} 1$' || fail "no organization is up"
+curl --noproxy '*' -fs "http://127.0.0.1:$port/metrics" | grep '^csp_exporter_state_durable 1$' || fail "the state is not durable"
+healthy() {
+    [[ $(docker inspect --format '{{.State.Health.Status}}' "$container") == healthy ]]
+}
+until_true "the health status" 60 healthy
+docker exec "$container" /bin/sh -c true 2>/dev/null && fail "there is a shell"
+user=$(docker top "$container" -o pid,uid | awk 'NR == 2 { print $2 }')
+[[ $user == 65532 ]] || fail "it runs as $user"
+docker stop --time 20 "$container" >/dev/null
+code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
+[[ $code == 0 ]] || fail "it ended with $code"
+echo "image: $((size / 1000000)) MB, user 65532, healthy, $files"
