@@ -67,7 +67,8 @@ def lifecycle(w):
     return lines("Lifecycle per day",
                  "Invitations generated, redeemed, expired, revoked and vanished in each day (UTC). Counted from the differences between"
                  " polls: what the very first poll found is not an event. Values can have a fraction, because Prometheus extrapolates.",
-                 [query(events("1d", event), event, interval="1d") for event in EVENT_COLORS], w=w, bars=True, decimals=0, overrides=colors(EVENT_COLORS), legend="table")
+                 [query(events("1d", event), event, interval="1d") for event in EVENT_COLORS], w=w, fill=0, unit="locale", decimals=0,
+                 overrides=colors(EVENT_COLORS), legend="table", custom={"showPoints": "always", "lineWidth": 2})
 
 
 def time_to_redeem(w):

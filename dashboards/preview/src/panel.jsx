@@ -58,7 +58,7 @@ function Values({ panel, frames, width, height, theme }) {
   const alignmentFactors = getDisplayValueAlignmentFactors(values);
   return values.map((value, index) => (
     <BarGauge alignmentFactors={alignmentFactors} key={index} width={width} height={Math.min(40, height / values.length)} theme={theme} field={value.field} value={value.display} display={value.view?.getFieldDisplayProcessor(value.colIndex)}
-      orientation="horizontal" displayMode={panel.options.displayMode} showUnfilled namePlacement="left" itemSpacing={4} />
+      orientation="horizontal" displayMode={panel.options.displayMode} showUnfilled text={panel.options.text} namePlacement="left" itemSpacing={4} />
   ));
 }
 
