@@ -8,6 +8,7 @@ has, as Grafana does it, and each query is run over the whole time.
 import json
 import math
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -108,6 +109,7 @@ def walk(prometheus, start, end):
 def main():
     require(BINARY.exists(), f"there is no {BINARY}")
     OUT.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     passed, failed = 0, 1
     try:
         with tempfile.TemporaryDirectory() as state, Demo(flags=[f"--state.dir={state}"]) as demo:
