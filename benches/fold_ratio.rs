@@ -5,6 +5,8 @@
 
 #[path = "../tests/common/lists.rs"]
 mod lists;
+#[path = "../tests/common/stream.rs"]
+mod stream;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -38,7 +40,9 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool) {
     let rounds = (2_000_000_000 / list.len()).clamp(11, 101);
     let mut turns: Vec<[f64; 3]> = Vec::new();
     for _ in 0..rounds {
-        let ignored = seconds(|| drop(black_box(serde_json::from_slice::<IgnoredAny>(&list).expect("valid JSON"))));
+        let ignored = seconds(|| {
+            black_box(serde_json::from_slice::<IgnoredAny>(&list).expect("valid JSON"));
+        });
         let folded = seconds(|| {
             let mut fold = Fold::new(Arc::clone(rules), Millis::now());
             for chunk in list.chunks(CHUNK) {
@@ -67,7 +71,7 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool) {
 
 /// Peak resident memory above idle, in bytes, of a list that is never held as a whole.
 fn million(rules: &Arc<Rules>) {
-    let mut stream = lists::Stream::of(&lists::list(1_000, true));
+    let mut stream = stream::Stream::of(&lists::list(1_000, true));
     let idle = resident("VmRSS");
     let rounds = 1_000_000 / stream.invitations();
     let mut fold = Fold::new(Arc::clone(rules), Millis::now());

@@ -5,6 +5,7 @@
 //! draws the sums once the list has ended.
 
 mod bands;
+mod counts;
 mod element;
 mod fold;
 mod groups;

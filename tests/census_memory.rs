@@ -2,6 +2,8 @@
 
 #[path = "common/lists.rs"]
 mod lists;
+#[path = "common/stream.rs"]
+mod stream;
 
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use csp_invitations_exporter::census::{Census, Fold, Rules};
 use csp_invitations_exporter::config::Metrics;
 use csp_invitations_exporter::lifecycle::IdentityKey;
 use csp_invitations_exporter::time::Millis;
-use lists::Stream;
+use stream::Stream;
 
 /// Folds so many rounds of `stream` in chunks as they come from a socket.
 fn fold(stream: &mut Stream, rounds: usize) -> Census {

@@ -10,10 +10,13 @@
 
 mod scan;
 mod skip;
+mod span;
+mod string;
 #[cfg(test)]
 mod tests;
 
-use scan::{plain_prefix, unescape};
+use scan::unescape;
+pub(super) use span::Span;
 
 /// Why reading stopped before the end of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,42 +25,6 @@ pub(super) enum Stop {
     Incomplete,
     /// This is not JSON.
     Malformed,
-}
-
-/// A place in a buffer of decoded strings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// From `start` to before `end`.
-    pub(super) fn new(start: usize, end: usize) -> Self {
-        // An element is far shorter than 4 GiB, and with it everything decoded from it.
-        let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: place(start), end: place(end) }
-    }
-
-    /// The text at this place.
-    pub(super) fn of(self, text: &str) -> &str {
-        &text[self.range()]
-    }
-
-    /// The indices of this place.
-    pub(super) fn range(self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
-    }
-
-    /// This place, once `length` bytes stand before it.
-    pub(super) fn moved_behind(self, length: usize) -> Self {
-        Self::new(self.start as usize + length, self.end as usize + length)
-    }
-
-    /// This place, once the first `length` bytes are gone, none of which it holds.
-    pub(super) fn moved_before(self, length: usize) -> Self {
-        Self::new((self.start as usize).saturating_sub(length), (self.end as usize).saturating_sub(length))
-    }
 }
 
 /// What a field of a promised type held.
@@ -196,25 +163,6 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string, decoded to the end of `out`; anything else is passed over.
-    pub(super) fn string(&mut self, out: &mut String) -> Result<Lenient<Span>, Stop> {
-        match self.peek()? {
-            b'"' => {
-                let raw = self.raw_string()?;
-                let text = &self.text[raw.start..raw.end];
-                let start = out.len();
-                if raw.escaped {
-                    unescape(text, out);
-                } else {
-                    out.push_str(text);
-                }
-                Ok(Lenient::Set(Span::new(start, out.len())))
-            }
-            b'n' => self.skip().map(|()| Lenient::NotSet),
-            _ => self.skip().map(|()| Lenient::Malformed),
-        }
-    }
-
     /// The text of a number; anything else is passed over.
     pub(super) fn number(&mut self) -> Result<Lenient<&'a str>, Stop> {
         match self.peek()? {
@@ -251,60 +199,4 @@ impl<'a> Cursor<'a> {
     fn byte(&self) -> Result<u8, Stop> {
         self.text.as_bytes().get(self.at).copied().ok_or(Stop::Incomplete)
     }
-
-    /// Passes over a string. Escapes are checked here, once.
-    #[inline]
-    fn raw_string(&mut self) -> Result<Raw, Stop> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.at += plain_prefix(&self.text.as_bytes()[start..]);
-        if self.byte() == Ok(b'"') {
-            let end = self.at;
-            self.at += 1;
-            return Ok(Raw { start, end, escaped: false });
-        }
-        self.raw_string_with_escapes(start)
-    }
-
-    #[cold]
-    fn raw_string_with_escapes(&mut self, start: usize) -> Result<Raw, Stop> {
-        loop {
-            match self.byte()? {
-                b'"' => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok(Raw { start, end, escaped: true });
-                }
-                b'\\' => self.skip_escape()?,
-                _ => return Err(Stop::Malformed),
-            }
-            self.at += plain_prefix(&self.text.as_bytes()[self.at..]);
-        }
-    }
-
-    fn skip_escape(&mut self) -> Result<(), Stop> {
-        self.at += 1;
-        match self.byte()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-            b'u' => {
-                for _ in 0..4 {
-                    self.at += 1;
-                    if !self.byte()?.is_ascii_hexdigit() {
-                        return Err(Stop::Malformed);
-                    }
-                }
-            }
-            _ => return Err(Stop::Malformed),
-        }
-        self.at += 1;
-        Ok(())
-    }
-}
-
-/// A string as it stands in the text, without its quotes.
-#[derive(Debug, Clone, Copy)]
-struct Raw {
-    start: usize,
-    end: usize,
-    escaped: bool,
 }

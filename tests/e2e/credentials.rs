@@ -50,6 +50,26 @@ async fn a_wrong_secret_is_credentials_and_a_rotated_one_needs_no_reload() {
 }
 
 #[tokio::test]
+async fn a_secret_that_cannot_be_one_is_credentials() {
+    let (simulator, settings, folder) = simulated(3, "interval: 60s", Options::default()).await;
+    let mut yaml = settings.yaml().replace("credentials:\n", "credentials:\n  empty: {api_token_file: empty}\n");
+    yaml = yaml.replace("  empty:", "  binary: {api_token_file: binary}\n  folder: {api_token_file: .}\n  empty:");
+    for (name, credential) in [("one", "empty"), ("two", "binary"), ("three", "folder")] {
+        yaml = yaml
+            .replace(&format!("name: {name}, credentials: app"), &format!("name: {name}, credentials: {credential}"));
+    }
+    folder.write("config.yaml", &yaml);
+    folder.write("empty", "\n");
+    std::fs::write(folder.path("binary"), [0xff, 0, 0xfe]).unwrap();
+    let exporter = Exporter::start(&folder, &[]).await;
+    let scrape = exporter.polled(&["one", "two", "three"]).await;
+    for name in ["one", "two", "three"] {
+        assert_eq!(scrape.failures(name, "credentials"), 1.0, "{name}");
+    }
+    assert_eq!(simulator.requests().count("token"), 0, "nothing was sent that cannot be right");
+}
+
+#[tokio::test]
 async fn credentials_that_are_revoked_show_and_come_back() {
     let (simulator, _settings, folder) = simulated(1, "interval: 2s, stale_after: 10m", Options::default()).await;
     let exporter = Exporter::start(&folder, &[]).await;

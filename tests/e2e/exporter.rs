@@ -60,7 +60,7 @@ pub(crate) struct Exporter {
     pub(crate) log: Lines,
     pub(crate) address: SocketAddr,
     pub(crate) http: reqwest::Client,
-    /// What it reads its secrets from has to stay.
+    #[expect(dead_code, reason = "holds the files that the process reads again and again")]
     folder: Option<Folder>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -28,8 +28,6 @@ pub(crate) enum Answer {
     Repeat(Vec<u8>, Vec<u8>, usize, Vec<u8>),
     /// Never anything.
     Hang,
-    /// These bytes, later.
-    Late(Duration, Vec<u8>),
 }
 
 /// A whole response. `headers` are lines that end in CRLF.
@@ -139,10 +137,6 @@ async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Mutex
                 if sent.is_ok() { stream.write_all(&tail).await } else { sent }
             }
             Answer::Hang => std::future::pending().await,
-            Answer::Late(delay, bytes) => {
-                tokio::time::sleep(delay).await;
-                stream.write_all(&bytes).await
-            }
         };
         if sent.is_err() || stream.flush().await.is_err() {
             return;

@@ -3,6 +3,7 @@
 //! `EXPORTER_BINARY` names another binary than the one that was just built, such as the one to be released.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
+#![allow(clippy::float_cmp, reason = "counts are whole numbers, whatever their type")]
 
 #[path = "../common/reference.rs"]
 mod reference;

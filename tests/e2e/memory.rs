@@ -7,6 +7,7 @@ use crate::fake::{Answer, Fake};
 use crate::setup::{Settings, simulated};
 
 const MIB: u64 = 1024 * 1024;
+const CHUNK: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_of_a_hundred_thousand_invitations_takes_a_few_bytes_for_each() {
@@ -27,13 +28,13 @@ async fn a_list_of_a_hundred_thousand_invitations_takes_a_few_bytes_for_each() {
     let grown = exporter.peak_memory() - before;
     let sent = scrape.count("csp_api_response_bytes_total", &[("operation", "invitations")]);
     assert!(sent > 100e6, "{sent} bytes are no long body");
-    assert!(grown < 100_000 * 64 + 16 * MIB, "{} MiB more for a body of {} MiB", grown / MIB, sent as u64 / MIB);
+    assert!(grown < 100_000 * 64 + 16 * MIB, "{} MiB more for a body of {sent} bytes", grown / MIB);
 }
 
 /// The peak of a process that is sent `head`, `times` MiB of `unit` and `tail`, and the reason of the failed poll.
 async fn sent(head: &'static str, unit: &'static str, times: usize, tail: &'static str, api: &str) -> (u64, Exporter) {
     let fake = Fake::lists(move |_, _| {
-        let unit = unit.repeat(MIB as usize / unit.len()).into_bytes();
+        let unit = unit.repeat(CHUNK / unit.len()).into_bytes();
         let length = head.len() + unit.len() * times + tail.len();
         let start = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{head}");
         Answer::Repeat(start.into_bytes(), unit, times, tail.as_bytes().to_vec())

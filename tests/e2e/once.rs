@@ -45,6 +45,10 @@ async fn an_organization_that_fails_is_shown_as_down_and_exits_with_2() {
     assert_eq!((scrape.up("one"), scrape.up("two")), (Some(1.0), Some(0.0)));
     assert_eq!(scrape.failures("two", "credentials"), 1.0);
     assert_eq!(scrape.invitations("two"), None);
+    let output = folder.path("out.prom");
+    let written = run(&["once", "--config.file", &folder.path("config.yaml"), "--output", &output], &[]).await;
+    assert_eq!(written.code, Some(2), "{}", written.stderr);
+    assert_eq!(Scrape::parse(&folder.read("out.prom")).up("two"), Some(0.0), "it is written all the same");
     assert!(done.stderr.contains("organization=two") && done.stderr.contains("reason=credentials"));
 }
 

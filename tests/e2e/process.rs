@@ -65,10 +65,12 @@ async fn the_second_signal_aborts() {
 }
 
 #[tokio::test]
-async fn a_poll_that_hangs_does_not_hold_up_the_end() {
+async fn neither_a_poll_that_hangs_nor_an_idle_connection_holds_up_the_end() {
     let fake = Fake::lists(|_, _| crate::fake::Answer::Hang).await;
     let mut exporter = Exporter::start(&Settings::new(&fake.url, 1).folder(), &[]).await;
     eventually("the list is asked for", async || fake.list_requests(1).pop()).await;
+    // Prometheus keeps its connection, too.
+    exporter.scrape().await;
     let start = Instant::now();
     exporter.signal("TERM").await;
     assert_eq!(exporter.ended().await.code(), Some(0));

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::exporter::run;
+use crate::exporter::{Exporter, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Folder, Settings};
 
@@ -117,4 +117,42 @@ async fn help_and_version_exit_with_0() {
         assert_eq!(done.code, Some(0), "{arguments:?}");
         assert!(!done.stdout.is_empty() && done.stderr.is_empty(), "{arguments:?}");
     }
+}
+
+#[tokio::test]
+async fn flags_can_be_given_as_environment_variables() {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    let (config, state) = (folder.path("config.yaml"), folder.path("state"));
+    let environment = [
+        ("CSP_EXPORTER_CONFIG_FILE", config.as_str()),
+        ("CSP_EXPORTER_STATE_DIR", &state),
+        ("CSP_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:0"),
+        ("CSP_EXPORTER_WEB_PROBE_LISTEN_ADDRESS", "127.0.0.1:0"),
+        ("CSP_EXPORTER_WEB_TELEMETRY_PATH", "/numbers"),
+        ("CSP_EXPORTER_WEB_MAX_REQUESTS", "0"),
+        ("CSP_EXPORTER_SHARD", "1/1"),
+        ("CSP_EXPORTER_LOG_LEVEL", "debug"),
+        ("CSP_EXPORTER_LOG_FORMAT", "json"),
+        ("CSP_EXPORTER_WEB_CONFIG_FILE", ""),
+    ];
+    let exporter = Exporter::spawn(&[], &environment).await;
+    exporter.listening("health only").await;
+    assert_eq!(exporter.get("/metrics").await.0, 404);
+    let (status, text) = exporter.get("/numbers").await;
+    assert_eq!(status, 200);
+    for series in ["csp_exporter_shards 1\n", "csp_exporter_shard_index 1\n", "csp_exporter_state_durable 1\n"] {
+        assert!(text.contains(series), "{series}\n{text}");
+    }
+    assert!(exporter.log.lock().iter().all(|line| line.starts_with('{') && line.ends_with('}')));
+}
+
+#[tokio::test]
+async fn a_file_and_organizations_of_the_environment_exclude_each_other() {
+    let folder = Settings::new("http://localhost:1", 1).folder();
+    let config = folder.path("config.yaml");
+    let environment = [("CSP_ORGANIZATION_ID", "00000000-0000-4000-8000-000000000001"), ("CSP_API_TOKEN", "t")];
+    let done = run(&["once", "--config.file", &config], &environment).await;
+    assert_eq!(done.code, Some(64));
+    assert!(done.stderr.contains("CSP_ORGANIZATION_ID") && done.stderr.contains("--config.file"), "{}", done.stderr);
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::scan::plain_prefix;
 use super::*;
 
 fn whole(text: &str) -> Result<usize, Stop> {
