@@ -1,6 +1,6 @@
 // Draws each dashboard from a live Prometheus in headless Chromium and saves one picture of each.
 //
-//   npm ci && npm run build && PROMETHEUS=http://127.0.0.1:9090 npm run shoot -- [folder of the pictures] [minutes] [dark|light]
+//   npm ci && npm run build && PROMETHEUS=http://127.0.0.1:9090 npm run shoot -- [folder of the pictures] [minutes] [dark|light] [organization of its dashboard]
 //
 // Fails when a panel reports an error or never gets ready. BROWSER names another Chromium.
 import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 const here = dirname(fileURLToPath(import.meta.url));
 const dashboards = join(here, "..");
 const prometheus = process.env.PROMETHEUS ?? "http://127.0.0.1:9090";
-const [folder = join(here, "pictures"), minutes = "60", theme = "dark"] = process.argv.slice(2);
+const [folder = join(here, "pictures"), minutes = "60", theme = "dark", organization = ""] = process.argv.slice(2);
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml" };
 
 const server = createServer(async (request, response) => {
@@ -48,7 +48,7 @@ try {
       failed += 1;
       console.error(`${name}: ${error.stack}`);
     });
-    await page.goto(`http://127.0.0.1:${server.address().port}/?dashboard=${name}&minutes=${minutes}&theme=${theme}`);
+    await page.goto(`http://127.0.0.1:${server.address().port}/?dashboard=${name}&minutes=${minutes}&theme=${theme}&organization=${name.includes("organization") ? organization : ""}`);
     await page.waitForSelector("[data-panel]", { timeout: 30_000 });
     await page.waitForFunction(() => document.querySelectorAll('[data-state="loading"]').length === 0, undefined, { timeout: 60_000 });
     for (const panel of await page.$$('[data-state="error"]')) {

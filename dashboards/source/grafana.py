@@ -126,7 +126,7 @@ def table(title, description, targets, *, sort=None, descending=True, unit="loca
 def bar_gauge(title, description, targets, *, calc="lastNotNull", unit="locale", **more):
     """Horizontal bars, one per series."""
     options = {"displayMode": "basic", "orientation": "horizontal", "valueMode": "color", "showUnfilled": True, "minVizWidth": 8,
-               "minVizHeight": 16, "namePlacement": "left", "sizing": "auto", "maxVizHeight": 300,
+               "minVizHeight": 16, "namePlacement": "left", "sizing": "auto", "maxVizHeight": 300, "text": {"titleSize": 13},
                "reduceOptions": {"calcs": [calc], "fields": "", "values": False},
                "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False}}
     return panel("bargauge", title, description, targets, unit=unit, options=options, **more)

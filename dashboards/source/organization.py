@@ -11,7 +11,6 @@ def moment(title, description, family, pick, w=4):
 
 def build():
     """The dashboard."""
-    narrow = [column("Organization", custom__width=150), *(column(status.capitalize(), custom__width=80) for status in STATUS_COLORS)]
     return dashboard(
         "csp-invitations-organization", "Invitations: one organization",
         "Everything about the invitations of one organization, or of the few that are chosen.",
@@ -40,21 +39,21 @@ def build():
             row("Roles and groups"),
             table("Roles", "Invitations that carry each role, once each, by status.",
                   [query(f'sum by (organization, role_kind, role) (max by (organization, role_kind, role) (csp_invitations_by_role@{{status="{status}"}}))')
-                   for status in STATUS_COLORS], w=12, h=10, sort="Available",
+                   for status in STATUS_COLORS], w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role",
                                          **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=[*narrow, column("Kind", custom__width=105)]),
+                  overrides=[column("Role", custom__width=300)]),
             table("Groups", "Invitations that carry each group, once each, by status.",
                   [query(f'max by (organization, group_id, group) (csp_invitations_by_group@{{status="{status}"}})') for status in STATUS_COLORS],
-                  w=12, h=10, sort="Available",
+                  w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id",
                                          **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=narrow),
+                  overrides=[column("Id", custom__width=320)]),
             table("Roles and groups together", "Pending invitations by pair of role and group. An empty name: without a role or a group.",
                   [query('max by (organization, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"}) > 0')],
                   w=12, h=10, sort="Pending", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
                                                                      "group_id": "Group id", "Value": "Pending"}),
-                  overrides=[column("Organization", custom__width=150), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
+                  overrides=[column("Organization", custom__width=160), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
             table("Group details", "Type and domain of the groups, where groups are expanded.",
                   [query("max by (organization, group_id, group, group_type, domain) (csp_group_info@{})")], w=12, h=10,
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},
@@ -67,14 +66,14 @@ def build():
                    query("max by (organization) (csp_poll_interval_seconds@{})"),
                    query("max by (organization) (csp_poll_stale_after_seconds@{})"),
                    query("max by (organization) (csp_poll_duration_seconds@{})"),
-                   query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=6,
+                   query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=5,
                   transformations=merge({"organization": "Organization", "display_name": "Name", "organization_id": "Id", "Value #B": "Up",
                                          "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
                                         hidden=("Time", "Value #A")),
-                  overrides=[column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
+                  overrides=[column("Id", custom__width=320), column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
                              column("Last poll took", unit="s"), column("Last success", unit="dateTimeFromNow")]),
             lines("Oddities of the list", "How many invitations of the last list show each anomaly, and how many roles or groups are inside \"other\".",
                   [query("max by (organization, kind) (csp_decode_anomalies@{}) > 0", "{{organization}}: {{kind}}"),
-                   query("max by (organization, dimension) (csp_exporter_folded_values@{}) > 0", "{{organization}}: folded, {{dimension}}")], w=24, h=7,
+                   query("max by (organization, dimension) (csp_exporter_folded_values@{}) > 0", "{{organization}}: folded, {{dimension}}")], w=24, h=6,
                   no_value="none", alerts=["CSPUnknownStatus", "CSPMalformedData", "CSPValuesFolded"]),
         ])

@@ -55,13 +55,13 @@ def build():
                  w=3, h=6, thresholds=ALARMING, alerts=["CSPDataWithdrawn"]),
             data_states(21, 6),
             row("Lifecycle"),
-            lifecycle(12),
+            lifecycle(11),
             bar_gauge("Funnel", "What became of invitations in the chosen time: how many were generated, and how many were redeemed, expired,"
                       " revoked or vanished meanwhile.",
-                      [query(events("$__range", event), event, instant=True) for event in EVENT_COLORS], w=6, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
+                      [query(events("$__range", event), event, instant=True) for event in EVENT_COLORS], w=8, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
             stat("Redeemed of all that ended", "Of the invitations that were redeemed, expired or revoked in the chosen time, the share that was redeemed.",
                  'sum(increase(csp_invitation_events_total@{event="redeemed"}[$__range]))'
-                 ' / sum(increase(csp_invitation_events_total@{event=~"redeemed|expired|revoked"}[$__range]))', w=6, h=8, unit="percentunit",
+                 ' / sum(increase(csp_invitation_events_total@{event=~"redeemed|expired|revoked"}[$__range]))', w=5, h=8, unit="percentunit",
                  trend=False, instant=True, thresholds=steps((RED, None), (ORANGE, 0.5), (GREEN, 0.8)), no_value="no events"),
             time_to_redeem(12),
             lines("Invitations by status", "All invitations in the lists, each in exactly one status.",

@@ -67,7 +67,8 @@ def lifecycle(w):
     return lines("Lifecycle per day",
                  "Invitations generated, redeemed, expired, revoked and vanished in each day (UTC). Counted from the differences between"
                  " polls: what the very first poll found is not an event. Values can have a fraction, because Prometheus extrapolates.",
-                 [query(events("1d", event), event, interval="1d") for event in EVENT_COLORS], w=w, bars=True, decimals=0, overrides=colors(EVENT_COLORS), legend="table")
+                 [query(events("1d", event), event, interval="1d") for event in EVENT_COLORS], w=w, fill=0, unit="locale", decimals=0,
+                 overrides=colors(EVENT_COLORS), legend="table", custom={"showPoints": "always", "lineWidth": 2})
 
 
 def time_to_redeem(w):
@@ -121,10 +122,10 @@ def freshness(w):
     """The age of each organization's data against its own limit."""
     return lines("Age of the data against its limit",
                  "Time since the last good poll as a share of the organization's own stale_after. At 100 % its invitation families are"
-                 " withdrawn; above 25 % polls have failed, with the default limits.",
+                 " withdrawn; above 25 % polls have failed, with the default limits. Drawn up to 200 %.",
                  [query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
                         " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})", "{{organization}}")],
-                 w=w, unit="percentunit", thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
+                 w=w, unit="percentunit", maximum=2, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
                  custom={"thresholdsStyle": {"mode": "dashed"}}, alerts=["CSPPollsFailing", "CSPDataHeld"])
 
 

@@ -2,7 +2,8 @@
 """Every alert fires and resolves for real: the binary, a Prometheus, an Alertmanager, and a webhook that is told.
 
 The rules are the product's own, with every duration divided by FACTOR, thresholds in seconds included: an hour takes a
-minute. Poll intervals of the exporters are short to match. Prints one line for each alert.
+minute. Poll intervals of the exporters are short to match. Prints one line for each alert, then one for each alert that
+silences another in the product's own Alertmanager configuration.
 """
 
 import json
@@ -18,6 +19,7 @@ import fast_rules
 from alert_cases import STEADY, Bench, Case, all_cases, targets
 from exporter import BINARY, OUT, Failed, require, until
 from fakes import Receiver
+from inhibitions import Inhibitions
 from servers import Alertmanager, Prometheus, end_at_signals
 
 FACTOR = 60
@@ -30,7 +32,7 @@ PROMETHEUS = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: ["{folder}/*.yaml"]
 alerting:
-  alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]
+  alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}", "{product}"]}}]}}]
 scrape_configs:
   - job_name: csp
     file_sd_configs: [{{files: ["{folder}/targets.json"], refresh_interval: 1s}}]
@@ -100,10 +102,12 @@ def run(stack, report):
     enter = stack.enter_context
     receiver = enter(Receiver())
     alertmanager = enter(Alertmanager("alerts", ALERTMANAGER.format(receiver=receiver.address)))
-    until("the Alertmanager", lambda: alertmanager.answers("/-/ready"))
+    inhibitions = enter(Inhibitions())
+    until("the Alertmanagers", lambda: alertmanager.answers("/-/ready") and inhibitions.server.answers("/-/ready"))
     prometheus = Prometheus("alerts")
     fast_rules.write(prometheus.folder, FACTOR)
-    prometheus.configure(PROMETHEUS.format(folder=prometheus.folder, alertmanager=alertmanager.url.removeprefix("http://")))
+    prometheus.configure(PROMETHEUS.format(
+        folder=prometheus.folder, alertmanager=f"127.0.0.1:{alertmanager.port}", product=f"127.0.0.1:{inhibitions.server.port}"))
     target_file = prometheus.folder / "targets.json"
 
     def publish(found):
@@ -124,6 +128,7 @@ def run(stack, report):
         until("all targets are scraped", lambda: prometheus.value("count(up == 1)") == len(targets(bench)), 90)
         for one in [first, *(pool.submit(watch, case, receiver, report) for case in cases)]:
             one.result()
+    inhibitions.report(report.line)
     found = unfounded(receiver)
     report.line(not found, f"what had no trouble has no alert{': ' + ', '.join(found) if found else ''}")
 

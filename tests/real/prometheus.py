@@ -4,17 +4,13 @@
 The server is `prometheus` of the path, or the binary that is given as argument.
 """
 
-import json
 import re
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.parse
-from pathlib import Path
 
-from exporter import OPENMETRICS, OUT, Demo, fetch, main, require, stop, until
+from exporter import OPENMETRICS, Demo, fetch, main, require, until
+from servers import Prometheus
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -25,50 +21,10 @@ scrape_configs:
 """
 
 
-class Prometheus:
-    """A running server with an empty store that scrapes one target."""
-
-    def __init__(self, binary, target, name, features, extra=""):
-        self.binary, self.target, self.features, self.extra = binary, target, features, extra
-        self.log = OUT / f"prometheus-{name}.log"
-
-    def __enter__(self):
-        self._folder = tempfile.TemporaryDirectory()
-        folder = Path(self._folder.name)
-        (folder / "prometheus.yml").write_text(CONFIG.format(target=self.target, extra=self.extra))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [self.binary, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-                 f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug", f"--enable-feature={self.features}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        return self
-
-    def __exit__(self, *_):
-        stop(self.process)
-        self._folder.cleanup()
-
-    def api(self, path, **query):
-        """Data of an answer, or nothing while the server is not there yet."""
-        require(self.process.poll() is None, f"prometheus ended; see {self.log}")
-        try:
-            status, body = fetch(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
-        except OSError:
-            return None
-        return json.loads(body)["data"] if status == 200 else None
-
-    def query(self, expression):
-        """Series of an instant query."""
-        data = self.api("query", query=expression)
-        return data["result"] if data else []
-
-    def value(self, expression):
-        """The value of a query that has one."""
-        result = self.query(expression)
-        return float(result[0]["value"][1]) if len(result) == 1 else None
+def scraper(binary, demo, name, features, extra=""):
+    """A server with an empty store that scrapes the demo."""
+    target = demo.url.removeprefix("http://")
+    return Prometheus(name, CONFIG.format(target=target, extra=extra), features, binary)
 
 
 def series(exposition):
@@ -109,7 +65,7 @@ def scraped(server, expected):
 
 def openmetrics(binary, demo, name):
     """Classic histograms and exemplars."""
-    with Prometheus(binary, demo.url.removeprefix("http://"), f"{name}-openmetrics", "exemplar-storage") as server:
+    with scraper(binary, demo, f"{name}-openmetrics", "exemplar-storage") as server:
         scraped(server, lambda: series(demo.metrics(OPENMETRICS))[0])
         now = time.time()
         found = server.api("query_exemplars", query="csp_api_request_duration_seconds_bucket", start=now - 3600, end=now + 60)
@@ -122,7 +78,7 @@ def openmetrics(binary, demo, name):
 
 def native(binary, demo, name, extra=""):
     """Native histograms, which only protobuf carries."""
-    with Prometheus(binary, demo.url.removeprefix("http://"), f"{name}-native", "native-histograms", extra) as server:
+    with scraper(binary, demo, f"{name}-native", "native-histograms", extra) as server:
         scraped(server, lambda: series(demo.metrics(OPENMETRICS))[1])
         for family in ("csp_api_request_duration_seconds", "csp_invitation_redemption_duration_seconds"):
             result = server.query(family)

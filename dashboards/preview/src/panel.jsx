@@ -58,30 +58,39 @@ function Values({ panel, frames, width, height, theme }) {
   const alignmentFactors = getDisplayValueAlignmentFactors(values);
   return values.map((value, index) => (
     <BarGauge alignmentFactors={alignmentFactors} key={index} width={width} height={Math.min(40, height / values.length)} theme={theme} field={value.field} value={value.display} display={value.view?.getFieldDisplayProcessor(value.colIndex)}
-      orientation="horizontal" displayMode={panel.options.displayMode} showUnfilled namePlacement="left" itemSpacing={4} />
+      orientation="horizontal" displayMode={panel.options.displayMode} showUnfilled text={panel.options.text} namePlacement="left" itemSpacing={4} />
   ));
 }
 
 // Heat maps and state timelines are plug-ins of their own that no package carries: plain cells in the panel's colors.
-function Cells({ panel, frames, width, height }) {
+function Cells({ panel, frames, width, height, theme }) {
   const heat = panel.type === "heatmap";
   const rows = heat ? [...frames].sort((a, b) => Number(a.name.replace("+Inf", "Infinity")) - Number(b.name.replace("+Inf", "Infinity"))).reverse() : frames;
   const values = rows.map((frame) => frame.fields[1].values);
   const counts = heat ? values.map((row, index) => row.map((value, column) => Math.max(0, (value ?? 0) - (values[index + 1]?.[column] ?? 0)))) : values;
   const most = Math.max(1, ...counts.flat().filter(Number.isFinite));
+  const named = (panel.fieldConfig.defaults.mappings ?? []).flatMap(({ options }) => Object.values(options)).filter(({ text }) => text);
   return (
-    <table style={{ width, height, borderSpacing: 0, fontSize: 11 }}>
-      <tbody>
-        {rows.map((frame, index) => (
-          <tr key={frame.name}>
-            <td style={{ width: 80 }}>{frame.name}</td>
-            {counts[index].map((value, column) => (
-              <td key={column} style={{ padding: 0, background: value === null ? "none" : heat ? `rgba(255, 120, 10, ${value / most})` : frame.fields[1].display(value).color }} />
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <div style={{ width, height, fontSize: 11 }}>
+      <table style={{ width, height: height - (named.length > 0 ? 20 : 0), borderSpacing: 0 }}>
+        <tbody>
+          {rows.map((frame, index) => (
+            <tr key={frame.name}>
+              <td style={{ width: 80, paddingRight: 8, whiteSpace: "nowrap" }}>{frame.name}</td>
+              {counts[index].map((value, column) => (
+                <td key={column} style={{ padding: 0, background: value === null ? "none" : heat ? `rgba(255, 120, 10, ${value / most})` : frame.fields[1].display(value).color }} />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {named.map(({ text, color }) => (
+        <span key={text} style={{ marginRight: 12 }}>
+          <span style={{ display: "inline-block", width: 14, height: 4, marginRight: 6, verticalAlign: "middle", background: theme.visualization.getColorByName(color) }} />
+          {text}
+        </span>
+      ))}
+    </div>
   );
 }
 
@@ -98,7 +107,7 @@ function Body({ panel, frames, range, width, height, theme }) {
       return <TimeSeries frames={frames.map(finite)} timeRange={timeRange} timeZone="utc" width={width} height={height} legend={panel.options.legend} />;
     }
     default:
-      return <Cells {...{ panel, frames, width, height }} />;
+      return <Cells {...{ panel, frames, width, height, theme }} />;
   }
 }
 

@@ -6,7 +6,8 @@ export const seconds = (text) => Number.parseInt(text, 10) * SECONDS[text.at(-1)
 
 function interpolate(expression, step, range) {
   const rate = Math.max(step + 15, 60);
-  const values = { __rate_interval: `${rate}s`, __interval_ms: `${step * 1000}`, __range: `${range.to - range.from}s`, job: ".+", instance: ".+", organization: ".+" };
+  const organization = new URLSearchParams(location.search).get("organization") || ".+";
+  const values = { __rate_interval: `${rate}s`, __interval_ms: `${step * 1000}`, __range: `${range.to - range.from}s`, job: ".+", instance: ".+", organization };
   return expression.replace(/\$(\w+)/g, (whole, name) => values[name] ?? whole);
 }
 
