@@ -13,6 +13,9 @@ use crate::time::Millis;
 
 type Seconds = Gauge<f64, AtomicU64>;
 
+/// The handlers that answer with 200, which their counters start from.
+const HANDLERS: [&str; 7] = ["metrics", "health", "ready", "reload", "status", "api", "style"];
+
 /// What is counted about the exporter itself.
 #[derive(Debug)]
 pub struct ExporterMetrics {
@@ -41,6 +44,10 @@ impl ExporterMetrics {
             state_durable: Family::default(),
         };
         metrics.set_shard(1, 1);
+        for handler in HANDLERS {
+            let _created =
+                metrics.http_requests.get_or_create(&[("handler", handler.to_owned()), ("code", "200".to_owned())]);
+        }
         let build = Family::<[(&'static str, &'static str); 3], Gauge>::default();
         let labels = [
             ("version", build_info::VERSION),
