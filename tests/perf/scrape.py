@@ -65,22 +65,32 @@ def requests_per_second(url, headers):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
 
 
-def simulated(folder, organizations, invitations, processes):
-    """Starts a simulator whose clock stands still, and an exporter that polls it once and then rests."""
+def simulator(folder, organizations, invitations, processes):
+    """Starts a simulator whose clock stands still. Returns its variables, its control URL and the organizations' ids."""
     log = open(folder / "simulate.out", "w+")
     processes.append(subprocess.Popen(
         [BINARY, "simulate", "--speed=0", f"--organizations={organizations}", f"--invitations={invitations}"],
         stdout=log, stderr=subprocess.DEVNULL))
     wait_until(lambda: "CSP_CLIENT_SECRET" in (folder / "simulate.out").read_text(), "the simulator")
     banner = (folder / "simulate.out").read_text()
-    variable = lambda name: re.search(rf"export {name}=(\S+)", banner)[1]
     control = re.search(r"Control endpoint: (\S+)", banner)[1]
     ids = re.findall(r'"id":"([0-9a-f-]{36})"', get(f"{control}/organizations", {}).decode().replace(" ", ""))
+    return lambda name: re.search(rf"export {name}=(\S+)", banner)[1], control, ids
+
+
+def configure(folder, variable, ids, api, interval):
+    """Writes a configuration for these organizations of a simulator."""
     (folder / "secret").write_text(variable("CSP_CLIENT_SECRET"))
-    lines = [f"api: {{url: '{variable('CSP_URL')}', requests_per_second: 0}}", "poll: {interval: 6h}", "credentials:",
+    lines = [f"api: {{url: '{variable('CSP_URL')}', {api}}}", f"poll: {{interval: {interval}}}", "credentials:",
              f"  app: {{client_id: '{variable('CSP_CLIENT_ID')}', client_secret_file: secret}}", "organizations:"]
     lines += [f"  - {{id: {id}, name: organization-{n}, credentials: app}}" for n, id in enumerate(ids)]
     (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+
+
+def simulated(folder, organizations, invitations, processes):
+    """Starts a simulator, and an exporter that polls it once and then rests."""
+    variable, _, ids = simulator(folder, organizations, invitations, processes)
+    configure(folder, variable, ids, api="requests_per_second: 0", interval="6h")
     port = free_port()
     exporter = subprocess.Popen([BINARY, f"--config.file={folder / 'config.yaml'}",
                                  f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
