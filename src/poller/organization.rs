@@ -164,11 +164,8 @@ pub(super) async fn watch_api_token(
     loop {
         let deadline = Instant::now() + DETAILS_DEADLINE;
         let question = source.borrow().api_token_expiration(Arc::clone(&credential), deadline);
-        let failed = match contained(question, Operation::TokenDetails).await {
-            Ok(expiration) => {
-                board.set_api_token_expiration(&credential.name, expiration);
-                false
-            }
+        match contained(question, Operation::TokenDetails).await {
+            Ok(expiration) => board.set_api_token_expiration(&credential.name, expiration),
             Err(error) => {
                 warn!(
                     credentials = credential.name,
@@ -181,16 +178,12 @@ pub(super) async fn watch_api_token(
                     action = error.action(),
                     "asking when the API token runs out failed"
                 );
-                true
             }
-        };
-        let again = tokio::time::sleep(DETAILS_INTERVAL);
-        tokio::pin!(again);
-        loop {
-            tokio::select! {
-                () = &mut again => break,
-                () = wake.notified() => if failed { break },
-            }
+        }
+        // A reload often follows the rotation of a token: the new one's end shows at once.
+        tokio::select! {
+            () = tokio::time::sleep(DETAILS_INTERVAL) => {}
+            () = wake.notified() => {}
         }
     }
 }

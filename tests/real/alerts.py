@@ -88,8 +88,9 @@ def watch(case, receiver, report):
         if said:
             report.alert(name, False, said)
             continue
-        ended = f"resolved {resolved - repaired:.1f} s after the repair" if resolved > repaired else f"resolved {resolved - fired[name]:.1f} s later, before the repair"
-        report.alert(name, True, f"fired after {fired[name] - start:5.1f} s, {ended}{f' [{case.fake}]' if case.fake else ''}")
+        by_itself = resolved < repaired
+        ended = f"{resolved - (fired[name] if by_itself else repaired):.1f} s {'later, before' if by_itself else 'after'} the repair"
+        report.alert(name, True, f"fired after {fired[name] - start:5.1f} s, resolved {ended}{f' [{case.fake}]' if case.fake else ''}")
 
 
 def unfounded(receiver):
