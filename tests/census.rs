@@ -6,7 +6,7 @@ mod reference;
 use std::sync::Arc;
 
 use csp_invitations_exporter::census::view::{ByStatus, View};
-use csp_invitations_exporter::census::{Fold, ListError, Rules, Status};
+use csp_invitations_exporter::census::{Fold, ListError, MAX_ELEMENT, Rules, Status};
 use csp_invitations_exporter::config::{Filter, Metrics};
 use csp_invitations_exporter::lifecycle::IdentityKey;
 use csp_invitations_exporter::time::Millis;
@@ -310,6 +310,23 @@ fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let piece = vec![b'x'; 1 << 20];
     let error = (0..64).find_map(|_| fold.write(&piece).err());
     assert_eq!(error, Some(ListError::ElementTooLong));
+}
+
+#[test]
+fn blanks_of_any_length_between_elements_are_nothing() {
+    let settings = settings();
+    let blank = " \n\t\r".repeat(MAX_ELEMENT / 4 + 1);
+    for body in [format!("{blank}[]"), format!("[{{}},{blank}null]")] {
+        let cuts: Vec<usize> = (0..body.len()).step_by(65_536).collect();
+        let view = fold(body.as_bytes(), &settings, &cuts).expect("a whole list");
+        assert_eq!(view.by_status[Status::Unknown as usize], if body.contains("null") { 2 } else { 0 });
+    }
+    for body in ["\u{feff} []", "\u{feff}[]"] {
+        assert!(fold(body.as_bytes(), &settings, &[1, 3, 4]).is_ok(), "{body:?}");
+    }
+    for body in [" \u{feff}[]", "\u{feff}\u{feff}[]", "[]\u{c}", "\u{c}[]", "[\u{b}]"] {
+        assert!(fold(body.as_bytes(), &settings, &[1, 3, 4]).is_err(), "{body:?}");
+    }
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl ListReader {
     /// Reads as many elements as there are, or up to the first that ends behind `enough` bytes; returns the bytes
     /// used up.
     fn read(&mut self, text: &str, enough: usize, each: &mut impl FnMut(&Element)) -> Result<usize, ListError> {
-        let is_start = self.place == Place::BeforeArray;
+        let is_start = self.place == Place::BeforeArray && self.used == 0;
         let list = if is_start { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         let skipped = text.len() - list.len();
         let mut cursor = Cursor::new(list);
@@ -174,7 +174,14 @@ impl ListReader {
         while used < enough {
             match self.step(&mut cursor, each) {
                 Ok(()) => used = skipped + cursor.position(),
-                Err(Stop::Incomplete) => break,
+                Err(Stop::Incomplete) => {
+                    // Blanks in front of what is still to come are nobody's: they are not kept.
+                    let rest = list.get(used.saturating_sub(skipped)..).unwrap_or_default();
+                    if rest.trim_start_matches([' ', '\n', '\r', '\t']).is_empty() {
+                        used = text.len();
+                    }
+                    break;
+                }
                 Err(Stop::Malformed) if self.place == Place::BeforeArray => {
                     return Err(ListError::NotAList { html: matches!(cursor.peek(), Ok(b'<')) });
                 }
