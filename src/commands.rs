@@ -104,6 +104,14 @@ fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
     crate::config::obtain(file, &|name| std::env::var_os(name))
 }
 
+/// [`configuration`] for a command that cannot go on without; says which file the problems are in.
+fn usable_configuration(file: Option<&Path>) -> Result<Config, Failure> {
+    configuration(file).map_err(|problems| match file {
+        Some(file) => Failure::Configuration(format!("{} cannot be used:\n{problems}", file.display())),
+        None => Failure::configuration(problems),
+    })
+}
+
 fn is_overruled(file: Option<&Path>) -> bool {
     crate::config::is_overruled(file, &|name| std::env::var_os(name))
 }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, configuration, runtime};
+use super::{Failure, Outcome, configuration, runtime, usable_configuration};
 use crate::cli::Once;
 use crate::config::Organization;
 use crate::exporter::Parts;
@@ -19,7 +19,7 @@ use crate::time::Millis;
 
 pub(super) fn run(flags: &Once) -> Outcome {
     let file = flags.config.config_file.clone();
-    let config = configuration(file.as_deref()).map_err(Failure::configuration)?;
+    let config = usable_configuration(file.as_deref())?;
     let shard = flags.sharding.shard;
     let state = lifecycle(flags.state_dir.as_deref())?;
     let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));

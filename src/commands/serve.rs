@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Failure, Outcome, configuration, runtime, signals};
+use super::{Failure, Outcome, configuration, runtime, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
 use crate::config::Config;
@@ -21,7 +21,7 @@ use crate::web::{self, Access, Settings, Web};
 
 pub(super) fn run(flags: Serve) -> Outcome {
     let file = flags.config.config_file.clone();
-    let config = configuration(file.as_deref()).map_err(Failure::configuration)?;
+    let config = usable_configuration(file.as_deref())?;
     let parts = Parts::new(
         Box::new(move || configuration(file.as_deref())),
         flags.sharding.shard,

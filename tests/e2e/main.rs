@@ -16,6 +16,7 @@ mod setup;
 mod access;
 mod bodies;
 mod canary;
+mod check;
 mod counts;
 mod credentials;
 mod demo;

@@ -148,11 +148,13 @@ async fn flags_can_be_given_as_environment_variables() {
 }
 
 #[tokio::test]
-async fn a_file_and_organizations_of_the_environment_exclude_each_other() {
-    let folder = Settings::new("http://localhost:1", 1).folder();
+async fn a_file_goes_before_organizations_of_the_environment_with_a_warning() {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
     let config = folder.path("config.yaml");
-    let environment = [("CSP_ORGANIZATION_ID", "00000000-0000-4000-8000-000000000001"), ("CSP_API_TOKEN", "t")];
+    let environment = [("CSP_ORGANIZATION_ID", "00000000-0000-4000-8000-000000000099"), ("CSP_API_TOKEN", "t")];
     let done = run(&["once", "--config.file", &config], &environment).await;
-    assert_eq!(done.code, Some(64));
-    assert!(done.stderr.contains("CSP_ORGANIZATION_ID") && done.stderr.contains("--config.file"), "{}", done.stderr);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stderr.contains("level=warn") && done.stderr.contains("CSP_ORGANIZATION_ID"), "{}", done.stderr);
+    assert!(!done.stdout.contains("000000000099"), "{}", done.stdout);
 }

@@ -1,0 +1,68 @@
+//! `check`: what would run, and what stands in its way.
+
+use csp_invitations_exporter::simulator::{Options, Scenario};
+
+use crate::exporter::run;
+use crate::setup::{Folder, simulated};
+
+#[tokio::test]
+async fn a_good_configuration_is_described_and_nothing_is_sent() {
+    let (simulator, _settings, folder) = simulated(2, "interval: 60s", Options::default()).await;
+    let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    for part in ["one: id ", "two: id ", "every 60s", "OAuth app", "series: ", "requests per minute: ", "\nok\n"] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    assert!(!done.stdout.contains(simulator.client_secret()), "a secret is shown");
+    assert_eq!(simulator.requests().total, 0);
+}
+
+#[tokio::test]
+async fn every_problem_of_both_files_is_listed() {
+    let folder = Folder::new();
+    folder.write("config.yaml", "poll: {interval: 0s, colour: red}\ncredentials: {}\norganizations: [{id: x}]\n");
+    folder.write("web.yaml", "basic_auth_users: {ann: plain}\nrate_limit: {burst: many}\n");
+    let (config, web) = (folder.path("config.yaml"), folder.path("web.yaml"));
+    let done = run(&["check", "--config.file", &config, "--web.config.file", &web], &[]).await;
+    assert_eq!(done.code, Some(1));
+    let parts = [
+        "line 1: poll.interval: must be above 0",
+        "line 1: poll.colour: unknown key",
+        "line 3: organizations[0].id: must be a GUID",
+        "organizations[0].credentials",
+        "basic_auth_users.ann",
+        "rate_limit.burst",
+    ];
+    for part in parts {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    assert!(!done.stdout.contains("plain"), "what stands in place of a hash may be a password");
+}
+
+#[tokio::test]
+async fn online_tries_every_organization_and_says_what_a_failure_means() {
+    let (simulator, _settings, folder) = simulated(2, "interval: 60s", Options::default()).await;
+    let arguments = ["check", "--online", "--config.file", &folder.path("config.yaml")];
+    let done = run(&arguments, &[]).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("online: one: ") && done.stdout.contains(" invitations\n"), "{}", done.stdout);
+    let second = simulator.organizations()[1].id.clone();
+    simulator.set_organization_scenario(&second, Some(Scenario::CredentialsRevoked)).unwrap();
+    let done = run(&arguments, &[]).await;
+    assert_eq!(done.code, Some(1));
+    for part in ["online: one: ", "online: two: credentials.", "it means: ", "what to do: ", "1 problem\n"] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+}
+
+#[tokio::test]
+async fn online_also_tries_a_credential_that_no_organization_uses() {
+    let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    folder.write("wrong", "no such secret");
+    let yaml = folder.read("config.yaml");
+    let idle = "credentials:\n  idle: {client_id: nobody, client_secret_file: wrong}\n";
+    folder.write("config.yaml", &yaml.replacen("credentials:\n", idle, 1));
+    let done = run(&["check", "--online", "--config.file", &folder.path("config.yaml")], &[]).await;
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("problem: online: credentials.idle: "), "{}", done.stdout);
+}
