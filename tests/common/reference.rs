@@ -64,7 +64,7 @@ fn time(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Opt
         anomalies[1] += 1;
         return None;
     }
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(clippy::cast_possible_truncation, reason = "checked to be a whole number in a small range")]
     Some(number as i64)
 }
 
