@@ -38,7 +38,7 @@ def get(url, headers):
         return answer.read()
 
 
-def wait_until(condition, what, seconds=60):
+def wait_until(condition, what, seconds=60, pause=0.05):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -46,7 +46,7 @@ def wait_until(condition, what, seconds=60):
                 return
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(pause)
     sys.exit(f"gave up waiting for {what}")
 
 
