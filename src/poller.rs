@@ -95,6 +95,12 @@ impl Poller {
         &self.heartbeat
     }
 
+    /// Cancelled when the poller stops.
+    #[must_use]
+    pub fn stopped(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Goes over to a new configuration. Organizations that stay keep their state, those whose settings changed and
     /// those whose last poll failed are polled at once, those that are gone disappear.
     pub fn reload(&self, config: &Config, source: Arc<dyn Source>) {

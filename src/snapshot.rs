@@ -89,7 +89,7 @@ pub struct OrganizationStatus {
 impl OrganizationStatus {
     /// What there is to show of an organization at `now`.
     #[must_use]
-    pub fn of(entry: &OrganizationSnapshot, now: Millis) -> Self {
+    pub fn of(entry: &OrganizationSnapshot, next_poll: Option<Millis>, now: Millis) -> Self {
         let view = entry.visible_view(now);
         Self {
             name: entry.organization.name.clone(),
@@ -100,7 +100,7 @@ impl OrganizationStatus {
             consecutive_failures: entry.consecutive_failures,
             last_attempt: entry.last_attempt,
             last_success: entry.last_success,
-            next_poll: entry.next_poll,
+            next_poll,
             counts: view.map(|view| view.by_status),
             pending_by_age: view.map(|view| view.pending_by_age),
             last_error: entry.last_error.clone(),
@@ -131,8 +131,6 @@ pub struct OrganizationSnapshot {
     pub failures: [u64; Reason::ALL.len()],
     /// Failed polls since the last success.
     pub consecutive_failures: u32,
-    /// When the next poll starts; `None` while one is under way.
-    pub next_poll: Option<Millis>,
     /// The last failure since the last success, with its moment.
     pub last_error: Option<(Millis, Error)>,
     /// When the access token in use runs out.
@@ -156,7 +154,6 @@ impl OrganizationSnapshot {
             polls: 0,
             failures: [0; Reason::ALL.len()],
             consecutive_failures: 0,
-            next_poll: None,
             last_error: None,
             access_token_expiration: None,
             lifecycle,

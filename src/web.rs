@@ -89,8 +89,8 @@ pub struct Scrape {
     pub content_type: String,
     /// How `body` is compressed, if it is.
     pub content_encoding: Option<&'static str>,
-    /// The exposition.
-    pub body: Bytes,
+    /// The exposition, one piece after the other.
+    pub body: [Bytes; 2],
 }
 
 /// What can be chosen on the command line.

@@ -109,7 +109,7 @@ fn metrics() -> Metrics {
 }
 
 fn scrape(metrics: &Metrics, accept: Option<&str>) -> String {
-    String::from_utf8(metrics.scrape(NOW, accept, None).body.to_vec()).unwrap()
+    String::from_utf8(metrics.scrape(NOW, accept, None).body.concat()).unwrap()
 }
 
 fn decode(mut bytes: &[u8]) -> Vec<MetricFamily> {
@@ -141,7 +141,7 @@ fn text_matches_the_golden_file() {
 #[test]
 fn protobuf_matches_the_golden_file() {
     let body = metrics().scrape(NOW, Some(PROTOBUF), None).body;
-    let mut families = decode(&body);
+    let mut families = decode(&body.concat());
     families.retain(|family| !family.name.starts_with("process_") && family.name != "csp_exporter_build_info");
     let lines: Vec<_> = families.iter().map(|family| format!("{family:?}")).collect();
     assert_golden("scrape.protobuf.txt", &(lines.join("\n") + "\n"));
@@ -165,7 +165,7 @@ fn once_shows_invitations_lifecycle_and_polling_alone() {
 #[test]
 fn protobuf_holds_what_the_text_shows_and_native_buckets_beside() {
     let metrics = metrics();
-    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body);
+    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body.concat());
     let text = scrape(&metrics, None);
     let headers: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert_eq!(families.iter().map(|family| family.name.as_str()).collect::<Vec<_>>(), headers);
@@ -191,7 +191,7 @@ fn exemplars_carry_request_id_and_time_in_openmetrics_and_protobuf_but_not_in_te
     let at: f64 = exemplar.strip_prefix("{request_id=\"req-1\"} 0.3 ").unwrap().parse().unwrap();
     assert!(at > 1.7e9);
     assert!(!openmetrics.contains("bad id") && !scrape(&metrics, None).contains("req-1"));
-    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body);
+    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body.concat());
     let family = families.iter().find(|family| family.name == "csp_api_request_duration_seconds").unwrap();
     let buckets =
         &family.metric.iter().find(|m| m.label[0].value == "token").unwrap().histogram.as_ref().unwrap().bucket;
@@ -231,8 +231,46 @@ fn gzip_holds_the_same_bytes() {
     let packed = metrics.scrape(NOW, None, Some("gzip"));
     assert_eq!(packed.content_encoding, Some("gzip"));
     let mut text = String::new();
-    flate2::read::GzDecoder::new(&packed.body[..]).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(&packed.body.concat()[..]).read_to_string(&mut text).unwrap();
     assert!(text.contains("csp_invitations{") && text.ends_with('\n'));
+}
+
+#[test]
+fn compressed_scrapes_say_the_same_as_plain_ones_whatever_changes_in_between() {
+    let organization = |name: usize, rows: usize, count: u64| {
+        let mut entry = organization(&format!("organization-{name}"));
+        let mut view = view();
+        let row = view.by_role[0].clone();
+        view.by_role = (0..rows).map(|n| RoleRow { role: format!("role-{n}"), ..row.clone() }).collect();
+        view.by_status = [count; 5];
+        (entry.view, entry.last_success, entry.up) = (Some(Arc::new(view)), Some(NOW), Some(true));
+        Arc::new(entry)
+    };
+    // Enough for several compressed pieces of one family.
+    let mut organizations: Vec<_> = (0..40).map(|name| organization(name, 20, 1)).collect();
+    let current = Arc::new(RwLock::new(Arc::new(Snapshot::default())));
+    let source = Arc::clone(&current);
+    let metrics = Metrics::new(move || Arc::clone(&source.read()));
+    let polled = |body: Vec<u8>| -> Vec<String> {
+        let text = String::from_utf8(body).unwrap();
+        let own = |line: &&str| !["process_", "csp_api_", "csp_exporter_"].iter().any(|part| line.contains(part));
+        text.lines().filter(own).map(str::to_owned).collect()
+    };
+    for (step, (name, rows)) in [(0, 20), (39, 0), (17, 400), (17, 3), (5, 21), (5, 21)].into_iter().enumerate() {
+        organizations[name] = organization(name, rows, step as u64);
+        let organizations = organizations.clone();
+        *current.write() = Arc::new(Snapshot { organizations, api_token_expirations: Vec::new() });
+        if step % 2 == 0 {
+            metrics.prepare(NOW);
+        }
+        for accept in [None, Some(OPENMETRICS)] {
+            let packed = metrics.scrape(NOW, accept, Some("gzip")).body.concat();
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+            let plain = metrics.scrape(NOW, accept, None).body.concat();
+            assert_eq!(polled(unpacked), polled(plain), "step {step}");
+        }
+    }
 }
 
 #[test]
@@ -240,7 +278,7 @@ fn stale_data_is_withdrawn_though_nothing_else_happened() {
     let metrics = metrics();
     assert!(scrape(&metrics, None).contains("\ncsp_invitations{"));
     let later = Millis(NOW.0 + 3_600_000);
-    let text = String::from_utf8(metrics.scrape(later, None, None).body.to_vec()).unwrap();
+    let text = String::from_utf8(metrics.scrape(later, None, None).body.concat()).unwrap();
     assert!(!text.contains("csp_invitations{") && text.contains("state=\"withdrawn\"} 1"));
     assert!(text.contains("csp_invitation_events_total{"), "counters stay");
 }

@@ -30,7 +30,7 @@ impl Cached {
     pub(super) fn blocks(&self, encoding: Encoding, now: Millis) -> &Blocks {
         let state = self.snapshot.data_state(now);
         let slot = encoding as usize * DataState::ALL.len() + state as usize;
-        self.slots[slot].get_or_init(|| Blocks::encode(encoding, &collect::organization(&self.snapshot, now)))
+        self.slots[slot].get_or_init(|| collect::organization(encoding, &self.snapshot, now))
     }
 }
 

@@ -9,15 +9,28 @@ use prometheus_client::encoding::prometheus_protobuf::{self, prometheus_data_mod
 use prometheus_client::registry::Registry;
 
 use super::api::Durations;
+use super::blocks::Blocks;
+use super::exposition::{self, Encoding};
 use super::families::{FAMILIES, api};
-use super::family::{Kind, Organization, Source};
+use super::family::{Kind, Organization, Samples, Source};
 use super::process::ProcessSample;
 use crate::snapshot::{OrganizationSnapshot, Snapshot};
 use crate::time::Millis;
 
-/// The families of one organization at `now`.
-pub(super) fn organization(snapshot: &Arc<OrganizationSnapshot>, now: Millis) -> Vec<MetricFamily> {
-    collect(OrganizationCollector { snapshot: Arc::clone(snapshot), now })
+/// The samples of one organization at `now`.
+pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Millis) -> Blocks {
+    if encoding == Encoding::Protobuf {
+        return Blocks::encode(encoding, &collect(OrganizationCollector { snapshot: Arc::clone(snapshot), now }));
+    }
+    let organization = Organization::at(snapshot, now);
+    Blocks::write(|family, out| {
+        if let (Source::Organization(produce), Some(writer)) =
+            (family.source, exposition::writer(encoding, family, out))
+            && produce(&organization, &mut Samples::text(writer)).is_err()
+        {
+            tracing::error!(family = family.name, "a family could not be encoded and is missing from the scrape");
+        }
+    })
 }
 
 /// The families that belong to no organization, with series in the order of their labels.
@@ -69,8 +82,7 @@ struct OrganizationCollector {
 impl Collector for OrganizationCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Self { snapshot, now } = self;
-        let view = snapshot.visible_view(*now).map(Arc::as_ref);
-        let organization = Organization { snapshot, state: snapshot.data_state(*now), view };
+        let organization = Organization::at(snapshot, *now);
         for family in FAMILIES.iter() {
             if let Source::Organization(produce) = family.source {
                 family.encode(&mut encoder, |samples| produce(&organization, samples))?;

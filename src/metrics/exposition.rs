@@ -13,8 +13,10 @@ mod number;
 mod openmetrics;
 mod protobuf;
 mod text;
+mod writer;
 
-pub(super) use gzip::{Piece, member};
+pub(super) use gzip::{Compressor, Member, Piece};
+pub(super) use writer::Writer;
 
 /// How bytes are laid out; several content types share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +34,7 @@ impl Encoding {
     pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 }
 
-/// What precedes the samples of a family.
-pub(super) fn encode_header(encoding: Encoding, family: &Family, out: &mut Vec<u8>) {
+fn encode_header(encoding: Encoding, family: &Family, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Text => text::header(family, out),
         Encoding::OpenMetrics => openmetrics::header(family, out),
@@ -50,21 +51,27 @@ pub(super) fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mu
     }
 }
 
-/// Puts one family together: nothing at all when it has no samples.
-pub(super) fn assemble(encoding: Encoding, family: &Family, blocks: &[&[u8]], out: &mut Vec<u8>) {
-    let length: usize = blocks.iter().map(|block| block.len()).sum();
-    if length == 0 {
-        return;
-    }
+/// What writes the samples of a family without the neutral form; none in a format that is not text.
+pub(super) fn writer<'o>(encoding: Encoding, family: &Family, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
+    let bound = match encoding {
+        Encoding::Text => number::value,
+        Encoding::OpenMetrics => number::canonical,
+        Encoding::Protobuf => return None,
+    };
+    Some(Writer::new(family.name, bound, out))
+}
+
+/// What precedes the samples of a family, when they have this length altogether.
+pub(super) fn preamble(encoding: Encoding, family: &Family, length: usize) -> Vec<u8> {
     let mut header = Vec::new();
     encode_header(encoding, family, &mut header);
     if encoding == Encoding::Protobuf {
-        protobuf::length(header.len() + length, out);
+        let mut message = Vec::new();
+        protobuf::length(header.len() + length, &mut message);
+        message.append(&mut header);
+        return message;
     }
-    out.extend_from_slice(&header);
-    for block in blocks {
-        out.extend_from_slice(block);
-    }
+    header
 }
 
 /// What ends an exposition.

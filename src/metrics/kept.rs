@@ -6,13 +6,15 @@
 //! are; in a flood of scrapes they are allowed to be a moment old, so that a
 //! crowd of scrapers costs no more than a few.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::exposition::{Encoding, Piece, member};
+use super::exposition::{Compressor, Encoding};
+use super::layout::Chunks;
+use super::polled::Polled;
 use crate::snapshot::Snapshot;
 use crate::time::Millis;
 
@@ -22,76 +24,68 @@ const OWN_MAX_AGE: Duration = Duration::from_millis(250);
 const FLOOD: u32 = 20;
 /// Time over which scrapes are counted.
 const WINDOW: Duration = Duration::from_secs(1);
+/// A form that nobody asked for in this time is made only when somebody does; some times the usual pause between scrapes.
+const WANTED_FOR: Duration = Duration::from_secs(300);
 
-/// What comes from the polls, in one format.
-#[derive(Debug)]
-pub(super) struct Polled {
-    /// Keeps the snapshot alive, so that its address cannot stand for another one.
-    snapshot: Arc<Snapshot>,
-    /// The span of time in which no organization's data state changes by itself.
-    valid: std::ops::Range<Millis>,
-    plain: Vec<u8>,
-    compressed: OnceLock<Piece>,
-}
+/// The body of a scrape: what comes from polls, and behind it the exporter's own.
+pub(super) type Body = [Bytes; 2];
 
-impl Polled {
-    pub(super) fn new(snapshot: &Arc<Snapshot>, now: Millis, plain: Vec<u8>) -> Self {
-        let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
-        let valid = now..until.unwrap_or(Millis(i64::MAX));
-        Self { snapshot: Arc::clone(snapshot), valid, plain, compressed: OnceLock::new() }
-    }
-
-    fn is_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> bool {
-        Arc::ptr_eq(&self.snapshot, snapshot) && self.valid.contains(&now)
-    }
-
-    /// The whole scrape, with the exporter's own metrics behind.
-    fn with(&self, own: &[u8], gzip: bool) -> Bytes {
-        if gzip {
-            let polled = self.compressed.get_or_init(|| Piece::new(&self.plain));
-            member(&[polled, &Piece::new(own)]).into()
-        } else {
-            [&self.plain, own].concat().into()
-        }
-    }
-}
-
-/// A scrape as it was sent.
-#[derive(Debug)]
-struct Sent {
-    polled: Arc<Polled>,
-    made: Instant,
-    body: Bytes,
-    /// Since when scrapes are counted, and how many were made since then.
-    window: (Instant, u32),
-}
-
-impl Sent {
-    fn if_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Bytes> {
-        let Self { polled, made, body, window: (begin, count) } = self;
-        let is_flood = *count > FLOOD && begin.elapsed() < WINDOW;
-        (is_flood && made.elapsed() < OWN_MAX_AGE && polled.is_true(snapshot, now)).then(|| body.clone())
-    }
-
-    /// The window that a scrape made at `now` is counted in.
-    fn next_window(&self, now: Instant) -> (Instant, u32) {
-        let (begin, count) = self.window;
-        if now.duration_since(begin) < WINDOW { (begin, count + 1) } else { (now, 1) }
-    }
+/// What a scrape is made of.
+pub(super) trait Maker {
+    /// What comes from polls.
+    fn polled(&self) -> Polled;
+    /// What is the exporter's own.
+    fn own(&self) -> Vec<u8>;
 }
 
 /// The newest scrape of each format and coding.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    polled: [Mutex<Option<Arc<Polled>>>; Encoding::ALL.len()],
-    sent: [[Mutex<Option<Sent>>; 2]; Encoding::ALL.len()],
+pub(super) struct Kept([Shelf; Encoding::ALL.len()]);
+
+/// What is kept in one format.
+#[derive(Debug, Default)]
+struct Shelf {
+    polled: Mutex<Option<Arc<Polled>>>,
+    chunks: Mutex<Chunks>,
+    /// Plain, and compressed.
+    sent: [Mutex<Sent>; 2],
+}
+
+/// What was sent in one format and coding.
+#[derive(Debug, Default)]
+struct Sent {
+    /// The newest scrape, what it was made of, and when.
+    newest: Option<(Arc<Polled>, Instant, Body)>,
+    /// Since when scrapes are counted, and how many were made since then.
+    window: Option<(Instant, u32)>,
+    asked: Option<Instant>,
+}
+
+impl Sent {
+    fn if_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
+        let (polled, made, body) = self.newest.as_ref()?;
+        let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
+        (is_flood && made.elapsed() < OWN_MAX_AGE && polled.is_true(snapshot, now)).then(|| body.clone())
+    }
+
+    fn keep(&mut self, polled: Arc<Polled>, made: Instant, body: &Body) {
+        self.newest = Some((polled, made, body.clone()));
+        self.window = match self.window {
+            Some((begin, count)) if made.duration_since(begin) < WINDOW => Some((begin, count + 1)),
+            _ => Some((made, 1)),
+        };
+        self.asked = Some(made);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.asked.is_some_and(|asked| asked.elapsed() < WANTED_FOR)
+    }
 }
 
 impl Kept {
     /// A scrape that is still true, if there is one. Cheap, and waits for nobody.
-    pub(super) fn find(&self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Bytes> {
-        let sent = self.sent[encoding as usize][usize::from(gzip)].try_lock()?;
-        sent.as_ref()?.if_true(snapshot, now)
+    pub(super) fn find(&self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
+        self.0[encoding as usize].sent[usize::from(gzip)].try_lock()?.if_true(snapshot, now)
     }
 
     /// A true scrape, made of what is kept as far as possible. Of several callers at once one does the work.
@@ -101,40 +95,67 @@ impl Kept {
         gzip: bool,
         snapshot: &Arc<Snapshot>,
         now: Millis,
-        encode_polled: impl FnOnce() -> Vec<u8>,
-        encode_own: impl FnOnce() -> Vec<u8>,
-    ) -> Bytes {
-        let mut sent = self.sent[encoding as usize][usize::from(gzip)].lock();
-        if let Some(body) = sent.as_ref().and_then(|sent| sent.if_true(snapshot, now)) {
+        maker: &impl Maker,
+    ) -> Body {
+        let kept = &self.0[encoding as usize];
+        let mut sent = kept.sent[usize::from(gzip)].lock();
+        if let Some(body) = sent.if_true(snapshot, now) {
             return body;
         }
         let made = Instant::now();
-        let polled = self.polled(encoding, snapshot, now, encode_polled);
-        let body = polled.with(&encode_own(), gzip);
-        let window = sent.as_ref().map_or((made, 1), |sent| sent.next_window(made));
-        *sent = Some(Sent { polled, made, body: body.clone(), window });
+        let polled = kept.polled(snapshot, now, maker);
+        let own = maker.own();
+        let body = if gzip {
+            polled.compressed(&kept.chunks).end(&Compressor::new().piece([own.as_slice()]))
+        } else {
+            [polled.plain(), own.into()]
+        };
+        sent.keep(polled, made, &body);
         body
     }
 
-    fn polled(
-        &self,
-        encoding: Encoding,
-        snapshot: &Arc<Snapshot>,
-        now: Millis,
-        encode: impl FnOnce() -> Vec<u8>,
-    ) -> Arc<Polled> {
-        let mut kept = self.polled[encoding as usize].lock();
-        match kept.as_ref().filter(|polled| polled.is_true(snapshot, now)) {
-            Some(polled) => Arc::clone(polled),
-            None => Arc::clone(kept.insert(Arc::new(Polled::new(snapshot, now, encode())))),
+    /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
+    pub(super) fn prepare(&self, encoding: Encoding, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) {
+        let kept = &self.0[encoding as usize];
+        let [plain, gzip] = kept.sent.each_ref().map(|sent| sent.lock().is_wanted());
+        if !plain && !gzip {
+            kept.forget();
+            return;
+        }
+        let polled = kept.polled(snapshot, now, maker);
+        if plain {
+            let _made = polled.plain();
+        }
+        if gzip {
+            let _made = polled.compressed(&kept.chunks);
+        }
+        for sent in &kept.sent {
+            // What it was made of would stay with it.
+            sent.lock().newest.take_if(|(made_of, ..)| !Arc::ptr_eq(made_of, &polled));
         }
     }
 
     /// Forgets the exporter's own metrics: what happened must show at once.
     pub(super) fn forget_own(&self) {
-        for sent in self.sent.iter().flatten() {
-            *sent.lock() = None;
+        for sent in self.0.iter().flat_map(|shelf| &shelf.sent) {
+            sent.lock().newest = None;
         }
+    }
+}
+
+impl Shelf {
+    fn polled(&self, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) -> Arc<Polled> {
+        let mut kept = self.polled.lock();
+        match kept.as_ref().filter(|polled| polled.is_true(snapshot, now)) {
+            Some(polled) => Arc::clone(polled),
+            None => Arc::clone(kept.insert(Arc::new(maker.polled()))),
+        }
+    }
+
+    fn forget(&self) {
+        *self.polled.lock() = None;
+        *self.chunks.lock() = Chunks::default();
+        self.sent.iter().for_each(|sent| sent.lock().newest = None);
     }
 }
 
@@ -144,43 +165,67 @@ mod tests {
 
     use super::*;
 
-    fn make(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>, polled: &Cell<u32>) {
-        kept.find_or_make(
-            Encoding::Text,
-            false,
-            snapshot,
-            Millis(0),
-            || {
-                polled.set(polled.get() + 1);
-                Vec::new()
-            },
-            || {
-                own.set(own.get() + 1);
-                Vec::new()
-            },
-        );
+    /// Counts what it is asked to make.
+    struct Counting<'s> {
+        snapshot: &'s Arc<Snapshot>,
+        made: Cell<(u32, u32)>,
+    }
+
+    impl Maker for Counting<'_> {
+        fn polled(&self) -> Polled {
+            let (polled, own) = self.made.get();
+            self.made.set((polled + 1, own));
+            Polled::new(Encoding::Text, self.snapshot, Arc::default(), Millis(0))
+        }
+
+        fn own(&self) -> Vec<u8> {
+            let (polled, own) = self.made.get();
+            self.made.set((polled, own + 1));
+            Vec::new()
+        }
+    }
+
+    fn scrape(kept: &Kept, maker: &Counting<'_>) {
+        kept.find_or_make(Encoding::Text, false, maker.snapshot, Millis(0), maker);
     }
 
     #[test]
     fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
-        let (kept, snapshot) = (Kept::default(), Arc::<Snapshot>::default());
-        let (own, polled) = (Cell::new(0), Cell::new(0));
+        let (kept, snapshot, changed) = (Kept::default(), Arc::default(), Arc::default());
+        let maker = Counting { snapshot: &snapshot, made: Cell::default() };
+        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Millis(0));
         for _ in 0..10 {
-            assert_eq!(kept.find(Encoding::Text, false, &snapshot, Millis(0)), None);
-            make(&kept, &snapshot, &own, &polled);
+            assert_eq!(find(&snapshot), None);
+            scrape(&kept, &maker);
         }
-        assert_eq!((own.get(), polled.get()), (10, 1), "what comes from polls is encoded once");
+        assert_eq!(maker.made.get(), (1, 10), "what comes from polls is made once");
         for _ in 0..10_000 {
-            make(&kept, &snapshot, &own, &polled);
+            scrape(&kept, &maker);
         }
-        assert!(own.get() < 200, "{} in a flood", own.get());
-        assert!(kept.find(Encoding::Text, false, &snapshot, Millis(0)).is_some());
-        let changed = Arc::<Snapshot>::default();
-        assert_eq!(kept.find(Encoding::Text, false, &changed, Millis(0)), None, "a poll shows at once");
-        let before = (own.get(), polled.get());
-        make(&kept, &changed, &own, &polled);
-        assert_eq!((own.get(), polled.get()), (before.0 + 1, before.1 + 1));
+        assert!(maker.made.get().1 < 200, "{} in a flood", maker.made.get().1);
+        assert!(find(&snapshot).is_some());
+        assert_eq!(find(&changed), None, "a poll shows at once");
+        let maker = Counting { snapshot: &changed, made: Cell::default() };
+        scrape(&kept, &maker);
+        assert_eq!(maker.made.get(), (1, 1));
         kept.forget_own();
-        assert_eq!(kept.find(Encoding::Text, false, &changed, Millis(0)), None);
+        assert_eq!(find(&changed), None);
+    }
+
+    #[test]
+    fn only_forms_that_are_asked_for_are_prepared() {
+        let (kept, before, after) = (Kept::default(), Arc::default(), Arc::default());
+        let maker = Counting { snapshot: &before, made: Cell::default() };
+        let prepare = |maker: &Counting<'_>| kept.prepare(Encoding::Text, maker.snapshot, Millis(0), maker);
+        prepare(&maker);
+        assert_eq!(maker.made.get(), (0, 0), "nobody has asked");
+        scrape(&kept, &maker);
+        let maker = Counting { snapshot: &after, made: Cell::default() };
+        prepare(&maker);
+        scrape(&kept, &maker);
+        assert_eq!(maker.made.get(), (1, 1), "made before the scrape, and once");
+        let shelf = &kept.0[Encoding::Text as usize];
+        let polled = shelf.polled.lock().clone();
+        assert_eq!(polled.map(|polled| polled.is_true(&after, Millis(0))), Some(true));
     }
 }

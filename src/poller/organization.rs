@@ -69,13 +69,13 @@ impl Task {
         let wait = next.saturating_duration_since(Instant::now());
         let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let next_poll = Millis(Millis::now().0.saturating_add(wait));
-        self.board.update(&self.organization, |entry| entry.next_poll = Some(next_poll));
+        self.board.set_next_poll(&self.organization, Some(next_poll));
     }
 
     /// One poll and its result on the board.
     async fn poll(&self, start: Instant, failures_before: u32) -> Result<(), Error> {
         let Self { organization, board, .. } = self;
-        board.update(organization, |entry| entry.next_poll = None);
+        board.set_next_poll(organization, None);
         let source = Arc::clone(&self.source.borrow());
         let deadline = start + organization.deadline;
         let result = poll_contained(&*source, organization, deadline).await;

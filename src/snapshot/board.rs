@@ -1,11 +1,12 @@
 //! Where polls leave their results and scrapes find them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
-use super::{OrganizationSnapshot, Snapshot};
+use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
 use crate::config::Organization;
 use crate::lifecycle::Tally;
 use crate::time::Millis;
@@ -17,6 +18,10 @@ use crate::time::Millis;
 #[derive(Debug, Default)]
 pub struct Board {
     current: RwLock<Current>,
+    /// When the next poll of each organization starts, by its id; none while one is under way. The status page alone
+    /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
+    next_polls: RwLock<HashMap<String, Millis>>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -26,14 +31,16 @@ struct Current {
     shared: OnceLock<Arc<Snapshot>>,
 }
 
-impl Current {
-    fn change(&mut self) -> &mut Snapshot {
-        self.shared = OnceLock::new();
-        &mut self.snapshot
-    }
-}
-
 impl Board {
+    /// The only way in: what readers share is forgotten, and who waits for a change hears of it.
+    fn change<R>(&self, change: impl FnOnce(&mut Snapshot) -> R) -> R {
+        let mut current = self.current.write();
+        current.shared = OnceLock::new();
+        let result = change(&mut current.snapshot);
+        self.changed.notify_one();
+        result
+    }
+
     /// Everything as it is at this moment: the same `Arc` until something changes.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -43,52 +50,83 @@ impl Board {
 
     /// Sets which organizations there are; those that stay keep what is known of them, by id.
     pub fn arrange(&self, organizations: &[Arc<Organization>], tally: impl Fn(&str) -> Option<Arc<Tally>>) {
-        let mut current = self.current.write();
-        let current = current.change();
-        let known: HashMap<String, &Arc<OrganizationSnapshot>> =
-            current.organizations.iter().map(|entry| (entry.organization.id.to_ascii_lowercase(), entry)).collect();
-        let mut arranged: Vec<_> = organizations
-            .iter()
-            .map(|organization| match known.get(&organization.id.to_ascii_lowercase()) {
-                Some(entry) => {
-                    Arc::new(OrganizationSnapshot { organization: Arc::clone(organization), ..(***entry).clone() })
-                }
-                None => Arc::new(OrganizationSnapshot::new(
-                    Arc::clone(organization),
-                    tally(&organization.id).unwrap_or_default(),
-                )),
-            })
-            .collect();
-        arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
-        current.organizations = arranged;
+        self.change(|current| {
+            let known: HashMap<String, &Arc<OrganizationSnapshot>> =
+                current.organizations.iter().map(|entry| (key(&entry.organization), entry)).collect();
+            let mut arranged: Vec<_> = organizations
+                .iter()
+                .map(|organization| match known.get(&key(organization)) {
+                    Some(entry) => {
+                        Arc::new(OrganizationSnapshot { organization: Arc::clone(organization), ..(***entry).clone() })
+                    }
+                    None => Arc::new(OrganizationSnapshot::new(
+                        Arc::clone(organization),
+                        tally(&organization.id).unwrap_or_default(),
+                    )),
+                })
+                .collect();
+            arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
+            current.organizations = arranged;
+        });
+        let ids: HashSet<String> = organizations.iter().map(|organization| key(organization)).collect();
+        self.next_polls.write().retain(|id, _| ids.contains(id));
     }
 
     /// Replaces one organization's entry by what `change` makes of it; nothing happens when it is gone.
     pub fn update(&self, organization: &Organization, change: impl FnOnce(&mut OrganizationSnapshot)) {
-        let mut current = self.current.write();
-        let current = current.change();
-        let place = current.organizations.binary_search_by(|entry| entry.organization.name.cmp(&organization.name));
-        let Some(entry) = place.ok().map(|place| &mut current.organizations[place]) else { return };
-        if same_id(entry, &organization.id) {
-            let mut changed = (**entry).clone();
-            change(&mut changed);
-            *entry = Arc::new(changed);
-        }
+        self.change(|current| {
+            let place = current.organizations.binary_search_by(|entry| entry.organization.name.cmp(&organization.name));
+            let Some(entry) = place.ok().map(|place| &mut current.organizations[place]) else { return };
+            if same_id(entry, &organization.id) {
+                let mut changed = (**entry).clone();
+                change(&mut changed);
+                *entry = Arc::new(changed);
+            }
+        });
+    }
+
+    /// Returns once something has changed since this returned last. For one waiter.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Says when the next poll of an organization starts; `None` while one is under way.
+    pub fn set_next_poll(&self, organization: &Organization, at: Option<Millis>) {
+        let mut next_polls = self.next_polls.write();
+        match at {
+            Some(at) => next_polls.insert(key(organization), at),
+            None => next_polls.remove(&key(organization)),
+        };
+    }
+
+    /// What there is to show of each organization at `now`, by name.
+    #[must_use]
+    pub fn status(&self, now: Millis) -> Vec<OrganizationStatus> {
+        let snapshot = self.snapshot();
+        let next_polls = self.next_polls.read();
+        let status = |entry: &Arc<OrganizationSnapshot>| {
+            OrganizationStatus::of(entry, next_polls.get(&key(&entry.organization)).copied(), now)
+        };
+        snapshot.organizations.iter().map(status).collect()
     }
 
     /// Says when the long-lived API token of a credential runs out; `None` when the service does not tell.
     pub fn set_api_token_expiration(&self, credential: &str, expiration: Option<Millis>) {
-        let mut current = self.current.write();
-        let current = current.change();
-        current.api_token_expirations.retain(|(name, _)| name != credential);
-        current.api_token_expirations.extend(expiration.map(|at| (credential.to_owned(), at)));
-        current.api_token_expirations.sort();
+        self.change(|current| {
+            current.api_token_expirations.retain(|(name, _)| name != credential);
+            current.api_token_expirations.extend(expiration.map(|at| (credential.to_owned(), at)));
+            current.api_token_expirations.sort();
+        });
     }
 
     /// Forgets the expirations of credentials that `keep` does not name.
     pub fn retain_api_token_expirations(&self, keep: impl Fn(&str) -> bool) {
-        self.current.write().change().api_token_expirations.retain(|(name, _)| keep(name));
+        self.change(|current| current.api_token_expirations.retain(|(name, _)| keep(name)));
     }
+}
+
+fn key(organization: &Organization) -> String {
+    organization.id.to_ascii_lowercase()
 }
 
 fn same_id(entry: &OrganizationSnapshot, id: &str) -> bool {

@@ -65,7 +65,7 @@ fn exposition(scrape: Scrape, place: Option<OwnedSemaphorePermit>) -> Response<B
     let Ok(content_type) = HeaderValue::try_from(content_type) else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
     };
-    let mut response = Response::new(Body::new(Slices { rest: body, _place: place }.map_err(axum::Error::new)));
+    let mut response = Response::new(Body::new(Slices { pieces: body, _place: place }.map_err(axum::Error::new)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -84,25 +84,27 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 /// A body that is handed over in slices, as the client takes it, so that the
 /// scrape's place is taken until the last one is on its way.
 struct Slices {
-    rest: Bytes,
+    pieces: [Bytes; 2],
     _place: Option<OwnedSemaphorePermit>,
 }
+
+/// As much as is written at once. The more, the fewer calls of the system; past this it makes no difference any more.
+const SLICE: usize = 256 * 1024;
 
 impl HttpBody for Slices {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        const SLICE: usize = 64 * 1024;
-        let length = self.rest.len().min(SLICE);
-        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.rest.split_to(length)))))
+        let piece = self.pieces.iter_mut().find(|piece| !piece.is_empty());
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece.split_to(piece.len().min(SLICE))))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.pieces.iter().all(Bytes::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum())
     }
 }

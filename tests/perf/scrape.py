@@ -65,11 +65,12 @@ def requests_per_second(url, headers):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
 
 
-def simulator(folder, organizations, invitations, processes):
-    """Starts a simulator whose clock stands still. Returns its variables, its control URL and the organizations' ids."""
+def simulator(folder, organizations, invitations, processes, speed=0):
+    """Starts a simulator; its clock stands still without a speed. Returns its variables, its control URL and the
+    organizations' ids."""
     log = open(folder / "simulate.out", "w+")
     processes.append(subprocess.Popen(
-        [BINARY, "simulate", "--speed=0", f"--organizations={organizations}", f"--invitations={invitations}"],
+        [BINARY, "simulate", f"--speed={speed}", f"--organizations={organizations}", f"--invitations={invitations}"],
         stdout=log, stderr=subprocess.DEVNULL))
     wait_until(lambda: "CSP_CLIENT_SECRET" in (folder / "simulate.out").read_text(), "the simulator")
     banner = (folder / "simulate.out").read_text()
@@ -102,12 +103,12 @@ def simulated(folder, organizations, invitations, processes):
     return exporter, f"{base}/metrics"
 
 
-def nginx(folder, body, processes):
+def nginx(folder, body, compressed, processes):
     """Serves the same bytes as a static file, plain and as `gzip_static`."""
     root = folder / "static"
     root.mkdir()
     (root / "metrics").write_bytes(body)
-    (root / "metrics.gz").write_bytes(gzip.compress(body, 6))
+    (root / "metrics.gz").write_bytes(compressed)
     port = free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(f"""
@@ -141,11 +142,10 @@ def against_nginx(organizations, invitations):
         os.chmod(folder, 0o755)
         try:
             _, url = simulated(folder, organizations, invitations, processes)
-            body = get(url, PLAIN[1])
-            static = nginx(folder, body, processes)
-            compressed = len(get(url, GZIP[1]))
-            print(f"{series_of(body)} series: {len(body)} bytes plain, {compressed} compressed "
-                  f"(nginx serves {len(get(static, GZIP[1]))} compressed)")
+            body, compressed = get(url, PLAIN[1]), get(url, GZIP[1])
+            static = nginx(folder, body, compressed, processes)
+            print(f"{series_of(body)} series: {len(body)} bytes plain, {len(compressed)} compressed "
+                  f"({len(gzip.compress(body, 6))} with level 6)")
             for coding, headers in (PLAIN, GZIP):
                 ours, theirs, ratios = [], [], []
                 for _ in range(ROUNDS):

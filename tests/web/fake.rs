@@ -85,7 +85,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: self.body.clone(),
+            body: [self.body.clone(), Bytes::new()],
         }
     }
 

@@ -26,14 +26,14 @@ pub(super) fn samples(family: &MetricFamily, out: &mut Vec<u8>) {
             for bucket in &histogram.bucket {
                 let mut bound = Vec::new();
                 number::canonical(bucket.upper_bound, &mut bound);
-                text::series(out, &family.name, "_bucket", &metric.label, Some(&bound));
+                text::series(out, &family.name, "_bucket", text::pairs(&metric.label), Some(&bound));
                 number::count(bucket.cumulative_count, out);
                 exemplar(bucket.exemplar.as_ref(), out);
                 out.push(b'\n');
             }
             text::sum_and_count(family, metric, out);
         } else {
-            text::series(out, &family.name, "", &metric.label, None);
+            text::series(out, &family.name, "", text::pairs(&metric.label), None);
             number::value(text::simple_value(metric), out);
             exemplar(metric.counter.as_ref().and_then(|counter| counter.exemplar.as_ref()), out);
             out.push(b'\n');
@@ -47,7 +47,7 @@ fn exemplar(exemplar: Option<&Exemplar>, out: &mut Vec<u8>) {
     if exemplar.label.is_empty() {
         out.extend_from_slice(b"{} ");
     } else {
-        text::series(out, "", "", &exemplar.label, None);
+        text::series(out, "", "", text::pairs(&exemplar.label), None);
     }
     number::value(exemplar.value, out);
     if let Some(at) = &exemplar.timestamp {

@@ -20,13 +20,13 @@ pub(super) fn samples(family: &MetricFamily, out: &mut Vec<u8>) {
             for bucket in &histogram.bucket {
                 let mut bound = Vec::new();
                 number::value(bucket.upper_bound, &mut bound);
-                series(out, &family.name, "_bucket", &metric.label, Some(&bound));
+                series(out, &family.name, "_bucket", pairs(&metric.label), Some(&bound));
                 number::count(bucket.cumulative_count, out);
                 out.push(b'\n');
             }
             sum_and_count(family, metric, out);
         } else {
-            series(out, &family.name, "", &metric.label, None);
+            series(out, &family.name, "", pairs(&metric.label), None);
             number::value(simple_value(metric), out);
             out.push(b'\n');
         }
@@ -36,10 +36,10 @@ pub(super) fn samples(family: &MetricFamily, out: &mut Vec<u8>) {
 /// The last two series of a histogram, the same in both text formats.
 pub(super) fn sum_and_count(family: &MetricFamily, metric: &Metric, out: &mut Vec<u8>) {
     let Some(histogram) = &metric.histogram else { return };
-    series(out, &family.name, "_sum", &metric.label, None);
+    series(out, &family.name, "_sum", pairs(&metric.label), None);
     number::value(histogram.sample_sum, out);
     out.push(b'\n');
-    series(out, &family.name, "_count", &metric.label, None);
+    series(out, &family.name, "_count", pairs(&metric.label), None);
     number::count(histogram.sample_count, out);
     out.push(b'\n');
 }
@@ -57,17 +57,28 @@ pub(super) fn meta(out: &mut Vec<u8>, word: &str, name: &str) {
     }
 }
 
+/// Labels of the neutral form.
+pub(super) fn pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {
+    labels.iter().map(|label| (&*label.name, &*label.value))
+}
+
 /// Name and labels of a sample, and the space before its value. `le` goes last.
-pub(super) fn series(out: &mut Vec<u8>, name: &str, suffix: &str, labels: &[LabelPair], le: Option<&[u8]>) {
+pub(super) fn series<'l>(
+    out: &mut Vec<u8>,
+    name: &str,
+    suffix: &str,
+    labels: impl Iterator<Item = (&'l str, &'l str)>,
+    le: Option<&[u8]>,
+) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(suffix.as_bytes());
     let mut separator = b'{';
-    for label in labels {
+    for (label, value) in labels {
         out.push(separator);
         separator = b',';
-        out.extend_from_slice(label.name.as_bytes());
+        out.extend_from_slice(label.as_bytes());
         out.extend_from_slice(b"=\"");
-        escape(&label.value, true, out);
+        escape(value, true, out);
         out.push(b'"');
     }
     if let Some(le) = le {
@@ -85,6 +96,10 @@ pub(super) fn series(out: &mut Vec<u8>, name: &str, suffix: &str, labels: &[Labe
 
 /// Text with backslash and line feed escaped, and the double quote where it would end the text.
 pub(super) fn escape(text: &str, quotes: bool, out: &mut Vec<u8>) {
+    if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
     for byte in text.bytes() {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
