@@ -12,8 +12,6 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tokio::runtime::Runtime;
-
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Problems};
 use crate::logging;
@@ -89,8 +87,13 @@ fn logged(log: crate::cli::Log, run: impl FnOnce() -> Outcome) -> Outcome {
     run()
 }
 
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)
+/// Runs `command` on a runtime of its own to its end, and no further: what still blocks a thread then, a secret file on
+/// a storage that hangs or a name server that is silent, holds up nobody.
+fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    Ok(outcome)
 }
 
 /// Said when the environment names organizations beside a configuration file.

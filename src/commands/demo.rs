@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::serve::{Front, lifecycle, serve};
-use super::{Failure, Outcome, runtime, signals, simulate};
+use super::{Failure, Outcome, block_on, signals, simulate};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Organization, Secret};
 use crate::exporter::Parts;
@@ -15,6 +15,8 @@ use crate::simulator::{self, Options, Simulator};
 
 /// Simulated seconds in a real one: a day passes in less than half a minute.
 const SPEED: f64 = 3600.0;
+/// How many times as long lists are in the scenario `large`.
+const LARGE: usize = 20;
 /// Polls per second that the demonstration allows itself.
 const POLLS_PER_SECOND: usize = 50;
 
@@ -23,11 +25,14 @@ pub(super) fn run(flags: Demo) -> Outcome {
     let options = Options {
         // Short enough to see access tokens being renewed.
         token_lifetime: Duration::from_secs(120),
+        // Much, and slow, for polls that are seconds apart: what is to be seen is data that goes on.
+        large_invitations: flags.simulated.invitations.saturating_mul(LARGE),
+        slow_delay: Duration::from_millis(700),
         ..simulate::options(&flags.simulated, speed)
     };
     let state = lifecycle(flags.state_dir.as_deref())?;
     let front = Front::new(flags.listen_addresses, false, flags.web)?;
-    runtime()?.block_on(async {
+    block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
         let config = configuration(&simulator)?;
@@ -40,7 +45,7 @@ pub(super) fn run(flags: Demo) -> Outcome {
         let outcome = serve(&config, parts, front, shutdown, banner).await;
         simulator.shutdown().await;
         outcome
-    })
+    })?
 }
 
 /// A configuration for every simulated organization, fast enough to watch: the first one with its API token, so

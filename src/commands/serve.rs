@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Failure, Outcome, configuration, runtime, signals, usable_configuration};
+use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
 use crate::config::Config;
@@ -28,10 +28,10 @@ pub(super) fn run(flags: Serve) -> Outcome {
         lifecycle(flags.state_dir.as_deref())?,
     );
     let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web)?;
-    runtime()?.block_on(async {
+    block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         serve(&config, parts, front, shutdown, |_| Ok(())).await
-    })
+    })?
 }
 
 /// The lifecycle's state, durable in `folder` where there is one.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::{Failure, Outcome, runtime, signals};
+use super::{Failure, Outcome, block_on, signals};
 use crate::cli::{Simulate, Simulated};
 use crate::simulator::{self, Options};
 use crate::web::listen::Address;
@@ -16,12 +16,12 @@ pub(super) fn run(flags: &Simulate) -> Outcome {
     };
     let speed = flags.simulated.speed.unwrap_or(defaults.speed);
     let options = Options { listen: first(&flags.listen)?, control_listen, ..options(&flags.simulated, speed) };
-    runtime()?.block_on(async {
+    block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         simulator::run(options, |simulator| simulator.write_banner(io::stdout()), shutdown.cancelled())
             .await
             .map_err(Failure::running)
-    })
+    })?
 }
 
 /// What the flags that `simulate` and `demo` share say.

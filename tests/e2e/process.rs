@@ -76,3 +76,18 @@ async fn neither_a_poll_that_hangs_nor_an_idle_connection_holds_up_the_end() {
     assert_eq!(exporter.ended().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn a_secret_on_a_storage_that_hangs_does_not_hold_up_the_end() {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    // Opening a pipe that nobody writes to takes for ever, like a file on a server that is gone.
+    std::fs::remove_file(folder.path("secret")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.path("secret")).status().unwrap().success());
+    let mut exporter = Exporter::start(&folder, &[]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    exporter.signal("TERM").await;
+    assert_eq!(exporter.ended().await.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
