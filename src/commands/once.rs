@@ -1,6 +1,6 @@
 //! `once`: each organization polled once, the result printed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, configuration, runtime, usable_configuration};
+use super::{Failure, Outcome, block_on, configuration, usable_configuration};
 use crate::cli::Once;
 use crate::config::Organization;
 use crate::exporter::Parts;
@@ -29,14 +29,14 @@ pub(super) fn run(flags: &Once) -> Outcome {
     let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
     state.keep(&ids, Millis::now());
     parts.board.arrange(&organizations, |id| state.tally(id));
-    runtime()?.block_on(async {
+    block_on(async {
         let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
         let (_keep, source) = watch::channel(upstream);
         let polls = organizations
             .iter()
             .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
         join_all(polls).await;
-    });
+    })?;
     state.close(Millis::now());
     let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
     match &flags.output {
@@ -47,14 +47,25 @@ pub(super) fn run(flags: &Once) -> Outcome {
     if failed { Err(Failure::Organization) } else { Ok(()) }
 }
 
-/// Writes a file so that a reader finds the old content or the new, never half of it.
+/// Writes a file so that a reader finds the old content or the new, never half of it. A link stays one, permissions stay,
+/// and what is no file, a pipe or a device, is written to instead of replaced.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    let permissions = match fs::metadata(path) {
+        Ok(there) if !there.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(content),
+        Ok(there) => Some(there.permissions()),
+        Err(_) => None,
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // A text file collector reads `*.prom`: the file in the making must not end like that.
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = File::create(&temporary)
         .and_then(|mut file| {
+            if let Some(permissions) = permissions {
+                file.set_permissions(permissions)?;
+            }
             file.write_all(content)?;
             file.sync_all()
         })

@@ -83,6 +83,33 @@ async fn the_output_file_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_link_a_pipe_and_permissions_stay_what_they_are() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let config = folder.path("config.yaml");
+    let write = async |name: &str| run(&["once", "--config.file", &config, "--output", &folder.path(name)], &[]).await;
+
+    folder.write("target.prom", "old\n");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(folder.path("target.prom"), private.clone()).unwrap();
+    std::os::unix::fs::symlink(folder.path("target.prom"), folder.path("link.prom")).unwrap();
+    assert_eq!(write("link.prom").await.code, Some(0));
+    assert!(std::fs::symlink_metadata(folder.path("link.prom")).unwrap().is_symlink());
+    assert_eq!(Scrape::parse(&folder.read("target.prom")).up("one"), Some(1.0));
+    assert_eq!(std::fs::metadata(folder.path("target.prom")).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let pipe = folder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let read = tokio::task::spawn_blocking({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    assert_eq!(write("pipe").await.code, Some(0));
+    assert_eq!(Scrape::parse(&read.await.unwrap()).up("one"), Some(1.0));
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[tokio::test]
 async fn with_a_state_folder_events_are_counted_from_one_run_to_the_next() {
     let (simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
     let (config, state) = (folder.path("config.yaml"), folder.path("state"));
