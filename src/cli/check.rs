@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::csp::Client;
 use crate::shard::Shard;
 
 pub use estimate::{Requests, Series};
@@ -98,7 +99,7 @@ pub fn report(config: &Config, shard: Option<Shard>) -> Report {
         report.lines.push(format!("  {}{place}", describe(organization)));
     }
     credentials(config, &mut report);
-    tls(config, &mut report);
+    report.problems.extend(Client::problems(&config.api).iter().map(ToString::to_string));
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
@@ -148,15 +149,6 @@ fn credentials(config: &Config, report: &mut Report) {
         if users > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
             let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
             report.warnings.push(format!("credentials.{name}: {message}"));
-        }
-    }
-}
-
-fn tls(config: &Config, report: &mut Report) {
-    let tls = &config.api.tls;
-    for (key, file) in [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
-        if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
-            report.problems.push(format!("api.tls.{key}: can't be read: {error}"));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Failure, Outcome, configuration, runtime};
+use super::{Failure, Outcome, block_on, configuration};
 use crate::census::Fold;
 use crate::cli::Check;
 use crate::cli::check::offline;
@@ -28,17 +28,15 @@ pub(super) fn run(flags: &Check) -> Outcome {
         let shard = flags.sharding.shard;
         let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
         let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
-        match Client::new(&config.api, Arc::new(NoObserver)) {
-            Ok(client) => runtime()?.block_on(async {
-                for tried in attempt(config, client, organizations).await {
-                    match tried {
-                        Tried::Fine(line) => report.lines.push(line),
-                        Tried::Warning(warning) => report.warnings.push(warning),
-                        Tried::Problem(problem) => report.problems.push(problem),
-                    }
+        // Why there is none has been said.
+        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {
+            for tried in block_on(attempt(config, client, organizations))? {
+                match tried {
+                    Tried::Fine(line) => report.lines.push(line),
+                    Tried::Warning(warning) => report.warnings.push(warning),
+                    Tried::Problem(problem) => report.problems.push(problem),
                 }
-            }),
-            Err(error) => report.problems.push(error.to_string()),
+            }
         }
     }
     io::stdout().write_all(report.to_string().as_bytes()).map_err(Failure::running)?;

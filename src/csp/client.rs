@@ -16,7 +16,7 @@ use super::exchange::{Endpoints, finished};
 use super::observer::Observer;
 use super::retry::{CallError, Failure, Retry};
 use super::sink::{Gather, Sink};
-use super::tls::{BuildError, http_client};
+use super::tls::{self, BuildError, http_client};
 use super::wire::{self, OrganizationDetails};
 use crate::config::{Api, Credential, Expand, Organization};
 use crate::time::Millis;
@@ -44,6 +44,13 @@ impl Client {
     pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
         Self::build(api, observer, budget, Arc::default())
+    }
+
+    /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
+    /// first.
+    #[must_use]
+    pub fn problems(api: &Api) -> Vec<BuildError> {
+        tls::problems(api)
     }
 
     /// A client for changed settings that takes over what is still good: access tokens of unchanged

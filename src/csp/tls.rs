@@ -58,6 +58,20 @@ pub(super) fn http_client(api: &Api) -> Result<reqwest::Client, BuildError> {
     })
 }
 
+/// Everything that stands in the way of a client with these settings; nothing is sent.
+pub(super) fn problems(api: &Api) -> Vec<BuildError> {
+    let Tls { ca_file, ca_only, cert_file, key_file } = &api.tls;
+    let parts = [
+        proxy(api).err(),
+        ca_file.as_deref().and_then(|path| authorities(path).err()),
+        (*ca_only && ca_file.is_none()).then_some(BuildError::Incomplete("ca_only needs ca_file")),
+        cert_file.as_deref().and_then(|path| certificate(path).err()),
+        key_file.as_deref().and_then(|path| read("key_file", path).err()),
+    ];
+    let found: Vec<BuildError> = parts.into_iter().flatten().collect();
+    if found.is_empty() { http_client(api).err().into_iter().collect() } else { found }
+}
+
 fn builder(api: &Api) -> Result<reqwest::ClientBuilder, BuildError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("csp-invitations-exporter/", env!("CARGO_PKG_VERSION")))
@@ -65,9 +79,8 @@ fn builder(api: &Api) -> Result<reqwest::ClientBuilder, BuildError> {
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(api.connect_timeout);
-    if let Some(url) = &api.proxy_url {
-        let proxy = Proxy::all(url.expose_secret()).map_err(|_| BuildError::Proxy)?;
-        builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
+    if let Some(proxy) = proxy(api)? {
+        builder = builder.proxy(proxy);
     }
     let Tls { ca_file, ca_only, cert_file, key_file } = &api.tls;
     if let Some(path) = ca_file {
@@ -83,6 +96,12 @@ fn builder(api: &Api) -> Result<reqwest::ClientBuilder, BuildError> {
     }
 }
 
+fn proxy(api: &Api) -> Result<Option<Proxy>, BuildError> {
+    let Some(url) = &api.proxy_url else { return Ok(None) };
+    let proxy = Proxy::all(url.expose_secret()).map_err(|_| BuildError::Proxy)?;
+    Ok(Some(proxy.no_proxy(NoProxy::from_env())))
+}
+
 fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
     let unusable =
         || BuildError::Unusable { setting: "ca_file", path: path.to_owned(), problem: "holds no PEM certificate" };
@@ -90,13 +109,19 @@ fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
     if authorities.is_empty() { Err(unusable()) } else { Ok(authorities) }
 }
 
-fn identity(cert: &Path, key: &Path) -> Result<Identity, BuildError> {
-    let mut pem = read("cert_file", cert)?;
+/// The PEM text of a file, at least one certificate of which can be read.
+fn certificate(path: &Path) -> Result<Vec<u8>, BuildError> {
+    let pem = read("cert_file", path)?;
     // The certificate alone tells which of the two files a failure is about.
     if Certificate::from_pem_bundle(&pem).map_or(true, |certificates| certificates.is_empty()) {
-        let path = cert.to_owned();
+        let path = path.to_owned();
         return Err(BuildError::Unusable { setting: "cert_file", path, problem: "holds no PEM certificate" });
     }
+    Ok(pem)
+}
+
+fn identity(cert: &Path, key: &Path) -> Result<Identity, BuildError> {
+    let mut pem = certificate(cert)?;
     pem.push(b'\n');
     pem.extend(read("key_file", key)?);
     Identity::from_pem(&pem).map_err(|_| BuildError::Unusable {

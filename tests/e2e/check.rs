@@ -66,3 +66,18 @@ async fn online_also_tries_a_credential_that_no_organization_uses() {
     assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
     assert!(done.stdout.contains("problem: online: credentials.idle: "), "{}", done.stdout);
 }
+
+#[tokio::test]
+async fn what_serve_would_refuse_of_tls_is_a_problem_all_of_it() {
+    let (_simulator, settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let tls = "tls: {ca_file: secret, cert_file: secret, key_file: nowhere}";
+    folder.write("config.yaml", &settings.api(tls).yaml());
+    let config = folder.path("config.yaml");
+    let done = run(&["check", "--config.file", &config], &[]).await;
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    for part in ["api.tls.ca_file: ", "api.tls.cert_file: ", "api.tls.key_file: cannot read ", "3 problems\n"] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    let served = run(&["serve", "--config.file", &config], &[]).await;
+    assert_eq!(served.code, Some(64), "{}", served.stderr);
+}
