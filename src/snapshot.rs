@@ -160,6 +160,16 @@ impl OrganizationSnapshot {
         }
     }
 
+    /// The same with other settings. What is known of the token in use goes with the credential that it came from.
+    #[must_use]
+    pub fn with_settings(&self, organization: &Arc<Organization>) -> Self {
+        let mut changed = Self { organization: Arc::clone(organization), ..self.clone() };
+        if changed.organization.credential != self.organization.credential {
+            changed.access_token_expiration = None;
+        }
+        changed
+    }
+
     /// How current the data is at `now`.
     #[must_use]
     pub fn data_state(&self, now: Millis) -> DataState {
@@ -241,5 +251,17 @@ mod tests {
         let held = entry(Some(1_000), Some(false));
         assert_eq!(at(&held, 2_000), (DataState::Held, true));
         assert_eq!(at(&held, 241_001), (DataState::Withdrawn, false));
+    }
+
+    #[test]
+    fn the_end_of_an_access_token_goes_with_its_credential() {
+        let known = OrganizationSnapshot { access_token_expiration: Some(Millis(5)), ..entry(Some(1_000), Some(true)) };
+        let mut settings = (*known.organization).clone();
+        settings.interval = Duration::from_secs(30);
+        assert_eq!(known.with_settings(&Arc::new(settings.clone())).access_token_expiration, Some(Millis(5)));
+        let kind = CredentialKind::ApiToken { token: Secret::File("/elsewhere".into()) };
+        settings.credential = Arc::new(Credential { name: "other".to_owned(), kind });
+        let changed = known.with_settings(&Arc::new(settings));
+        assert_eq!((changed.access_token_expiration, changed.last_success), (None, Some(Millis(1_000))));
     }
 }

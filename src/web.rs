@@ -160,7 +160,7 @@ impl Web {
     pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings) -> Self {
         let Settings { telemetry_path, max_requests, limits } = settings;
         let pages = routes::pages(&exporter, &telemetry_path, max_requests);
-        let app = guard::wrap(pages, exporter, Arc::clone(&access), telemetry_path);
+        let app = guard::wrap(pages, exporter, Arc::clone(&access), Some(telemetry_path));
         Self { app, access, limits }
     }
 
@@ -181,7 +181,7 @@ pub async fn serve_probes(
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Drained {
-    let app = guard::wrap(routes::probes(&exporter), exporter, Access::open(), TelemetryPath::default());
+    let app = guard::wrap(routes::probes(&exporter), exporter, Access::open(), None);
     // A share of its own, so that neither listener can use up the other's.
     let limits = Limits { connections: limits.connections.min(256), ..limits };
     server::serve(listeners, app, None, limits, shutdown).await

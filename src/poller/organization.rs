@@ -124,9 +124,9 @@ impl Task {
     }
 }
 
-/// A credential that was just refused is not tried again for a name.
+/// A credential that was just refused, by itself or as an access token, is not tried again for a name.
 fn may_ask_name(poll: &Result<(), Error>) -> bool {
-    !poll.as_ref().is_err_and(|error| error.operation == Operation::Token)
+    !poll.as_ref().is_err_and(|error| error.operation == Operation::Token || error.reason == Reason::Unauthorized)
 }
 
 /// One poll, and the organization's name, onto the board.

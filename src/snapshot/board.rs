@@ -56,9 +56,7 @@ impl Board {
             let mut arranged: Vec<_> = organizations
                 .iter()
                 .map(|organization| match known.get(&key(organization)) {
-                    Some(entry) => {
-                        Arc::new(OrganizationSnapshot { organization: Arc::clone(organization), ..(***entry).clone() })
-                    }
+                    Some(entry) => Arc::new(entry.with_settings(organization)),
                     None => Arc::new(OrganizationSnapshot::new(
                         Arc::clone(organization),
                         tally(&organization.id).unwrap_or_default(),

@@ -34,7 +34,7 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 struct Guard {
     exporter: Arc<dyn Exporter>,
     access: Arc<Access>,
-    telemetry_path: TelemetryPath,
+    telemetry_path: Option<TelemetryPath>,
 }
 
 /// Puts `pages` behind `access`, and counts what is answered.
@@ -42,7 +42,7 @@ pub(super) fn wrap(
     pages: Router,
     exporter: Arc<dyn Exporter>,
     access: Arc<Access>,
-    telemetry_path: TelemetryPath,
+    telemetry_path: Option<TelemetryPath>,
 ) -> Router {
     let guard = Arc::new(Guard { exporter, access, telemetry_path });
     // Around the whole router, not its routes: it would tell strangers by `Allow` what is there.
@@ -50,7 +50,7 @@ pub(super) fn wrap(
 }
 
 async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response<Body> {
-    let handler = routes::handler(request.uri().path(), &guard.telemetry_path);
+    let handler = routes::handler(request.uri().path(), guard.telemetry_path.as_ref());
     let head = request.method() == Method::HEAD;
     let mut response = admit(&guard, request, next).await;
     for (name, value) in HEADERS {

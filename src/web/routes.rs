@@ -24,12 +24,14 @@ pub(super) fn is_reserved(path: &str) -> bool {
     HEALTH.contains(&path) || READY.contains(&path) || [RELOAD, STATUS, API, status::STYLE_PATH].contains(&path)
 }
 
-/// The label `handler` of a request to `path`; `other` for what is not there, so that the values are closed.
-pub(super) fn handler(path: &str, telemetry_path: &TelemetryPath) -> &'static str {
+/// The label `handler` of a request to `path`; `other` for what is not there, so that the values are closed. Without a
+/// telemetry path there is nothing but the health pages.
+pub(super) fn handler(path: &str, telemetry_path: Option<&TelemetryPath>) -> &'static str {
     match path {
-        path if path == telemetry_path.as_str() => "metrics",
         path if HEALTH.contains(&path) => "health",
         path if READY.contains(&path) => "ready",
+        _ if telemetry_path.is_none() => "other",
+        path if telemetry_path.is_some_and(|telemetry| telemetry.as_str() == path) => "metrics",
         RELOAD => "reload",
         STATUS => "status",
         API => "api",
