@@ -28,7 +28,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const WANTED_FOR: Duration = Duration::from_secs(300);
 
 /// Pieces that are no longer than this together are made one: a second write costs more than copying them once.
-const SMALL: usize = 256 * 1024;
+const SMALL: usize = 1024 * 1024;
 
 /// The body of a scrape: what comes from polls, and behind it the exporter's own; small ones in one piece.
 pub(super) type Body = [Bytes; 2];

@@ -89,7 +89,7 @@ struct Slices {
 }
 
 /// As much as is written at once. The more, the fewer calls of the system; past this it makes no difference any more.
-const SLICE: usize = 256 * 1024;
+const SLICE: usize = 1024 * 1024;
 
 impl HttpBody for Slices {
     type Data = Bytes;
