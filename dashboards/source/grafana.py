@@ -8,6 +8,13 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 INSTANCE = 'job=~"$job",instance=~"$instance"'
 ORGANIZATION = INSTANCE + ',organization=~"$organization"'
 TAG = "csp-invitations"
+# "All" selects every job of the Prometheus server, so what other programs have too, as up and process_*, is joined with what
+# only the exporter has. A target that is down is known by what its job showed before.
+OF_EXPORTER = " and on (job, instance) csp_exporter_build_info#{}"
+OF_ITS_JOB = " and on (job) last_over_time(csp_exporter_build_info#{}[7d])"
+# The least step of graphs about polls and requests. Usual polls are five minutes apart: with shorter steps most steps would show
+# nothing, and windows of $__rate_interval would overlap and count a poll several times.
+POLLED = "5m"
 
 BLUE, GREEN, YELLOW, ORANGE, RED, PURPLE, GREY = "blue", "green", "yellow", "orange", "red", "purple", "#8e8e8e"
 STATUS_COLORS = {"available": BLUE, "expired": ORANGE, "redeemed": GREEN, "revoked": PURPLE, "unknown": GREY}
@@ -37,12 +44,13 @@ def query(expression, legend="", *, instant=False, table=False, heatmap=False, e
     return target
 
 
-def quantile(q, family, by, where):
-    """A quantile from classic buckets or, where Prometheus keeps only these, from native histograms."""
+def quantile(q, family, by, where, offset=""):
+    """A quantile from classic buckets or, where Prometheus keeps only these, from native histograms; no value where nothing happened."""
     native = f"sum by ({', '.join(by)}) " if by else "sum "
+    window = f"[$__rate_interval]{offset}"
     return (
-        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (rate({family}_bucket{where}[$__rate_interval])))"
-        f" or histogram_quantile({q}, {native}(rate({family}{where}[$__rate_interval])))"
+        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (rate({family}_bucket{where}{window}))) >= 0"
+        f" or histogram_quantile({q}, {native}(rate({family}{where}{window}))) >= 0"
     )
 
 
@@ -204,7 +212,7 @@ def _annotation(name, color, expression, title):
 
 def _since(family):
     # Only the first evaluations after the moment itself; the value puts the mark on the very moment.
-    return f"{family}#{{}} * 1000 and time() - {family}#{{}} < 2 * $__interval_ms / 1000"
+    return f"{family}#{{}} * 1000 and time() - {family}#{{}} < 2 * $__interval_ms / 1000{OF_EXPORTER}"
 
 
 def link(dashboard, title):
@@ -217,7 +225,7 @@ def drill_down(field):
     """A data link to one organization."""
     return {"title": "Open ${" + field + "}", "targetBlank": False,
             "url": "/d/csp-invitations-organization?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
-                   "&var-organization=${" + field + "}&${__url_time_range}"}
+                   "&var-organization=${" + field + ":percentencode}&${__url_time_range}"}
 
 
 def dashboard(uid, title, description, links, time_from, panels):
