@@ -67,7 +67,7 @@ function series(target, result, grid) {
 }
 
 // The frames of all targets of a panel. As Grafana does it, a step is no shorter than the least one of target, panel and scrapes, and the
-// range begins and ends at a multiple of it.
+// range begins and ends at a multiple of it, in the time zone of the browser.
 export async function load(panel, range) {
   const frames = await Promise.all(
     panel.targets.map(async (target) => {
@@ -77,7 +77,8 @@ export async function load(panel, range) {
         const result = await api("query", { query, time: range.to });
         return target.format === "table" ? [table(target, result, panel.targets.length === 1)] : series(target, result);
       }
-      const [from, to] = [range.from, range.to].map((time) => Math.floor(time / step) * step);
+      const zone = -60 * new Date().getTimezoneOffset();
+      const [from, to] = [range.from, range.to].map((time) => Math.floor((time + zone) / step) * step - zone);
       const grid = Array.from({ length: (to - from) / step + 1 }, (_, index) => from + index * step);
       return series(target, await api("query_range", { query, start: from, end: to, step }), grid);
     }),
