@@ -129,7 +129,7 @@ def build():
             table("Access tokens", "The time until each short-lived access token runs out; below zero it is renewed at the next poll.",
                   [query("max by (organization, credentials) (csp_access_token_expiration_timestamp_seconds@{}) - time()")], w=6, unit="s",
                   transformations=merge({"organization": "Organization", "credentials": "Credentials", "Value": "Left"}),
-                  overrides=[column("Left", custom__width=90)]),
+                  overrides=[column("Organization", custom__width=160), column("Left", custom__width=90)]),
             row("Exporter"),
             lines("Targets", "1 while Prometheus can scrape an instance.", [query(f"up#{{}}{OF_ITS_JOB}", "{{instance}}")], w=6, h=7, minimum=0, maximum=1,
                   alerts=["CSPExporterDown", "CSPExporterScrapesFailing", "CSPExporterAbsent"]),
@@ -170,7 +170,7 @@ def build():
                                          "Value #B": "Started", "Value #C": "Configuration", "Value #D": "Shard", "Value #E": "Shards"},
                                         hidden=("Time", "Value #A")),
                   overrides=[column("Started", unit="dateTimeFromNow"), column("Configuration", unit="dateTimeFromNow"),
-                             column("Instance", custom__width=150), column("Started", custom__width=130), column("Configuration", custom__width=130),
+                             column("Started", custom__width=125), column("Configuration", custom__width=125), column("Revision", custom__width=115),
                              *(column(name, custom__width=70) for name in ("Version", "Rust", "Shard", "Shards"))]),
             lines("Oddities of the lists", "Invitations of the last lists that show each anomaly, over all organizations, and values that are inside"
                   " \"other\".",

@@ -84,5 +84,5 @@ def build():
                   [query('sum by (role_kind, role, group) (max by (organization, role_kind, role, group_id, group)'
                          ' (csp_invitations_by_role_and_group@{status="available"})) > 0')], w=8, h=10, sort="Pending",
                   transformations=merge({"role_kind": "Kind", "role": "Role", "group": "Group", "Value": "Pending"}),
-                  overrides=[column("Kind", custom__width=105), column("Pending", custom__width=80)]),
+                  overrides=[column("Kind", custom__width=95), column("Role", custom__width=200), column("Pending", custom__width=75)]),
         ])
