@@ -100,8 +100,15 @@ def panel(kind, title, description, targets, *, w, h=8, unit="short", thresholds
     return result
 
 
-def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
-    """One number, with its course behind it."""
+def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto",
+         gone=None, **more):
+    """One number, with its course behind it.
+
+    The number is the last one of the chosen time. With `gone` it is the one of now: this text stands where there is none any more.
+    """
+    if gone:
+        expression = f"{expression} or on () vector(NaN)"
+        more["mappings"] = [{"type": "special", "options": {"match": "nan", "result": {"text": gone, "color": GREY, "index": 0}}}]
     options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
                "showPercentChange": False, "percentChangeColorMode": "standard"}

@@ -55,7 +55,7 @@ def build():
             organizations(),
             stat("Without data", "Organizations whose numbers are missing from everything here: too old to show, or never fetched.",
                  'sum(max by (organization) (csp_organization_data_state@{state=~"fresh|held"}) == bool 0)',
-                 w=3, h=6, thresholds=ALARMING, no_value="no exporter", alerts=["CSPDataWithdrawn"]),
+                 w=3, h=6, thresholds=ALARMING, gone="no exporter", alerts=["CSPDataWithdrawn"]),
             data_states(21, 6),
             row("Lifecycle"),
             lifecycle(11),

@@ -62,22 +62,22 @@ def headline():
     """The numbers that the team which invites people looks at first."""
     return [
         stat("Pending", "Invitations that can still be accepted, with their course over the chosen time.",
-             total("csp_invitations", 'status="available"')),
+             total("csp_invitations", 'status="available"'), gone="no data"),
         stat("Expiring soon", "Pending invitations that expire within 24 hours: the last chance for a reminder.",
-             total("csp_invitations_pending_by_time_left", 'time_left=~"0-1h|1-24h"'), thresholds=RAISED, alerts=["CSPInvitationsExpiringSoon"]),
+             total("csp_invitations_pending_by_time_left", 'time_left=~"0-1h|1-24h"'), thresholds=RAISED, alerts=["CSPInvitationsExpiringSoon"], gone="no data"),
         stat("Older than three days", "Pending invitations that nobody has accepted for three days or longer.",
-             total("csp_invitations_pending_by_age", 'age=~"3-7d|7-30d|30d[+]"'), thresholds=RAISED, alerts=["CSPInvitationsPendingTooLong"]),
+             total("csp_invitations_pending_by_age", 'age=~"3-7d|7-30d|30d[+]"'), thresholds=RAISED, alerts=["CSPInvitationsPendingTooLong"], gone="no data"),
         stat("Expired unredeemed", "Invitations in the list that were not accepted before their expiration, however long ago.",
-             total("csp_invitations", 'status="expired"')),
+             total("csp_invitations", 'status="expired"'), gone="no data"),
         stat("Lapsed in a week", "People whose invitation expired in the last seven days and who have no newer one: they were lost.",
-             total("csp_invitations_lapsed_by_age", 'age=~"0-1d|1-3d|3-7d"'), thresholds=RAISED, alerts=["CSPInvitationsLapsed"]),
+             total("csp_invitations_lapsed_by_age", 'age=~"0-1d|1-3d|3-7d"'), thresholds=RAISED, alerts=["CSPInvitationsLapsed"], gone="no data"),
         stat("Privileged pending", "Pending invitations that carry a privileged role, directly or through an expanded group.",
-             total("csp_invitations_privileged", 'status="available"'), thresholds=ALARMING, alerts=["CSPInvitationsPrivilegedPending"]),
+             total("csp_invitations_privileged", 'status="available"'), thresholds=ALARMING, alerts=["CSPInvitationsPrivilegedPending"], gone="no data"),
         stat("External pending", "Pending invitations to mail domains that are not trusted. No number where no trusted domains are configured, or no data is there.",
-             total("csp_invitations_external", 'status="available"'), thresholds=ALARMING, no_value="not counted",
+             total("csp_invitations_external", 'status="available"'), thresholds=ALARMING, gone="not counted",
              alerts=["CSPInvitationsExternalPending"]),
         stat("Duplicates", "Pending invitations beyond the first for the same person.",
-             total("csp_invitations_duplicate"), thresholds=RAISED, alerts=["CSPInvitationsDuplicated"]),
+             total("csp_invitations_duplicate"), thresholds=RAISED, alerts=["CSPInvitationsDuplicated"], gone="no data"),
     ]
 
 
