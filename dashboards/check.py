@@ -4,8 +4,8 @@
 What it proves: the JSON is what source/ describes; the rules of Grafana's dashboard linter hold without exclusions; each
 query parses; each family and label exists; each alert has a runbook, a firing and a silent test, and a panel that names
 it and shows its signal; each runbook belongs to an alert; the rules are clean and their tests pass, as they are written, with the
-labels that the Prometheus Operator adds to targets, and without. `--quick` leaves out the unit tests of the rules; PROMTOOL names
-another promtool.
+labels that the Prometheus Operator adds to targets, and without; the arithmetic of the overview is right for a pair of exporters and
+for a moved pod. `--quick` leaves out what promtool tests; PROMTOOL names another one.
 """
 
 import json
@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from checks import linter, promql, rules, variants  # noqa: E402
+from checks import linter, promql, queries, rules, variants  # noqa: E402
 from checks.promql import PROMTOOL  # noqa: E402
 
 
@@ -37,12 +37,14 @@ def knows_native_histograms():
     return version is not None and (int(version[1]), int(version[2])) >= (2, 49)
 
 
-def unit_tests():
-    """Problems of the unit tests of the rules, in each of their variants."""
+def unit_tests(dashboards):
+    """Problems of the unit tests of the rules, in each of their variants, and of the dashboards' arithmetic."""
     folder = HERE / "rules" / "tests"
     files = sorted(folder.glob("*.yaml")) + (sorted((folder / "native").glob("*.yaml")) if knows_native_histograms() else [])
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor() as pool:
         files += variants.write(files, rules.read(rules.RULES / "alerts.yaml"), rules.RULES, Path(temporary))
+        files.append(Path(temporary, "dashboards.yaml"))
+        files[-1].write_text(queries.cases(dashboards), encoding="utf-8")
         return [problem for found in pool.map(lambda file: run(PROMTOOL, "test", "rules", str(file)), files) for problem in found]
 
 
@@ -71,7 +73,7 @@ def main():
     files = [str(path) for path in sorted((HERE / "rules").glob("*.yaml"))]
     problems += run(PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", *files)
     if "--quick" not in sys.argv[1:]:
-        problems += unit_tests()
+        problems += unit_tests(dashboards)
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(dashboards)} dashboards, {len(expressions)} queries, {len(problems)} problems")
