@@ -20,8 +20,9 @@ def organizations():
     """Failing organizations first."""
     return table(
         "Organizations, failing first",
-        "One row per organization: whether the last poll succeeded, the reason of most failures of the last hour (or of the last day, where there was none in an hour) if not, how old the data is as a share of the organization's own stale_after, and how"
-        " many polls failed in the last two hours. Select a name to open it.",
+        "One row per organization: whether the last poll failed, and for which reason most polls of the last hour (or of the last day, if"
+        " the hour had none) did; how old the data is as a share of the organization's own stale_after; how many polls failed in the last"
+        " two hours. Select a name to open it.",
         [query("1 - max by (organization) (csp_up@{})"),
          query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
                " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})"),
