@@ -4,6 +4,8 @@ Queries are written with two short forms: `@{…}` selects by the variables job,
 and instance alone. Everything else is PromQL as it stands.
 """
 
+import re
+
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 INSTANCE = 'job=~"$job",instance=~"$instance"'
 ORGANIZATION = INSTANCE + ',organization=~"$organization"'
@@ -104,11 +106,12 @@ def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True,
          gone=None, **more):
     """One number, with its course behind it.
 
-    The number is the last one of the chosen time. With `gone` it is the one of now: this text stands where there is none any more.
+    The number is the last one of the chosen time, however long ago that was. With `gone` there is one only if there still is one at
+    the end of that time; else this text stands there.
     """
     if gone:
-        expression = f"{expression} or on () vector(NaN)"
-        more["mappings"] = [{"type": "special", "options": {"match": "nan", "result": {"text": gone, "color": GREY, "index": 0}}}]
+        still = re.sub(r"([@#]\{[^}]*\}(?:\[\w+\])?)", r"\1 @ end()", expression)
+        expression, more["no_value"] = f"{expression} and on () ({still})", gone
     options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
                "showPercentChange": False, "percentChangeColorMode": "standard"}

@@ -30,11 +30,11 @@ def by(label, family, labels=""):
 
 # Graphs of one organization per line show so many of them.
 MOST = 15
-# The organizations whose data is oldest at the end of the chosen time, measured by their own limits: the same ones in each step.
-OLDEST = (f" and on (organization) topk({MOST}, min by (organization) ("
-          "(timestamp(csp_poll_last_success_timestamp_seconds@{} @ end()) - csp_poll_last_success_timestamp_seconds@{} @ end())"
-          " / csp_poll_stale_after_seconds@{} @ end()))")
-OF_THE_OLDEST = f" Of more than {MOST} organizations those with the oldest data."
+# The organizations whose data is withdrawn first, as seen from the end of the chosen time: the same ones in each step. The last hour
+# counts, so that they stay while the exporter is away.
+OLDEST = (f" and on (organization) bottomk({MOST}, max by (organization) ("
+          "last_over_time(csp_poll_last_success_timestamp_seconds@{}[1h] @ end()) + last_over_time(csp_poll_stale_after_seconds@{}[1h] @ end())))")
+OF_THE_OLDEST = f" Of more than {MOST} organizations those whose data is withdrawn first."
 
 
 def events(event):
@@ -88,7 +88,7 @@ def lifecycle(w):
                  " so far. Counted from the differences between polls: what the very first poll found is not an event. Values can have a"
                  " fraction, because Prometheus extrapolates.",
                  [query(events_of_day(event), event, interval="1d") for event in EVENT_COLORS], w=w, fill=0, unit="locale", decimals=0,
-                 overrides=colors(EVENT_COLORS), legend="table", custom={"showPoints": "always", "lineWidth": 2})
+                 overrides=colors(EVENT_COLORS), legend="table", custom={"showPoints": "always", "pointSize": 6, "lineWidth": 2})
 
 
 def time_to_redeem(w):
@@ -98,7 +98,7 @@ def time_to_redeem(w):
                  " them (the median) and nine tenths took at most this long.",
                  [query(quantile(q, "csp_invitation_redemption_duration_seconds", [], "@{}", " offset -1d"), name, interval="1d")
                   for q, name in ((0.5, "median"), (0.9, "nine tenths"))],
-                 w=w, unit="s", custom={"showPoints": "always"})
+                 w=w, unit="s", custom={"showPoints": "always", "pointSize": 6})
 
 
 def ages(w):
