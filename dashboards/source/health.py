@@ -1,6 +1,6 @@
 """CSP API and exporter health, for the team that runs the exporter."""
 
-from grafana import (BLUE, GREEN, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
+from grafana import (BLUE, GREEN, GREY, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
                      link, merge, quantile, query, row, stat, steps, table)
 from shared import ALARMING, OF_THE_OLDEST, OLDEST, data_states, freshness, poll_failures
 
@@ -28,7 +28,7 @@ def organizations():
                " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})"),
          query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000"),
          query("max by (organization) (csp_poll_last_attempt_timestamp_seconds@{} > 0) * 1000"),
-         query("sum by (organization) (increase(csp_poll_failures_total@{}[2h]))"),
+         query("sum by (organization) (increase(csp_poll_failures_total@{}[2h])) and on (organization) csp_poll_interval_seconds@{}"),
          query("max by (organization) (csp_poll_duration_seconds@{})"),
          query("max by (organization) (csp_poll_duration_seconds@{}) / on (organization) min by (organization) (csp_poll_interval_seconds@{})"),
          query(f"({reasons('1h')} or on (organization) {reasons('1d')}) and on (organization) max by (organization) (csp_up@{{}}) == 0")],
@@ -39,7 +39,8 @@ def organizations():
         overrides=[
             column("Organization", links=[drill_down("__value.text")]),
             column("Failing", unit="bool_yes_no", custom__cellOptions={"type": "color-background", "mode": "basic"}, color={"mode": "thresholds"},
-                   thresholds=ALARMING),
+                   thresholds=ALARMING,
+                   mappings=[{"type": "special", "options": {"match": "null", "result": {"text": "not polled yet", "color": GREY, "index": 0}}}]),
             column("Age of data", unit="percentunit", decimals=0, custom__cellOptions={"type": "gauge", "mode": "gradient"}, max=1, min=0,
                    color={"mode": "thresholds"}, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1))),
             column("Last success", unit="dateTimeFromNow"), column("Last attempt", unit="dateTimeFromNow"),
