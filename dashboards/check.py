@@ -3,21 +3,25 @@
 
 What it proves: the JSON is what source/ describes; the rules of Grafana's dashboard linter hold without exclusions; each
 query parses; each family and label exists; each alert has a runbook, a firing and a silent test, and a panel that names
-it and shows its signal; each runbook belongs to an alert; the rules are clean and their tests pass.
-`--quick` leaves out the unit tests of the rules.
+it and shows its signal; each runbook belongs to an alert; the rules are clean and their tests pass, as they are written, with the
+labels that the Prometheus Operator adds to targets, and without; the arithmetic of the overview is right for a pair of exporters and
+for a moved pod. `--quick` leaves out what promtool tests; PROMTOOL names another one.
 """
 
 import json
 import re
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from checks import linter, promql, rules  # noqa: E402
+from checks import linter, promql, queries, rules, variants  # noqa: E402
+from checks.promql import PROMTOOL  # noqa: E402
 
 
 def run(*command):
@@ -28,9 +32,20 @@ def run(*command):
 
 def knows_native_histograms():
     """Whether promtool can read native histograms in a test's series, as of 2.49."""
-    output = subprocess.run(["promtool", "--version"], capture_output=True, text=True, check=False)
+    output = subprocess.run([PROMTOOL, "--version"], capture_output=True, text=True, check=False)
     version = re.search(r"version (\d+)\.(\d+)", output.stdout + output.stderr)
     return version is not None and (int(version[1]), int(version[2])) >= (2, 49)
+
+
+def unit_tests(dashboards):
+    """Problems of the unit tests of the rules, in each of their variants, and of the dashboards' arithmetic."""
+    folder = HERE / "rules" / "tests"
+    files = sorted(folder.glob("*.yaml")) + (sorted((folder / "native").glob("*.yaml")) if knows_native_histograms() else [])
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor() as pool:
+        files += variants.write(files, rules.read(rules.RULES / "alerts.yaml"), rules.RULES, Path(temporary))
+        files.append(Path(temporary, "dashboards.yaml"))
+        files[-1].write_text(queries.cases(dashboards), encoding="utf-8")
+        return [problem for found in pool.map(lambda file: run(PROMTOOL, "test", "rules", str(file)), files) for problem in found]
 
 
 def main():
@@ -56,11 +71,9 @@ def main():
     problems += promql.parse_errors(expressions)
     problems += rules.check(dashboards, families)
     files = [str(path) for path in sorted((HERE / "rules").glob("*.yaml"))]
-    problems += run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
+    problems += run(PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", *files)
     if "--quick" not in sys.argv[1:]:
-        tests = HERE / "rules" / "tests"
-        files = sorted(tests.glob("*.yaml")) + (sorted((tests / "native").glob("*.yaml")) if knows_native_histograms() else [])
-        problems += run("promtool", "test", "rules", *map(str, files))
+        problems += unit_tests(dashboards)
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(dashboards)} dashboards, {len(expressions)} queries, {len(problems)} problems")

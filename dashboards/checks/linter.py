@@ -52,6 +52,9 @@ def target(expression, families):
             yield f"target-counter-agg-rule: {selector.name}"
         if selector.name.endswith("_bucket") and not selector.range:
             yield f"target-histogram-rule: {selector.name}"
+        # What every program has: with the variables at "All" it would be everybody's.
+        if not selector.name.startswith("csp_") and "on (job" not in expression:
+            yield f"{selector.name} is not joined with a family of the exporter"
     yield from unknown_names(expression, families)
 
 

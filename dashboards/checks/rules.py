@@ -10,6 +10,7 @@ RULES = DASHBOARDS / "rules"
 RUNBOOKS = DASHBOARDS.parent / "docs" / "runbooks"
 BASE = "https://github.com/example/csp-invitations-exporter/blob/main/docs/runbooks/"
 GRAFANA = "https://grafana.example.com/d/"
+SECTIONS = ["Meaning", "Impact", "How to look", "What to do", "When it is harmless"]
 RECORDED = re.compile(r"\b[a-z_]+:[a-z0-9_]+:[a-z0-9_]+\b")
 
 
@@ -107,4 +108,12 @@ def check(dashboards, families):
             claimed = re.search(r" Alerts: ([\w, ]+)\.$", item["description"])
             problems += [f"{item['title']!r} names {name}, which is no alert" for name in (claimed[1].split(", ") if claimed else []) if name not in names]
     problems += [f"{path.name}: a runbook without an alert" for path in sorted(RUNBOOKS.glob("*.md")) if path.stem not in names | {"README"}]
+    listed = re.findall(r"(?m)^- \[(\w+)\]\(\1\.md\)$", (RUNBOOKS / "README.md").read_text(encoding="utf-8"))
+    if listed != [rule.name for rule in alerts]:
+        problems.append("README.md of the runbooks does not list each alert once, in the order of the rules")
+    for path in sorted(RUNBOOKS.glob("CSP*.md")):
+        text = path.read_text(encoding="utf-8")
+        if re.findall(r"(?m)^## (.+)$", text) != SECTIONS or not text.startswith(f"# {path.stem}\n"):
+            problems.append(f"{path.name}: needs its title and the sections {', '.join(SECTIONS)}")
+        problems += [f"{path.name}: links to {name}, which is not there" for name in re.findall(r"\]\((\w+\.md)\)", text) if not (RUNBOOKS / name).is_file()]
     return problems

@@ -2,7 +2,7 @@
 //
 //   npm ci && npm run build && PROMETHEUS=http://127.0.0.1:9090 npm run shoot -- [folder of the pictures] [minutes] [dark|light] [organization of its dashboard]
 //
-// Fails when a panel reports an error or never gets ready. BROWSER names another Chromium.
+// Fails when a panel reports an error or never gets ready. BROWSER names another Chromium, TZ a time zone.
 import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
@@ -43,14 +43,14 @@ const browser = await chromium.launch({
 let failed = 0;
 try {
   for (const name of readdirSync(dashboards).filter((file) => file.endsWith(".json"))) {
-    const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
+    const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, timezoneId: process.env.TZ ?? "UTC" });
     page.on("pageerror", (error) => {
       failed += 1;
       console.error(`${name}: ${error.stack}`);
     });
     await page.goto(`http://127.0.0.1:${server.address().port}/?dashboard=${name}&minutes=${minutes}&theme=${theme}&organization=${name.includes("organization") ? organization : ""}`);
-    await page.waitForSelector("[data-panel]", { timeout: 30_000 });
-    await page.waitForFunction(() => document.querySelectorAll('[data-state="loading"]').length === 0, undefined, { timeout: 60_000 });
+    await page.waitForSelector("[data-panel]", { timeout: 120_000 });
+    await page.waitForFunction(() => document.querySelectorAll('[data-state="loading"]').length === 0, undefined, { timeout: 120_000 });
     for (const panel of await page.$$('[data-state="error"]')) {
       failed += 1;
       console.error(`${name}: "${await panel.getAttribute("data-panel")}": ${await panel.innerText()}`);

@@ -4,10 +4,19 @@ Queries are written with two short forms: `@{…}` selects by the variables job,
 and instance alone. Everything else is PromQL as it stands.
 """
 
+import re
+
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 INSTANCE = 'job=~"$job",instance=~"$instance"'
 ORGANIZATION = INSTANCE + ',organization=~"$organization"'
 TAG = "csp-invitations"
+# "All" selects every job of the Prometheus server, so what other programs have too, as up and process_*, is joined with what
+# only the exporter has. A target that is down is known by what its job showed before.
+OF_EXPORTER = " and on (job, instance) csp_exporter_build_info#{}"
+OF_ITS_JOB = " and on (job) last_over_time(csp_exporter_build_info#{}[7d])"
+# The least step of graphs about polls and requests. Usual polls are five minutes apart: with shorter steps most steps would show
+# nothing, and windows of $__rate_interval would overlap and count a poll several times.
+POLLED = "5m"
 
 BLUE, GREEN, YELLOW, ORANGE, RED, PURPLE, GREY = "blue", "green", "yellow", "orange", "red", "purple", "#8e8e8e"
 STATUS_COLORS = {"available": BLUE, "expired": ORANGE, "redeemed": GREEN, "revoked": PURPLE, "unknown": GREY}
@@ -37,12 +46,13 @@ def query(expression, legend="", *, instant=False, table=False, heatmap=False, e
     return target
 
 
-def quantile(q, family, by, where):
-    """A quantile from classic buckets or, where Prometheus keeps only these, from native histograms."""
+def quantile(q, family, by, where, offset=""):
+    """A quantile from classic buckets or, where Prometheus keeps only these, from native histograms; no value where nothing happened."""
     native = f"sum by ({', '.join(by)}) " if by else "sum "
+    window = f"[$__rate_interval]{offset}"
     return (
-        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (rate({family}_bucket{where}[$__rate_interval])))"
-        f" or histogram_quantile({q}, {native}(rate({family}{where}[$__rate_interval])))"
+        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (rate({family}_bucket{where}{window}))) >= 0"
+        f" or histogram_quantile({q}, {native}(rate({family}{where}{window}))) >= 0"
     )
 
 
@@ -92,8 +102,16 @@ def panel(kind, title, description, targets, *, w, h=8, unit="short", thresholds
     return result
 
 
-def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto", **more):
-    """One number, with its course behind it."""
+def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto",
+         gone=None, **more):
+    """One number, with its course behind it.
+
+    The number is the last one of the chosen time, however long ago that was. With `gone` there is one only if there still is one at
+    the end of that time; else this text stands there.
+    """
+    if gone:
+        still = re.sub(r"([@#]\{[^}]*\}(?:\[\w+\])?)", r"\1 @ end()", expression)
+        expression, more["no_value"] = f"{expression} and on () ({still})", gone
     options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
                "showPercentChange": False, "percentChangeColorMode": "standard"}
@@ -204,7 +222,7 @@ def _annotation(name, color, expression, title):
 
 def _since(family):
     # Only the first evaluations after the moment itself; the value puts the mark on the very moment.
-    return f"{family}#{{}} * 1000 and time() - {family}#{{}} < 2 * $__interval_ms / 1000"
+    return f"{family}#{{}} * 1000 and time() - {family}#{{}} < 2 * $__interval_ms / 1000{OF_EXPORTER}"
 
 
 def link(dashboard, title):
@@ -217,7 +235,7 @@ def drill_down(field):
     """A data link to one organization."""
     return {"title": "Open ${" + field + "}", "targetBlank": False,
             "url": "/d/csp-invitations-organization?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
-                   "&var-organization=${" + field + "}&${__url_time_range}"}
+                   "&var-organization=${" + field + ":percentencode}&${__url_time_range}"}
 
 
 def dashboard(uid, title, description, links, time_from, panels):

@@ -1,28 +1,37 @@
 """CSP API and exporter health, for the team that runs the exporter."""
 
-from grafana import (BLUE, GREEN, ORANGE, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines, link, merge, quantile, query, row, stat,
-                     steps, table)
-from shared import ALARMING, data_states, freshness, poll_failures
+from grafana import (BLUE, GREEN, GREY, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
+                     link, merge, quantile, query, row, stat, steps, table)
+from shared import ALARMING, OF_THE_OLDEST, OLDEST, data_states, freshness, poll_failures
 
-REQUESTS = "sum(rate(csp_api_requests_total#{}[$__rate_interval]))"
+
+def share(reason=""):
+    """Failed requests as a share of all, where there were any."""
+    return (f"sum(rate(csp_api_request_failures_total#{{{reason}}}[$__rate_interval]))"
+            " / (sum(rate(csp_api_requests_total#{}[$__rate_interval])) > 0)")
+
+
+def reasons(window):
+    """The reason of most failures of a window, for each organization that had one."""
+    return f"topk by (organization) (1, sum by (organization, reason) (increase(csp_poll_failures_total@{{}}[{window}])) > 0)"
 
 
 def organizations():
     """Failing organizations first."""
     return table(
         "Organizations, failing first",
-        "One row per organization: whether the last poll succeeded, the reason of most failures of the last hour if not, how old the data is as a share of the organization's own stale_after, and how"
-        " many polls failed in the last two hours. Select a name to open it.",
+        "One row per organization: whether the last poll failed, and for which reason most polls of the last hour (or of the last day, if"
+        " the hour had none) did; how old the data is as a share of the organization's own stale_after; how many polls failed in the last"
+        " two hours. Select a name to open it.",
         [query("1 - max by (organization) (csp_up@{})"),
          query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
                " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})"),
          query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000"),
          query("max by (organization) (csp_poll_last_attempt_timestamp_seconds@{} > 0) * 1000"),
-         query("sum by (organization) (increase(csp_poll_failures_total@{}[2h]))"),
+         query("sum by (organization) (increase(csp_poll_failures_total@{}[2h])) and on (organization) csp_poll_interval_seconds@{}"),
          query("max by (organization) (csp_poll_duration_seconds@{})"),
          query("max by (organization) (csp_poll_duration_seconds@{}) / on (organization) min by (organization) (csp_poll_interval_seconds@{})"),
-         query("topk by (organization) (1, sum by (organization, reason) (increase(csp_poll_failures_total@{}[1h])) > 0)"
-               " and on (organization) max by (organization) (csp_up@{}) == 0")],
+         query(f"({reasons('1h')} or on (organization) {reasons('1d')}) and on (organization) max by (organization) (csp_up@{{}}) == 0")],
         w=24, h=9, sort="Failing",
         transformations=merge({"organization": "Organization", "Value #A": "Failing", "reason": "Reason", "Value #B": "Age of data", "Value #C": "Last success",
                                "Value #D": "Last attempt", "Value #E": "Failed polls in 2 h", "Value #F": "Poll took", "Value #G": "Share of interval"},
@@ -30,7 +39,8 @@ def organizations():
         overrides=[
             column("Organization", links=[drill_down("__value.text")]),
             column("Failing", unit="bool_yes_no", custom__cellOptions={"type": "color-background", "mode": "basic"}, color={"mode": "thresholds"},
-                   thresholds=ALARMING),
+                   thresholds=ALARMING,
+                   mappings=[{"type": "special", "options": {"match": "null", "result": {"text": "not polled yet", "color": GREY, "index": 0}}}]),
             column("Age of data", unit="percentunit", decimals=0, custom__cellOptions={"type": "gauge", "mode": "gradient"}, max=1, min=0,
                    color={"mode": "thresholds"}, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1))),
             column("Last success", unit="dateTimeFromNow"), column("Last attempt", unit="dateTimeFromNow"),
@@ -50,25 +60,25 @@ def build():
         [link("csp-invitations-overview", "Overview"), link("csp-invitations-organization", "One organization")], "now-6h",
         [
             row("Now"),
-            stat("Targets up", "Instances of the exporter that answer Prometheus, as a share of those that it knows.",
-                 "avg(up#{})", unit="percentunit", thresholds=steps((RED, None), (ORANGE, 0.5), (GREEN, 1)), no_value="no target",
+            stat("Targets up", "Targets that answer Prometheus, as a share of all targets of the jobs that had an exporter in the last week.",
+                 f"avg(up#{{}}{OF_ITS_JOB})", unit="percentunit", thresholds=steps((RED, None), (ORANGE, 0.5), (GREEN, 1)), gone="no target",
                  alerts=["CSPExporterDown", "CSPExporterScrapesFailing"]),
             stat("Instances", "Instances that have been scraped.", "count(csp_exporter_build_info#{})", thresholds=steps((RED, None), (BLUE, 1)),
-                 no_value="none", alerts=["CSPExporterAbsent"]),
-            stat("Organizations", "Organizations that are polled, each counted once.", "count(max by (organization) (csp_poll_interval_seconds@{}))"),
+                 gone="none", alerts=["CSPExporterAbsent"]),
+            stat("Organizations", "Organizations that are polled, each counted once.", "count(max by (organization) (csp_poll_interval_seconds@{}))", gone="none"),
             stat("Failing organizations", "Organizations whose last poll failed on every instance.",
-                 "count(max by (organization) (csp_up@{}) == 0) or vector(0)", thresholds=ALARMING, alerts=["CSPPollsFailing"]),
+                 "sum(max by (organization) (csp_up@{}) == bool 0)", thresholds=ALARMING, gone="no exporter", alerts=["CSPPollsFailing"]),
             stat("Failed requests", "Share of the API requests that failed, whatever the reason.",
-                 f"sum(rate(csp_api_request_failures_total#{{}}[$__rate_interval])) / {REQUESTS}", unit="percentunit",
+                 share(), unit="percentunit", interval=POLLED, no_value="no requests",
                  thresholds=steps((GREEN, None), (ORANGE, 0.1), (RED, 0.5)), alerts=["CSPApiErrorsElevated", "CSPApiErrorsHigh"]),
             stat("Answered with 429", "Share of the API requests that the service asked to slow down.",
-                 f'sum(rate(csp_api_request_failures_total#{{reason="rate_limited"}}[$__rate_interval])) / {REQUESTS}', unit="percentunit",
+                 share('reason="rate_limited"'), unit="percentunit", interval=POLLED, no_value="no requests",
                  thresholds=steps((GREEN, None), (ORANGE, 0.05)), alerts=["CSPRateLimited"]),
             stat("Latency, p95", "95 of 100 requests for lists of invitations took at most this long.",
-                 quantile(0.95, latency, [], '#{operation="invitations"}'), unit="s", thresholds=steps((GREEN, None), (ORANGE, 10)),
+                 quantile(0.95, latency, [], '#{operation="invitations"}'), unit="s", interval=POLLED, no_value="no requests", thresholds=steps((GREEN, None), (ORANGE, 10)),
                  alerts=["CSPApiLatencyHigh"]),
-            stat("Next API token runs out", "When the first of the long-lived API tokens runs out, where the service tells.",
-                 "min(max by (credentials) (csp_api_token_expiration_timestamp_seconds#{})) - time()", unit="dtdurations", trend=False,
+            stat("API token runs out", "When the first of the long-lived API tokens runs out, where the service tells.",
+                 "min(max by (credentials) (csp_api_token_expiration_timestamp_seconds#{})) - time()", unit="dtdurations", trend=False, instant=True,
                  thresholds=steps((RED, None), (ORANGE, 2 * 86400), (GREEN, 14 * 86400)), no_value="not told",
                  alerts=["CSPApiTokenExpiring", "CSPApiTokenAboutToExpire"]),
             row("Organizations"),
@@ -76,41 +86,43 @@ def build():
             data_states(8), freshness(8), poll_failures(8),
             lines("Polls", f"Polls that ended, {per_step}, and those of them that failed.",
                   [query("sum(increase(csp_polls_total@{}[$__rate_interval]))", "all"),
-                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=12,
+                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=12, interval=POLLED,
                   overrides=colors({"all": BLUE, "failed": RED})),
-            lines("Duration of polls", "How long the last poll of each organization took, retries and waiting included.",
-                  [query("max by (organization) (csp_poll_duration_seconds@{})", "{{organization}}")], w=12, unit="s", alerts=["CSPPollSlow"]),
+            lines("Duration of polls", f"How long the last poll of each organization took, retries and waiting included.{OF_THE_OLDEST}",
+                  [query(f"max by (organization) (csp_poll_duration_seconds@{{}}){OLDEST}", "{{organization}}")], w=12, unit="s", alerts=["CSPPollSlow"]),
             row("API"),
             lines("Requests", "API requests per second by operation, each attempt counted.",
-                  [query("sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="reqps", stack=True),
+                  [query("sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="reqps", stack=True, interval=POLLED),
             lines("Failed requests by operation and reason", "Failed API requests as a share of the requests of their operation.",
                   [query("sum by (operation, reason) (rate(csp_api_request_failures_total#{}[$__rate_interval])) / on (operation) group_left ()"
                          " sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval])) > 0", "{{operation}}: {{reason}}")], w=8,
-                  unit="percentunit", no_value="none", thresholds=steps((GREEN, None), (ORANGE, 0.1), (RED, 0.5)), color={"mode": "palette-classic"},
+                  unit="percentunit", interval=POLLED, no_value="none", thresholds=steps((GREEN, None), (ORANGE, 0.1), (RED, 0.5)), color={"mode": "palette-classic"},
                   custom={"thresholdsStyle": {"mode": "dashed"}}, alerts=["CSPApiErrorsElevated", "CSPApiErrorsHigh"]),
             lines("Responses by status code", "HTTP responses per second by operation and status code.",
                   [query("sum by (operation, code) (rate(csp_api_responses_total#{}[$__rate_interval]))", "{{operation}}: {{code}}")], w=8, unit="reqps",
-                  stack=True),
+                  stack=True, interval=POLLED),
             heatmap("Latency of lists", "How long requests for lists of invitations take. The dots are exemplars: hover one for the request id that the"
                     " vendor's support asks for.",
                     f'sum by (le) (increase({latency}_bucket#{{operation="invitations"}}[$__rate_interval]))'
-                    f' or on () sum(increase({latency}#{{operation="invitations"}}[$__rate_interval]))', unit="s", w=12, h=9,
+                    f' or on () sum(increase({latency}#{{operation="invitations"}}[$__rate_interval]))', unit="s", w=12, h=9, interval=POLLED,
                     alerts=["CSPApiLatencyHigh"]),
             lines("Latency by operation", "Half of the requests, and 95 of 100, took at most this long. The dots are exemplars with request ids.",
                   [query(quantile(q, latency, ["operation"], "#{}"), "{{operation}}, " + name, exemplar=q == 0.95) for q, name in ((0.5, "p50"), (0.95, "p95"))],
-                  w=12, h=9, unit="s", alerts=["CSPApiLatencyHigh"]),
+                  w=12, h=9, unit="s", interval=POLLED, alerts=["CSPApiLatencyHigh"]),
             lines("429 and waiting", "Share of the requests that were answered with 429, and the share of time that requests waited for the shared"
                   " budget or a Retry-After (more than 100 % when several wait at once).",
-                  [query(f'sum(rate(csp_api_request_failures_total#{{reason="rate_limited"}}[$__rate_interval])) / {REQUESTS}', "answered with 429"),
+                  [query(share('reason="rate_limited"'), "answered with 429"),
                    query("sum(rate(csp_api_throttle_wait_seconds_total#{}[$__rate_interval]))", "waiting")], w=8, unit="percentunit",
-                  alerts=["CSPRateLimited"]),
+                  interval=POLLED, custom={"axisSoftMax": 0.1}, alerts=["CSPRateLimited"]),
             lines("Retries", f"Attempts beyond the first, {per_step}, by operation.",
-                  [query("sum by (operation) (increase(csp_api_retries_total#{}[$__rate_interval]))", "{{operation}}")], w=8, stack=True),
+                  [query("sum by (operation) (increase(csp_api_retries_total#{}[$__rate_interval]))", "{{operation}}")], w=8, stack=True,
+                  interval=POLLED, custom={"axisSoftMax": 1}),
             lines("Bytes of responses", "Bytes per second that were read from the service, by operation.",
-                  [query("sum by (operation) (rate(csp_api_response_bytes_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="Bps"),
-            table("Error codes of the service", "The codes of error bodies in the chosen time. The vendor's support asks for them.",
-                  [query("sum by (operation, csp_error_code, module_code) (increase(csp_api_error_codes_total#{}[$__range])) > 0")], w=12, decimals=0,
-                  sort="Count", transformations=merge({"operation": "Operation", "csp_error_code": "Code", "module_code": "Module", "Value": "Count"})),
+                  [query("sum by (operation) (rate(csp_api_response_bytes_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="Bps", interval=POLLED),
+            table("Error codes of the service", "How often each code of error bodies came in the chosen time, without its first occurrence since a start. The vendor's support asks"
+                  " for them.",
+                  [query("sum by (operation, csp_error_code, module_code) (increase(csp_api_error_codes_total#{}[$__range]))")], w=12, decimals=0,
+                  no_value="none", sort="Count", transformations=merge({"operation": "Operation", "csp_error_code": "Code", "module_code": "Module", "Value": "Count"})),
             table("API tokens", "The time until each long-lived API token runs out, where the service tells.",
                   [query("max by (credentials) (csp_api_token_expiration_timestamp_seconds#{}) - time()")], w=6, unit="dtdurations",
                   transformations=merge({"credentials": "Credentials", "Value": "Left"}), sort="Left", descending=False,
@@ -119,12 +131,13 @@ def build():
             table("Access tokens", "The time until each short-lived access token runs out; below zero it is renewed at the next poll.",
                   [query("max by (organization, credentials) (csp_access_token_expiration_timestamp_seconds@{}) - time()")], w=6, unit="s",
                   transformations=merge({"organization": "Organization", "credentials": "Credentials", "Value": "Left"}),
-                  overrides=[column("Left", custom__width=90)]),
+                  overrides=[column("Organization", custom__width=160), column("Left", custom__width=90)]),
             row("Exporter"),
-            lines("Targets", "1 while Prometheus can scrape an instance.", [query("up#{}", "{{instance}}")], w=6, h=7, minimum=0, maximum=1,
+            lines("Targets", "1 while Prometheus can scrape an instance.", [query(f"up#{{}}{OF_ITS_JOB}", "{{instance}}")], w=6, h=7, minimum=0, maximum=1,
                   alerts=["CSPExporterDown", "CSPExporterScrapesFailing", "CSPExporterAbsent"]),
-            lines("Silence of the scheduler", "Time since the scheduler's last heartbeat, by instance. The liveness endpoint watches the same.",
-                  [query("time() - (csp_exporter_scheduler_heartbeat_timestamp_seconds#{} > 0)", "{{instance}}")], w=6, h=7, unit="s",
+            lines("Silence of the scheduler", "Time from the scheduler's last heartbeat to the scrape, by instance. The liveness endpoint watches the same.",
+                  [query("timestamp(csp_exporter_scheduler_heartbeat_timestamp_seconds#{}) - (csp_exporter_scheduler_heartbeat_timestamp_seconds#{} > 0)",
+                         "{{instance}}")], w=6, h=7, unit="s",
                   thresholds=steps((GREEN, None), (RED, 120)), color={"mode": "palette-classic"}, custom={"thresholdsStyle": {"mode": "dashed"}},
                   alerts=["CSPExporterSchedulerStalled"]),
             lines("Reload, state and panics", "1 while the last reload was good and while the state folder takes what is written, the worst of all"
@@ -132,31 +145,35 @@ def build():
                   [query("min(csp_exporter_config_last_reload_successful#{})", "reload good"), query("min(csp_exporter_state_durable#{})", "state durable"),
                    query("sum(increase(csp_exporter_panics_total#{}[$__rate_interval]))", "panics")], w=6, h=7,
                   alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterPanicked"]),
-            lines("Shards", "Shards that run, by their distinct indices, and shards that there should be; organizations that more than one shard polls.",
-                  [query('count(count_values("shard", csp_exporter_shard_index#{}))', "running"),
-                   query("max(csp_exporter_shards#{})", "wanted"), query("min(csp_exporter_shards#{})", "wanted, smallest"),
-                   query('count(count by (organization) (count_values by (organization) ("shard", 0 * csp_poll_interval_seconds#{}'
-                         " + on (job, namespace, instance) group_left () csp_exporter_shard_index#{})) > 1) or vector(0)", "organizations doubled")],
+            lines("Shards", "Shards that run in each job, by their distinct indices, and shards that there should be; organizations that more than one"
+                  " shard polls.",
+                  [query('count by (job) (count_values by (job) ("shard", csp_exporter_shard_index#{}))', "{{job}}: running"),
+                   query("max by (job) (csp_exporter_shards#{})", "{{job}}: wanted"),
+                   query("min by (job) (csp_exporter_shards#{})", "{{job}}: wanted, smallest"),
+                   query('sum(count by (job, organization) (count_values by (job, organization) ("shard", 0 * csp_poll_interval_seconds#{}'
+                         " + on (job, namespace, instance) group_left () max by (job, namespace, instance) (csp_exporter_shard_index#{}))) > bool 1)",
+                         "organizations doubled")],
                   w=6, h=7, alerts=["CSPExporterShardMissing", "CSPExporterShardDoubled", "CSPExporterShardsDisagree"]),
             lines("Scrapes and other requests", "HTTP requests to the exporter per second, by handler and code.",
                   [query("sum by (handler, code) (rate(csp_exporter_http_requests_total#{}[$__rate_interval]))", "{{handler}}: {{code}}")], w=6, h=7,
                   unit="reqps"),
             lines("Processor", "Processor time used per second, by instance.",
-                  [query("rate(process_cpu_seconds_total#{}[$__rate_interval])", "{{instance}}")], w=6, h=7, unit="percentunit"),
-            lines("Memory", "Resident memory, by instance.", [query("process_resident_memory_bytes#{}", "{{instance}}")], w=6, h=7, unit="bytes"),
+                  [query(f"rate(process_cpu_seconds_total#{{}}[$__rate_interval]){OF_EXPORTER}", "{{instance}}")], w=6, h=7, unit="percentunit"),
+            lines("Memory", "Resident memory, by instance.", [query(f"process_resident_memory_bytes#{{}}{OF_EXPORTER}", "{{instance}}")], w=6, h=7, unit="bytes"),
             lines("Open files", "Open file descriptors as a share of the limit, by instance.",
-                  [query("process_open_fds#{} / process_max_fds#{}", "{{instance}}")], w=6, h=7, unit="percentunit",
+                  [query(f"process_open_fds#{{}} / process_max_fds#{{}}{OF_EXPORTER}", "{{instance}}")], w=6, h=7, unit="percentunit",
                   thresholds=steps((GREEN, None), (RED, 0.8)), color={"mode": "palette-classic"}, custom={"thresholdsStyle": {"mode": "dashed"}}),
             table("Versions", "What runs where, since when, and as which shard.",
                   [query("max by (instance, version, revision, rust_version) (csp_exporter_build_info#{})"),
-                   query("max by (instance) (process_start_time_seconds#{}) * 1000"),
+                   query(f"max by (instance) (process_start_time_seconds#{{}}{OF_EXPORTER}) * 1000"),
                    query("max by (instance) (csp_exporter_config_last_reload_success_timestamp_seconds#{}) * 1000"),
                    query("max by (instance) (csp_exporter_shard_index#{})"), query("max by (instance) (csp_exporter_shards#{})")], w=12, h=7,
                   transformations=merge({"instance": "Instance", "version": "Version", "revision": "Revision", "rust_version": "Rust",
                                          "Value #B": "Started", "Value #C": "Configuration", "Value #D": "Shard", "Value #E": "Shards"},
                                         hidden=("Time", "Value #A")),
                   overrides=[column("Started", unit="dateTimeFromNow"), column("Configuration", unit="dateTimeFromNow"),
-                             column("Instance", custom__width=150), *(column(name, custom__width=75) for name in ("Version", "Rust", "Shard", "Shards"))]),
+                             column("Started", custom__width=115), column("Configuration", custom__width=115), column("Revision", custom__width=110),
+                             *(column(name, custom__width=70) for name in ("Version", "Rust", "Shard", "Shards"))]),
             lines("Oddities of the lists", "Invitations of the last lists that show each anomaly, over all organizations, and values that are inside"
                   " \"other\".",
                   [query("sum by (kind) (max by (organization, kind) (csp_decode_anomalies@{})) > 0", "{{kind}}"),

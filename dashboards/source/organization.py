@@ -6,7 +6,7 @@ from shared import RAISED, ages, by, data_states, freshness, headline, lapsed, l
 
 def moment(title, description, family, pick, w=4):
     """A point in time, as seen from now."""
-    return stat(title, description, f"{pick}({family}@{{}}) * 1000", w=w, trend=False, unit="dateTimeFromNow", no_value="none")
+    return stat(title, description, f"{pick}({family}@{{}}) * 1000", w=w, trend=False, instant=True, unit="dateTimeFromNow", no_value="none")
 
 
 def build():
@@ -24,7 +24,8 @@ def build():
             moment("Last redeemed", "When an invitation was last accepted.", "csp_invitation_last_redeemed_timestamp_seconds", "max"),
             moment("Last revoked", "When an invitation was last taken back.", "csp_invitation_last_revoked_timestamp_seconds", "max"),
             stat("Unknown status", "Invitations whose status word the exporter does not know; they are in no other count.",
-                 'sum(max by (organization) (csp_decode_anomalies@{kind="unknown_status"}))', w=4, thresholds=RAISED, alerts=["CSPUnknownStatus"]),
+                 'sum(max by (organization) (csp_decode_anomalies@{kind="unknown_status"}))', w=4, thresholds=RAISED, gone="no data",
+                 alerts=["CSPUnknownStatus"]),
             row("Course"),
             lines("Invitations by status", "All invitations in the list, each in exactly one status.",
                   [query(by("status", "csp_invitations"), "{{status}}")], w=12, stack=True, fill=60, overrides=colors(STATUS_COLORS)),
@@ -53,7 +54,8 @@ def build():
                   [query('max by (organization, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"}) > 0')],
                   w=12, h=10, sort="Pending", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
                                                                      "group_id": "Group id", "Value": "Pending"}),
-                  overrides=[column("Organization", custom__width=160), column("Kind", custom__width=105), column("Pending", custom__width=80)]),
+                  overrides=[column("Organization", custom__width=140), column("Kind", custom__width=95), column("Role", custom__width=195),
+                             column("Pending", custom__width=75)]),
             table("Group details", "Type and domain of the groups, where groups are expanded.",
                   [query("max by (organization, group_id, group, group_type, domain) (csp_group_info@{})")], w=12, h=10,
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},

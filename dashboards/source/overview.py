@@ -5,6 +5,10 @@ from grafana import (BLUE, EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELL
 from shared import ALARMING, ages, by, data_states, events, headline, lapsed, lifecycle, per_organization, time_left, time_to_redeem
 
 
+# More than all other trouble of an organization adds up to.
+MISSING = 1_000_000
+
+
 def organizations():
     """The table of organizations, trouble first."""
     pending = per_organization("csp_invitations", 'status="available"')
@@ -18,9 +22,9 @@ def organizations():
     # Each part is there for every organization, so that the sum is: what an organization lacks counts as 0.
     every = "0 * max by (organization) (csp_poll_interval_seconds@{})"
     trouble = " + ".join(f"{weight} * ({part} or {every})" for weight, part in
-                         ((1000, missing), (10, privileged), (10, external), (5, lost), (2, soon), (1, duplicate)))
-    unhealthy = steps((GREEN, None), (YELLOW, 1), (ORANGE, 20), (RED, 1000))
-    no_data = {"type": "range", "options": {"from": 1000, "to": None, "result": {"text": "no data", "index": 0}}}
+                         ((MISSING, missing), (10, privileged), (10, external), (5, lost), (2, soon), (1, duplicate)))
+    unhealthy = steps((GREEN, None), (YELLOW, 1), (ORANGE, 20), (RED, MISSING))
+    no_data = {"type": "range", "options": {"from": MISSING, "to": None, "result": {"text": "no data", "index": 0}}}
     raised = {"mode": "absolute", "steps": [{"color": "transparent", "value": None}, {"color": ORANGE, "value": 1}]}
     flagged = {"custom__cellOptions": {"type": "color-background", "mode": "basic"}, "thresholds": raised, "color": {"mode": "thresholds"}}
     return table("Organizations, trouble first",
@@ -50,18 +54,17 @@ def build():
             row("Organizations"),
             organizations(),
             stat("Without data", "Organizations whose numbers are missing from everything here: too old to show, or never fetched.",
-                 'count(max by (organization) (csp_organization_data_state@{state=~"withdrawn|waiting"}) == 1'
-                 ' unless on (organization) max by (organization) (csp_organization_data_state@{state=~"fresh|held"}) == 1) or vector(0)',
-                 w=3, h=6, thresholds=ALARMING, alerts=["CSPDataWithdrawn"]),
+                 'sum(max by (organization) (csp_organization_data_state@{state=~"fresh|held"}) == bool 0)',
+                 w=3, h=6, thresholds=ALARMING, gone="no exporter", alerts=["CSPDataWithdrawn"]),
             data_states(21, 6),
             row("Lifecycle"),
             lifecycle(11),
             bar_gauge("Funnel", "What became of invitations in the chosen time: how many were generated, and how many were redeemed, expired,"
                       " revoked or vanished meanwhile.",
-                      [query(events("$__range", event), event, instant=True) for event in EVENT_COLORS], w=8, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
+                      [query(events(event), event, instant=True) for event in EVENT_COLORS], w=8, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
             stat("Redeemed of all that ended", "Of the invitations that were redeemed, expired or revoked in the chosen time, the share that was redeemed.",
                  'sum(increase(csp_invitation_events_total@{event="redeemed"}[$__range]))'
-                 ' / sum(increase(csp_invitation_events_total@{event=~"redeemed|expired|revoked"}[$__range]))', w=5, h=8, unit="percentunit",
+                 ' / (sum(increase(csp_invitation_events_total@{event=~"redeemed|expired|revoked"}[$__range])) > 0)', w=5, h=8, unit="percentunit",
                  trend=False, instant=True, thresholds=steps((RED, None), (ORANGE, 0.5), (GREEN, 0.8)), no_value="no events"),
             time_to_redeem(12),
             lines("Invitations by status", "All invitations in the lists, each in exactly one status.",
@@ -81,5 +84,5 @@ def build():
                   [query('sum by (role_kind, role, group) (max by (organization, role_kind, role, group_id, group)'
                          ' (csp_invitations_by_role_and_group@{status="available"})) > 0')], w=8, h=10, sort="Pending",
                   transformations=merge({"role_kind": "Kind", "role": "Role", "group": "Group", "Value": "Pending"}),
-                  overrides=[column("Kind", custom__width=105), column("Pending", custom__width=80)]),
+                  overrides=[column("Kind", custom__width=95), column("Role", custom__width=200), column("Pending", custom__width=75)]),
         ])

@@ -2,7 +2,8 @@
 """Every panel of every dashboard has data, in a real Prometheus that has seen the demo in each of its scenarios.
 
 Each organization passes through all scenarios, each at another time. Then the variables are filled with what Prometheus
-has, as Grafana does it, and each query is run over the whole time.
+has, as Grafana does it, and each query is run over the whole time. Two servers watch: one keeps the classic buckets of
+histograms, the other one native histograms alone.
 """
 
 import json
@@ -18,9 +19,11 @@ from servers import Prometheus
 
 # An organization that has failed for long is polled too seldom to meet each kind of malformed list: steady comes before.
 SCENARIOS = ["steady", "malformed", "outage", "rate-limit-storm", "credentials-revoked", "slow", "large"]
-# Scrapes, one each second, in each scenario.
+# Scrapes in each scenario, seconds between them, and the shortest step of a graph.
 SCRAPES = 20
+SCRAPE = 1
 STEP = 5
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 CONFIGURATION = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -68,12 +71,17 @@ def variables(dashboard, prometheus, values):
     return values
 
 
-def answers(prometheus, target, values, start, end):
-    """How many numbers a query of a panel brings."""
-    expression = fill(target["expr"], values)
-    data = prometheus.api("query_range", query=expression, start=start, end=end, step=STEP)
+def answers(prometheus, panel, target, values, start, end):
+    """How many numbers and native histograms a query of a panel brings, with the windows that Grafana gives it."""
+    least = target.get("interval") or panel.get("interval") or "0s"
+    step = max(STEP, int(least[:-1]) * SECONDS[least[-1]])
+    expression = fill(target["expr"], {**values, "__rate_interval": f"{max(step + SCRAPE, 4 * SCRAPE)}s", "__interval": f"{step}s"})
+    # A graph has its points at multiples of its step. Whole days are far apart; what is shorter can fall on any moment of this run.
+    moments = {"start": start // step * step, "end": end // step * step, "step": step} if step >= SECONDS["d"] else {"start": start, "end": end, "step": STEP}
+    data = prometheus.api("query_range", query=expression, **moments)
     require(data is not None, f"Prometheus refuses {expression}")
-    return sum(math.isfinite(float(value)) for one in data["result"] for _, value in one["values"])
+    return sum(math.isfinite(float(value)) for one in data["result"] for _, value in one.get("values", [])) + sum(
+        len(one.get("histograms", [])) for one in data["result"])
 
 
 def walk(prometheus, start, end):
@@ -82,14 +90,14 @@ def walk(prometheus, start, end):
     unused = set(EMPTY)
     for path in sorted((ROOT / "dashboards").glob("*.json")):
         dashboard = json.loads(path.read_text())
-        values = variables(dashboard, prometheus, {"__rate_interval": f"{4 * STEP}s", "__interval": f"{STEP}s", "__range": f"{int(end - start)}s"})
+        values = variables(dashboard, prometheus, {"__range": f"{int(end - start)}s"})
         panels = [inner for panel in dashboard["panels"] for inner in [panel, *panel.get("panels", [])] if inner["type"] != "row"]
         print(f"{dashboard['title']}: {len(panels)} panels", flush=True)
         for panel in panels:
             bare = []
             for target in panel["targets"]:
                 key = (panel["title"], target["refId"])
-                if answers(prometheus, target, values, start, end):
+                if answers(prometheus, panel, target, values, start, end):
                     continue
                 if key in EMPTY:
                     unused.discard(key)
@@ -115,10 +123,13 @@ def main():
         with tempfile.TemporaryDirectory() as state, Demo(flags=[f"--state.dir={state}"]) as demo:
             configuration = CONFIGURATION.format(target=demo.url.removeprefix("http://"))
             start = time.time()
-            with Prometheus("dashboards", configuration) as prometheus:
-                live(demo, prometheus)
+            with Prometheus("dashboards", configuration) as classic, Prometheus("dashboards-native", configuration, "native-histograms") as native:
+                live(demo, classic)
                 print(f"{time.time() - start:.0f} s of {', '.join(SCENARIOS)}", flush=True)
-                passed, failed = walk(prometheus, start, time.time())
+                require(native.value("max(max_over_time(up[1h]))") == 1 and not native.query("csp_api_request_duration_seconds_bucket"),
+                        "the second server should have native histograms alone")
+                found = [walk(prometheus, start, time.time()) for prometheus in (classic, native)]
+                passed, failed = (sum(counts) for counts in zip(*found, strict=True))
     except Failed as failure:
         print(f"FAILED {failure}")
     print(f"{passed} passed, {failed} failed")

@@ -8,8 +8,8 @@ RULES = ROOT / "dashboards/rules"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # Where a rule states a duration in PromQL's syntax.
 STATED = re.compile(r"((?:\bfor|\bkeep_firing_for|\binterval): |\[|\boffset )(\d+)([smhdw])\b")
-# Where a rule compares seconds with a number. Every other number must be one of PLAIN.
-COMPARED = ["> 120", "< 14 * 86400", "< 2 * 86400", "p95_15m > 10"]
+# Where a rule compares or limits seconds with a number. Every other number must be one of PLAIN.
+COMPARED = ["> 120", "< 14 * 86400", "< 2 * 86400", "p95_15m > 10", ", 300"]
 PLAIN = {"0", "0.05", "0.1", "0.5", "0.6", "0.8", "0.95", "1", "2"}
 TEXT = re.compile(r"^\s*(- )?(alert|record|summary|description|runbook_url|dashboard|severity|name): |^\s*#")
 

@@ -2,7 +2,7 @@
 import { FieldConfigOptionsRegistry } from "@grafana/data";
 
 const STANDARD = ["unit", "min", "max", "decimals", "displayName", "noValue", "color", "thresholds", "mappings", "links"];
-const CUSTOM = ["drawStyle", "lineWidth", "fillOpacity", "stacking", "showPoints", "spanNulls", "axisSoftMin", "thresholdsStyle", "align", "cellOptions", "filterable", "inspect", "width", "minWidth"];
+const CUSTOM = ["drawStyle", "lineWidth", "fillOpacity", "stacking", "showPoints", "pointSize", "spanNulls", "axisSoftMin", "axisSoftMax", "thresholdsStyle", "align", "cellOptions", "filterable", "inspect", "width", "minWidth"];
 const item = (id, path, isCustom) => ({ id, path, name: id, isCustom, process: (value) => value, shouldApply: () => true, override: () => null, editor: () => null });
 
 export const registry = new FieldConfigOptionsRegistry(() => [

@@ -23,7 +23,7 @@ function useFrames(panel, range, theme) {
         if (panel.transformations) {
           frames = await firstValueFrom(transformDataFrame(panel.transformations, frames, { interpolate: replace }));
         }
-        frames = applyFieldOverrides({ data: frames, fieldConfig: withInfinity(panel.fieldConfig), fieldConfigRegistry: registry, replaceVariables: replace, theme, timeZone: "utc" });
+        frames = applyFieldOverrides({ data: frames, fieldConfig: withInfinity(panel.fieldConfig), fieldConfigRegistry: registry, replaceVariables: replace, theme, timeZone: "browser" });
         setState({ frames });
       } catch (error) {
         console.error(`${panel.title}: ${error.stack}`);
@@ -48,7 +48,7 @@ function finite(frame) {
 }
 
 function Values({ panel, frames, width, height, theme }) {
-  const values = getFieldDisplayValues({ fieldConfig: withInfinity(panel.fieldConfig), reduceOptions: panel.options.reduceOptions, replaceVariables: replace, theme, data: frames, sparkline: panel.options.graphMode === "area", timeZone: "utc" });
+  const values = getFieldDisplayValues({ fieldConfig: withInfinity(panel.fieldConfig), reduceOptions: panel.options.reduceOptions, replaceVariables: replace, theme, data: frames, sparkline: panel.options.graphMode === "area", timeZone: "browser" });
   if (panel.type === "stat") {
     return values.slice(0, 1).map((value) => (
       <BigValue key={0} width={width} height={height} theme={theme} value={{ ...value.display, title: undefined }} sparkline={value.sparkline} colorMode={BigValueColorMode.Value}
@@ -104,7 +104,7 @@ function Body({ panel, frames, range, width, height, theme }) {
       return <Table data={sorted(frames[0], panel.options.sortBy)} width={width} height={height} ariaLabel={panel.title} />;
     case "timeseries": {
       const timeRange = { from: dateTime(range.from * 1000), to: dateTime(range.to * 1000), raw: { from: "", to: "" } };
-      return <TimeSeries frames={frames.map(finite)} timeRange={timeRange} timeZone="utc" width={width} height={height} legend={panel.options.legend} />;
+      return <TimeSeries frames={frames.map(finite)} timeRange={timeRange} timeZone="browser" width={width} height={height} legend={panel.options.legend} />;
     }
     default:
       return <Cells {...{ panel, frames, width, height, theme }} />;

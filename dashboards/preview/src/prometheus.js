@@ -2,10 +2,12 @@
 import { FieldType, toDataFrame } from "@grafana/data";
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 };
-export const seconds = (text) => Number.parseInt(text, 10) * SECONDS[text.at(-1)];
+// What Grafana's data source is told as the scrape interval.
+const SCRAPE = 15;
+const seconds = (text) => Number.parseInt(text, 10) * SECONDS[text.at(-1)];
 
 function interpolate(expression, step, range) {
-  const rate = Math.max(step + 15, 60);
+  const rate = Math.max(step + SCRAPE, 4 * SCRAPE);
   const organization = new URLSearchParams(location.search).get("organization") || ".+";
   const values = { __rate_interval: `${rate}s`, __interval_ms: `${step * 1000}`, __range: `${range.to - range.from}s`, job: ".+", instance: ".+", organization };
   return expression.replace(/\$(\w+)/g, (whole, name) => values[name] ?? whole);
@@ -64,20 +66,21 @@ function series(target, result, grid) {
   });
 }
 
-// The frames of all targets of a panel.
+// The frames of all targets of a panel. As Grafana does it, a step is no shorter than the least one of target, panel and scrapes, and the
+// range begins and ends at a multiple of it, in the time zone of the browser.
 export async function load(panel, range) {
   const frames = await Promise.all(
     panel.targets.map(async (target) => {
-      const least = target.interval ? seconds(target.interval) : 15;
-      const step = Math.min(Math.max(least, Math.ceil((range.to - range.from) / 200)), Math.max(15, Math.floor((range.to - range.from) / 2)));
+      const step = Math.max(SCRAPE, seconds(target.interval ?? panel.interval ?? "0s"), Math.ceil((range.to - range.from) / 200));
       const query = interpolate(target.expr, step, range);
       if (target.instant) {
         const result = await api("query", { query, time: range.to });
         return target.format === "table" ? [table(target, result, panel.targets.length === 1)] : series(target, result);
       }
-      const from = Math.ceil(range.from / step) * step;
-      const grid = Array.from({ length: Math.floor((range.to - from) / step) + 1 }, (_, index) => from + index * step);
-      return series(target, await api("query_range", { query, start: from, end: range.to, step }), grid);
+      const zone = -60 * new Date().getTimezoneOffset();
+      const [from, to] = [range.from, range.to].map((time) => Math.floor((time + zone) / step) * step - zone);
+      const grid = Array.from({ length: (to - from) / step + 1 }, (_, index) => from + index * step);
+      return series(target, await api("query_range", { query, start: from, end: to, step }), grid);
     }),
   );
   return frames.flat();
