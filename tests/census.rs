@@ -265,6 +265,29 @@ fn bytes_may_arrive_one_by_one() {
     assert_eq!(view.by_status[Status::Available as usize], 1);
 }
 
+/// Strings of all lengths, so that cuts and the reader's own bounds fall on every kind of byte.
+#[test]
+fn a_list_counts_the_same_in_pieces_of_any_length() {
+    let list: Vec<Value> = (0..60)
+        .map(|n| {
+            let word = format!("{}\"é\\😀{}", "x".repeat(n * 3), "y".repeat(n % 7));
+            json!({
+                "username": format!("{word}@example.com"), "refLink": word, "invitationLink": word.repeat(3),
+                "status": "AVAILABLE", "generatedAt": NOW - DAY, "orgRoleNames": ["org_owner", word, n],
+                "customGroups": [{"id": format!("g{}", n % 5), "displayName": word, "description": word.repeat(2)}],
+            })
+        })
+        .collect();
+    let expected = reference::count(&list, &settings(), NOW);
+    for body in [serde_json::to_vec(&list), serde_json::to_vec_pretty(&list)].map(|body| body.expect("JSON")) {
+        for length in (1..140).chain([255, 256, 257, 4095, 4096, 8191, 8192, 8193, 65_535]) {
+            let cuts: Vec<usize> = (0..body.len()).step_by(length).collect();
+            let view = fold(&body, &settings(), &cuts).expect("a whole list");
+            assert_eq!(observed(&view), expected, "in pieces of {length}");
+        }
+    }
+}
+
 #[test]
 fn what_is_not_a_list_fails_and_says_what_it_looks_like() {
     let settings = settings();

@@ -7,7 +7,11 @@
 //! exactly what `serde_json` accepts (a property test holds the two together),
 //! except that a lone surrogate in an escape becomes U+FFFD and that nesting
 //! past 1024 levels is refused.
+//!
+//! Where a string may end is marked for the whole text beforehand
+//! ([`Marks`]): the cursor never looks at the bytes inside of one.
 
+mod marks;
 mod scan;
 mod skip;
 mod span;
@@ -15,6 +19,7 @@ mod string;
 #[cfg(test)]
 mod tests;
 
+pub(super) use marks::Marks;
 use scan::unescape;
 pub(super) use span::Span;
 
@@ -54,12 +59,14 @@ impl<T> Lenient<T> {
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
+    marks: &'a Marks,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    /// A cursor at the start of `text`, whose marks are `marks`.
+    pub(super) fn new(text: &'a str, marks: &'a Marks) -> Self {
+        Self { text, marks, at: 0 }
     }
 
     /// Bytes read so far.

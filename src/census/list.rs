@@ -1,7 +1,7 @@
 //! The list as it arrives: chunks in, elements out.
 
 use super::element::Element;
-use super::json::{Cursor, Stop};
+use super::json::{Cursor, Marks, Stop};
 
 /// Longest element that is held in memory, in bytes. The API's longest sensible
 /// element (15 expanded groups) has some ten kilobytes.
@@ -63,6 +63,7 @@ pub(super) struct ListReader {
     worthwhile: usize,
     place: Place,
     used: u64,
+    marks: Marks,
     element: Element,
 }
 
@@ -74,6 +75,7 @@ impl ListReader {
             worthwhile: 0,
             place: Place::BeforeArray,
             used: 0,
+            marks: Marks::default(),
             element: Element::default(),
         }
     }
@@ -169,7 +171,9 @@ impl ListReader {
         let is_start = self.place == Place::BeforeArray && self.used == 0;
         let list = if is_start { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         let skipped = text.len() - list.len();
-        let mut cursor = Cursor::new(list);
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.mark(list);
+        let mut cursor = Cursor::new(list, &marks);
         let mut used = 0;
         while used < enough {
             match self.step(&mut cursor, each) {
@@ -191,6 +195,7 @@ impl ListReader {
             }
         }
         self.used += used as u64;
+        self.marks = marks;
         Ok(used)
     }
 

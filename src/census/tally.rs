@@ -27,27 +27,33 @@ pub(super) fn role_id(kind: RoleKind, number: u32) -> u32 {
 pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log, view: &mut View) {
     let names = Names { roles, groups };
     let totals = Totals::of(&names, log, settings.joint);
-    let allowed_roles = names.role_ids().filter(|&role| settings.roles.allows(names.role(role))).collect::<Vec<_>>();
-    let allowed_groups = names.group_ids().filter(|&group| settings.groups.allows(groups.name(group))).collect();
+    let allowed_roles =
+        Choice::of(names.roles_end(), names.role_ids().filter(|&n| settings.roles.allows(names.role(n))));
+    let allowed_groups =
+        Choice::of(groups.len(), names.group_ids().filter(|&n| settings.groups.allows(groups.name(n))));
 
-    let mut kept_roles = Kept::none(names.roles_end());
+    let mut kept_roles = Choice::none(names.roles_end());
     for kind in RoleKind::ALL {
-        let of_kind = allowed_roles.iter().copied().filter(|&role| names.kind(role) == kind).collect();
+        let of_kind = allowed_roles.values().filter(|&role| names.kind(role) == kind).collect();
         kept_roles.keep(settings.max_roles, of_kind, |&role| {
             (Reverse(total(&totals.roles[role as usize])), names.role(role))
         });
     }
-    let mut kept_groups = Kept::none(groups.len());
-    kept_groups.keep(settings.max_groups, allowed_groups, |&group| {
+    let mut kept_groups = Choice::none(groups.len());
+    kept_groups.keep(settings.max_groups, allowed_groups.values().collect(), |&group| {
         (Reverse(total(&totals.groups[group as usize])), groups.name(group), groups.id(group))
     });
 
     view.by_role = roles_by_status(&names, log, &totals.roles, &kept_roles);
     view.by_group = groups_by_status(&names, log, &totals.groups, &kept_groups);
-    view.by_role_and_group = settings.joint.then(|| pairs::by_status(settings, &names, log, &totals.pairs));
+    let allowed = |role: Option<u32>, group: Option<u32>| {
+        role.is_none_or(|role| allowed_roles.has(role)) && group.is_none_or(|group| allowed_groups.has(group))
+    };
+    view.by_role_and_group =
+        settings.joint.then(|| pairs::by_status(&names, log, &totals.pairs, settings.max_pairs, allowed));
     view.group_info = names
         .group_ids()
-        .filter(|&group| kept_groups.is_kept(group) && groups.known(group).expanded)
+        .filter(|&group| kept_groups.has(group) && groups.known(group).expanded)
         .map(|group| GroupInfo {
             group_id: groups.id(group).to_owned(),
             group: groups.name(group).to_owned(),
@@ -56,8 +62,8 @@ pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log
         })
         .collect();
     view.group_info.sort_unstable_by(|a, b| a.group_id.cmp(&b.group_id));
-    view.folded_roles = names.role_ids().filter(|&role| !kept_roles.is_kept(role)).count() as u64;
-    view.folded_groups = names.group_ids().filter(|&group| !kept_groups.is_kept(group)).count() as u64;
+    view.folded_roles = names.role_ids().filter(|&role| !kept_roles.has(role)).count() as u64;
+    view.folded_groups = names.group_ids().filter(|&group| !kept_groups.has(group)).count() as u64;
 }
 
 /// What the numbers in the log stand for.
@@ -128,17 +134,23 @@ fn total(counts: &ByStatus) -> u64 {
     counts.iter().sum()
 }
 
-/// Which values keep their name.
-struct Kept {
-    kept: Vec<bool>,
+/// A choice among values: those that are allowed, those that keep their name.
+struct Choice {
+    chosen: Vec<bool>,
 }
 
-impl Kept {
+impl Choice {
     fn none(end: usize) -> Self {
-        Self { kept: vec![false; end] }
+        Self { chosen: vec![false; end] }
     }
 
-    /// Keeps the first `limit` of `candidates` in the order of `key`.
+    fn of(end: usize, values: impl Iterator<Item = u32>) -> Self {
+        let mut choice = Self::none(end);
+        values.for_each(|value| choice.chosen[value as usize] = true);
+        choice
+    }
+
+    /// Chooses the first `limit` of `candidates` in the order of `key`.
     fn keep<K: Ord>(&mut self, limit: usize, mut candidates: Vec<u32>, key: impl Fn(&u32) -> K) {
         if candidates.len() > limit {
             #[expect(clippy::unnecessary_sort_by, reason = "the key borrows; sort_unstable_by_key cannot return it")]
@@ -146,18 +158,22 @@ impl Kept {
             candidates.truncate(limit);
         }
         for value in candidates {
-            self.kept[value as usize] = true;
+            self.chosen[value as usize] = true;
         }
     }
 
-    fn is_kept(&self, value: u32) -> bool {
-        self.kept[value as usize]
+    fn values(&self) -> impl Iterator<Item = u32> {
+        (0..number(self.chosen.len())).filter(|&value| self.has(value))
+    }
+
+    fn has(&self, value: u32) -> bool {
+        self.chosen[value as usize]
     }
 }
 
 /// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
-fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Kept) -> Vec<RoleRow> {
-    let own_row = |role: u32| kept.is_kept(role) && names.role(role) != OTHER;
+fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Choice) -> Vec<RoleRow> {
+    let own_row = |role: u32| kept.has(role) && names.role(role) != OTHER;
     let mut others = [ByStatus::default(); RoleKind::ALL.len()];
     if !names.role_ids().all(own_row) {
         log.replay(|status, roles, _| {
@@ -186,9 +202,9 @@ fn is_used(counts: &ByStatus) -> bool {
     counts.iter().any(|&count| count > 0)
 }
 
-fn groups_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Kept) -> Vec<GroupRow> {
+fn groups_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Choice) -> Vec<GroupRow> {
     let Names { groups, .. } = *names;
-    let own_row = |group: u32| kept.is_kept(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
+    let own_row = |group: u32| kept.has(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
     let mut other = ByStatus::default();
     if !names.group_ids().all(own_row) {
         log.replay(|status, _, carried| other[status as usize] += u64::from(!carried.iter().copied().all(own_row)));

@@ -2,37 +2,6 @@
 
 /// A word of ones, one in each byte.
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-/// The top bit of each byte.
-const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// Length of the prefix without quote, backslash or control character.
-///
-/// Eight bytes at a time: subtracting `n` from each byte of a word sets the
-/// top bit of those below `n`. Flipping bit 1 puts the quote (0x22) at 0x20,
-/// right behind the control characters, and moves nothing else across that
-/// line, so one subtraction finds both; the backslash becomes 0 and is found
-/// by subtracting 1. A borrow can make a false hit only behind a true one of
-/// the same word, so the lowest hit is exact; bytes past 0x7F are masked out.
-#[inline]
-pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
-    let specials = |word: &[u8]| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        let word = u64::from_le_bytes(bytes);
-        let quotes_and_controls = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-        let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        (quotes_and_controls | backslashes) & !word & TOPS
-    };
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    for (at, block) in blocks.iter().enumerate() {
-        let (first, second) = (specials(&block[..8]), specials(&block[8..]));
-        if first | second != 0 {
-            let (place, hits) = if first != 0 { (0, first) } else { (8, second) };
-            return at * 16 + place + hits.trailing_zeros() as usize / 8;
-        }
-    }
-    blocks.len() * 16 + plain_prefix_of_few(rest)
-}
 
 /// How many digits stand at the start, as far as they come eight at a time.
 ///
@@ -47,11 +16,6 @@ pub(super) fn digits_by_eight(bytes: &[u8]) -> usize {
         word & UPPER == THREES && word.wrapping_add(ONES * 6) & UPPER == THREES
     };
     words.iter().take_while(is_digits).count() * 8
-}
-
-#[cold]
-fn plain_prefix_of_few(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(bytes.len())
 }
 
 /// Appends the decoded form of a string whose escapes have been checked.

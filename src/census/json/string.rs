@@ -1,6 +1,6 @@
 //! Strings: found, checked and decoded.
 
-use super::scan::{plain_prefix, unescape};
+use super::scan::unescape;
 use super::{Cursor, Lenient, Span, Stop};
 
 /// A string as it stands in the text, without its quotes.
@@ -36,7 +36,7 @@ impl Cursor<'_> {
     pub(super) fn raw_string(&mut self) -> Result<Raw, Stop> {
         self.expect(b'"')?;
         let start = self.at;
-        self.at += plain_prefix(&self.text.as_bytes()[start..]);
+        self.at = self.marks.next(start);
         if self.byte() == Ok(b'"') {
             let end = self.at;
             self.at += 1;
@@ -57,7 +57,7 @@ impl Cursor<'_> {
                 b'\\' => self.skip_escape()?,
                 _ => return Err(Stop::Malformed),
             }
-            self.at += plain_prefix(&self.text.as_bytes()[self.at..]);
+            self.at = self.marks.next(self.at);
         }
     }
 

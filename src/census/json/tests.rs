@@ -1,10 +1,16 @@
 use proptest::prelude::*;
 
-use super::scan::plain_prefix;
 use super::*;
 
+fn marks(text: &str) -> Marks {
+    let mut marks = Marks::default();
+    marks.mark(text);
+    marks
+}
+
 fn whole(text: &str) -> Result<usize, Stop> {
-    let mut cursor = Cursor::new(text);
+    let marks = marks(text);
+    let mut cursor = Cursor::new(text, &marks);
     cursor.skip()?;
     Ok(cursor.position())
 }
@@ -16,13 +22,15 @@ fn accepted_by_serde(text: &str) -> bool {
 
 fn accepted_here(text: &str) -> bool {
     let padded = format!("{text} ");
-    let mut cursor = Cursor::new(&padded);
+    let marks = marks(&padded);
+    let mut cursor = Cursor::new(&padded, &marks);
     cursor.skip().is_ok() && cursor.peek() == Err(Stop::Incomplete)
 }
 
 fn decoded(text: &str) -> String {
     let mut out = String::new();
-    let mut cursor = Cursor::new(text);
+    let marks = marks(text);
+    let mut cursor = Cursor::new(text, &marks);
     assert!(matches!(cursor.string(&mut out), Ok(Lenient::Set(_))), "{text}");
     out
 }
@@ -51,18 +59,32 @@ fn nesting_is_followed_to_its_limit_and_refused_past_it() {
     assert_eq!(whole(&deep(2000)), Err(Stop::Malformed));
 }
 
+/// Strings whose one escape or error stands anywhere around the bounds of the words that the marks are kept in.
 #[test]
-fn the_plain_prefix_ends_at_the_first_special_byte_wherever_it_is() {
-    for length in 0..40 {
-        for at in 0..=length {
-            for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-                let mut bytes = vec![0xC3; length];
-                bytes.insert(at, special);
-                assert_eq!(plain_prefix(&bytes), at);
+fn a_string_is_the_same_wherever_it_lies_among_the_words_of_the_marks() {
+    let inner =
+        ["", "\\\"", "\\\\", "\\u00e9", "\\ud83d\\ude00", "é", "\\x", "\u{1}", "\n", "\\u00g0", "\u{7f}", "\"\""];
+    for before in 0..140 {
+        for inner in inner {
+            for behind in [0, 1, 62, 63, 64, 65, 130] {
+                let text =
+                    format!("{}\"{}{inner}{}\"", " ".repeat(before % 70), "a".repeat(before), "b".repeat(behind));
+                assert_eq!(accepted_here(&text), accepted_by_serde(&text), "{text:?}");
+                if let Ok(expected) = serde_json::from_str::<String>(&text) {
+                    assert_eq!(decoded(&text), expected);
+                }
             }
         }
-        assert_eq!(plain_prefix(&vec![0x20; length]), length);
     }
+}
+
+#[test]
+fn every_prefix_of_a_long_string_is_incomplete() {
+    let text = format!("{{\"{}\":[\"{}\",\"\"]}}", "k".repeat(100), "\\\"v\\\\".repeat(60));
+    for end in 0..text.len() {
+        assert_eq!(whole(&text[..end]), Err(Stop::Incomplete), "{end}");
+    }
+    assert_eq!(whole(&text), Ok(text.len()));
 }
 
 proptest! {
@@ -75,6 +97,13 @@ proptest! {
     #[test]
     fn accepts_what_serde_json_accepts_close_to_json(
         text in r#"(\{("a":)?|\[|"[a\\n"u0]{0,4}|-?[0-9.eE]{1,4}|true|null|,|:|\}|\]| ){1,9}"#
+    ) {
+        prop_assert_eq!(accepted_here(&text), accepted_by_serde(&text), "{}", text);
+    }
+
+    #[test]
+    fn accepts_what_serde_json_accepts_in_texts_longer_than_a_word_of_marks(
+        text in r#"(\{"[a-z]{0,90}":|\[|"([ -!#-\[\]-~é]{0,90}|\\["\\nu0]|\n){0,3}",?|-?[0-9]{1,20}|null,|\}|\]| ){1,12}"#
     ) {
         prop_assert_eq!(accepted_here(&text), accepted_by_serde(&text), "{}", text);
     }

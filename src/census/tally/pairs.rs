@@ -7,7 +7,6 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use super::{ByStatus, Log, Names, OTHER, is_used};
 use crate::census::Status;
 use crate::census::view::PairRow;
-use crate::config::Metrics;
 
 /// A role and a group, each one more than its number, 0 where an invitation carries none. In eight bytes: a hostile
 /// list has many pairs.
@@ -97,10 +96,11 @@ pub(super) fn pairs_of(roles: &[u32], groups: &[u32], mut each: impl FnMut(Pair)
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
 /// whole. The empty role and the empty group are no values: filters do not speak of them.
 pub(super) fn by_status(
-    settings: &Metrics,
     names: &Names<'_>,
     log: &Log,
     totals: &PairCounts<SmallCounts>,
+    limit: usize,
+    allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
 ) -> Vec<PairRow> {
     let labels = |pair: Pair| {
         let (role, group) = pair.parts();
@@ -111,32 +111,27 @@ pub(super) fn by_status(
             group.map_or("", |group| names.groups.id(group)),
         )
     };
-    let mut allowed: HashMap<u32, bool> = HashMap::new();
-    let mut group_allowed: HashMap<u32, bool> = HashMap::new();
-    let mut candidates: Vec<Pair> = totals
-        .keys()
-        .copied()
-        .filter(|pair| {
-            let (role, group) = pair.parts();
-            let role =
-                role.is_none_or(|role| *allowed.entry(role).or_insert_with(|| settings.roles.allows(names.role(role))));
-            let group = group.is_none_or(|group| {
-                *group_allowed.entry(group).or_insert_with(|| settings.groups.allows(names.groups.name(group)))
-            });
-            role && group
-        })
-        .collect();
-    if candidates.len() > settings.max_pairs {
-        let total = |pair: &Pair| totals[pair].iter().copied().map(u64::from).sum::<u64>();
-        candidates.sort_unstable_by_key(|pair| (Reverse(total(pair)), labels(*pair)));
-        candidates.truncate(settings.max_pairs);
+    let is_allowed = |pair: &Pair| {
+        let (role, group) = pair.parts();
+        allowed(role, group)
+    };
+    let mut candidates: Vec<Pair> = totals.keys().copied().filter(is_allowed).collect();
+    if candidates.len() > limit {
+        let total = |pair: Pair| totals[&pair].iter().copied().map(u64::from).sum::<u64>();
+        let mut ranked: Vec<(Reverse<u64>, Pair)> =
+            candidates.iter().map(|&pair| (Reverse(total(pair)), pair)).collect();
+        ranked.select_nth_unstable_by(limit, |(a_total, a), (b_total, b)| {
+            a_total.cmp(b_total).then_with(|| labels(*a).cmp(&labels(*b)))
+        });
+        ranked.truncate(limit);
+        candidates = ranked.into_iter().map(|(_, pair)| pair).collect();
     }
     let mut other = ByStatus::default();
     if candidates.len() < totals.len() {
         let kept: HashSet<Pair, PairHashing> = candidates.iter().copied().collect();
         log.replay(|status, roles, groups| {
             let mut folded = false;
-            pairs_of(roles, groups, |pair| folded |= !kept.contains(&pair));
+            pairs_of(roles, groups, |pair| folded = folded || !kept.contains(&pair));
             other[status as usize] += u64::from(folded);
         });
     }
@@ -150,7 +145,10 @@ pub(super) fn by_status(
     let mut rows: Vec<PairRow> =
         candidates.into_iter().map(|pair| row(labels(pair), totals[&pair].map(u64::from))).collect();
     rows.extend(is_used(&other).then(|| row((OTHER, OTHER, OTHER, OTHER), other)));
-    let key = |row: &PairRow| (row.role_kind, row.role.clone(), row.group_id.clone(), row.group.clone());
-    rows.sort_by_cached_key(key);
+    rows.sort_unstable_by(|a, b| row_labels(a).cmp(&row_labels(b)));
     rows
+}
+
+fn row_labels(row: &PairRow) -> [&str; 4] {
+    [row.role_kind, &row.role, &row.group_id, &row.group]
 }
