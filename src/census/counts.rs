@@ -17,6 +17,9 @@ const VARIETY_ALLOWANCE: usize = 32 << 20;
 /// Memory that they may take beyond that for each invitation, in bytes.
 const VARIETY_PER_INVITATION: usize = 64;
 
+/// Pairs of a role and a group that one invitation may have. The API allows 15 groups; each pair costs time.
+const MAX_PAIRS: usize = 1 << 20;
+
 /// The counts so far, and what they are drawn from.
 #[derive(Debug)]
 pub(super) struct Counts {
@@ -30,6 +33,7 @@ pub(super) struct Counts {
     username: String,
     carried_roles: Vec<u32>,
     carried_groups: Vec<u32>,
+    has_too_many_pairs: bool,
 }
 
 impl Counts {
@@ -49,6 +53,7 @@ impl Counts {
             username: String::new(),
             carried_roles: Vec::new(),
             carried_groups: Vec::new(),
+            has_too_many_pairs: false,
         }
     }
 
@@ -62,7 +67,8 @@ impl Counts {
         let roles: usize = self.roles.iter().map(Interner::footprint).sum();
         let used = roles + self.groups.footprint() + self.log.footprint() + self.roster.footprint();
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX);
-        used > VARIETY_ALLOWANCE.saturating_add(length.saturating_mul(VARIETY_PER_INVITATION))
+        self.has_too_many_pairs
+            || used > VARIETY_ALLOWANCE.saturating_add(length.saturating_mul(VARIETY_PER_INVITATION))
     }
 
     /// Counts one element.
@@ -121,7 +127,7 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, log, carried_roles, carried_groups, .. } = self;
+        let Self { rules, view, roles, groups, log, carried_roles, carried_groups, has_too_many_pairs, .. } = self;
         carried_roles.clear();
         let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
         for (kind, role) in element.roles() {
@@ -135,6 +141,7 @@ impl Counts {
             carried.sort_unstable();
             carried.dedup();
         }
+        *has_too_many_pairs |= rules.metrics.joint && carried_roles.len() * carried_groups.len() > MAX_PAIRS;
         log.push(status, carried_roles, carried_groups);
         view.privileged[status as usize] += u64::from(is_privileged);
     }
@@ -164,15 +171,15 @@ impl Counts {
         });
     }
 
-    /// Draws the sums.
-    pub(super) fn census(self) -> Census {
+    /// Draws the sums, unless `check` ends it.
+    pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
         let Self { rules, mut view, by_status, roles, groups, log, mut roster, .. } = self;
         view.by_status = by_status;
         let people = roster.people(view.at);
         view.duplicates = people.duplicates;
         view.lapsed_by_age = people.lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
-        tally::draw(&rules.metrics, &roles, &groups, &log, &mut view);
-        Census { view, sightings: roster.into_sightings() }
+        tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
+        Ok(Census { view, sightings: roster.into_sightings() })
     }
 }

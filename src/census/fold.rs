@@ -1,5 +1,6 @@
 //! The fold: a list's elements in, one organization's numbers out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::View;
@@ -113,6 +114,15 @@ impl Whole {
     /// Draws the sums. Takes time in proportion to the list: not for a thread that serves others.
     #[must_use]
     pub fn census(self) -> Census {
-        self.counts.census()
+        let Ok(census) = self.census_unless(|| Ok::<(), Infallible>(()));
+        census
+    }
+
+    /// The same, but ends early with what `check` says: it is asked now and then where drawing the sums takes long.
+    ///
+    /// # Errors
+    /// Those of `check`.
+    pub fn census_unless<E>(self, check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
+        self.counts.census(check)
     }
 }

@@ -1,5 +1,6 @@
 //! Sums by role, by group and by pair, with what is too many folded into `other`.
 
+mod joint;
 mod pairs;
 
 use std::cmp::Reverse;
@@ -23,10 +24,17 @@ pub(super) fn role_id(kind: RoleKind, number: u32) -> u32 {
     number.saturating_mul(KINDS) + kind as u32
 }
 
-/// Fills in everything of `view` that depends on the list as a whole.
-pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log, view: &mut View) {
+/// Fills in everything of `view` that depends on the list as a whole. Ends early with what `check` says now and then.
+pub(super) fn draw<E>(
+    settings: &Metrics,
+    roles: &Roles,
+    groups: &Groups,
+    log: &Log,
+    view: &mut View,
+    check: &mut impl FnMut() -> Result<(), E>,
+) -> Result<(), E> {
     let names = Names { roles, groups };
-    let totals = Totals::of(&names, log, settings.joint);
+    let mut totals = Totals::of(&names, log, settings.joint);
     let allowed_roles =
         Choice::of(names.roles_end(), names.role_ids().filter(|&n| settings.roles.allows(names.role(n))));
     let allowed_groups =
@@ -49,8 +57,11 @@ pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log
     let allowed = |role: Option<u32>, group: Option<u32>| {
         role.is_none_or(|role| allowed_roles.has(role)) && group.is_none_or(|group| allowed_groups.has(group))
     };
-    view.by_role_and_group =
-        settings.joint.then(|| pairs::by_status(&names, log, &totals.pairs, settings.max_pairs, allowed));
+    view.by_role_and_group = if settings.joint {
+        Some(joint::by_status(&names, log, totals.pairs.take(), settings.max_pairs, allowed, check)?)
+    } else {
+        None
+    };
     view.group_info = names
         .group_ids()
         .filter(|&group| kept_groups.has(group) && groups.known(group).expanded)
@@ -64,6 +75,7 @@ pub(super) fn draw(settings: &Metrics, roles: &Roles, groups: &Groups, log: &Log
     view.group_info.sort_unstable_by(|a, b| a.group_id.cmp(&b.group_id));
     view.folded_roles = names.role_ids().filter(|&role| !kept_roles.has(role)).count() as u64;
     view.folded_groups = names.group_ids().filter(|&group| !kept_groups.has(group)).count() as u64;
+    Ok(())
 }
 
 /// What the numbers in the log stand for.
@@ -106,7 +118,8 @@ fn number(length: usize) -> u32 {
 struct Totals {
     roles: Vec<ByStatus>,
     groups: Vec<ByStatus>,
-    pairs: PairCounts<SmallCounts>,
+    /// None when there are too many to count at once, and where nobody asks for them.
+    pairs: Option<PairCounts<SmallCounts>>,
 }
 
 impl Totals {
@@ -121,11 +134,11 @@ impl Totals {
             for &group in carried_groups {
                 groups[group as usize][status as usize] += 1;
             }
-            if joint {
-                // More invitations than a u32 counts would not fit into memory.
-                pairs_of(carried_roles, carried_groups, |pair| pairs.entry(pair).or_default()[status as usize] += 1);
+            if joint && pairs.len() <= pairs::AT_ONCE {
+                pairs_of(carried_roles, carried_groups, |pair| pairs::count(&mut pairs, pair, status));
             }
         });
+        let pairs = (joint && pairs.len() <= pairs::AT_ONCE).then_some(pairs);
         Self { roles, groups, pairs }
     }
 }

@@ -89,11 +89,19 @@ impl Upstream {
         let whole = client.invitations(&organization, expand, deadline, sink).await?;
         // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
-            let census = whole.census();
+            let in_time = || {
+                let late = "the deadline passed while the list was being counted";
+                let is_late = Instant::now() >= deadline;
+                if is_late { Err(Error::new(Operation::Invitations, Reason::Timeout, late)) } else { Ok(()) }
+            };
+            let census = whole.census_unless(in_time)?;
+            // A poll that is too late is a failed one: nothing of it may reach the state.
+            in_time()?;
             let lifecycle = lifecycle.observe(&organization.id, census.sightings, Millis::now());
-            Polled { view: Arc::new(census.view), lifecycle }
+            Ok(Polled { view: Arc::new(census.view), lifecycle })
         });
-        drawn.await.map_err(|_| Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked"))
+        let panicked = || Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked");
+        drawn.await.map_err(|_| panicked())?
     }
 }
 

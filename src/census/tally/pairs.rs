@@ -1,12 +1,12 @@
-//! Sums by pair of role and group.
+//! Pairs of a role and a group, and how they are counted.
 
-use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::{ByStatus, Log, Names, OTHER, is_used};
 use crate::census::Status;
-use crate::census::view::PairRow;
+
+/// How many pairs are counted at once, in a few megabytes. A hostile list has millions of them.
+pub(super) const AT_ONCE: usize = 64 * 1024;
 
 /// A role and a group, each one more than its number, 0 where an invitation carries none. In eight bytes: a hostile
 /// list has many pairs.
@@ -22,7 +22,7 @@ impl Pair {
         Self { role: place(role), group: place(group) }
     }
 
-    fn parts(self) -> (Option<u32>, Option<u32>) {
+    pub(super) fn parts(self) -> (Option<u32>, Option<u32>) {
         (self.role.checked_sub(1), self.group.checked_sub(1))
     }
 }
@@ -93,62 +93,10 @@ pub(super) fn pairs_of(roles: &[u32], groups: &[u32], mut each: impl FnMut(Pair)
     }
 }
 
-/// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
-/// whole. The empty role and the empty group are no values: filters do not speak of them.
-pub(super) fn by_status(
-    names: &Names<'_>,
-    log: &Log,
-    totals: &PairCounts<SmallCounts>,
-    limit: usize,
-    allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
-) -> Vec<PairRow> {
-    let labels = |pair: Pair| {
-        let (role, group) = pair.parts();
-        (
-            role.map_or("", |role| names.kind(role).as_str()),
-            role.map_or("", |role| names.role(role)),
-            group.map_or("", |group| names.groups.name(group)),
-            group.map_or("", |group| names.groups.id(group)),
-        )
-    };
-    let is_allowed = |pair: &Pair| {
-        let (role, group) = pair.parts();
-        allowed(role, group)
-    };
-    let mut candidates: Vec<Pair> = totals.keys().copied().filter(is_allowed).collect();
-    if candidates.len() > limit {
-        let total = |pair: Pair| totals[&pair].iter().copied().map(u64::from).sum::<u64>();
-        let mut ranked: Vec<(Reverse<u64>, Pair)> =
-            candidates.iter().map(|&pair| (Reverse(total(pair)), pair)).collect();
-        ranked.select_nth_unstable_by(limit, |(a_total, a), (b_total, b)| {
-            a_total.cmp(b_total).then_with(|| labels(*a).cmp(&labels(*b)))
-        });
-        ranked.truncate(limit);
-        candidates = ranked.into_iter().map(|(_, pair)| pair).collect();
+/// Counts a pair, unless there are too many already: one more than [`AT_ONCE`] says so.
+pub(super) fn count(totals: &mut PairCounts<SmallCounts>, pair: Pair, status: Status) {
+    if totals.len() <= AT_ONCE {
+        // More invitations than a u32 counts would not fit into memory.
+        totals.entry(pair).or_default()[status as usize] += 1;
     }
-    let mut other = ByStatus::default();
-    if candidates.len() < totals.len() {
-        let kept: HashSet<Pair, PairHashing> = candidates.iter().copied().collect();
-        log.replay(|status, roles, groups| {
-            let mut folded = false;
-            pairs_of(roles, groups, |pair| folded = folded || !kept.contains(&pair));
-            other[status as usize] += u64::from(folded);
-        });
-    }
-    let row = |(role_kind, role, group, group_id): (&'static str, &str, &str, &str), counts| PairRow {
-        role_kind,
-        role: role.to_owned(),
-        group_id: group_id.to_owned(),
-        group: group.to_owned(),
-        counts,
-    };
-    let mut rows: Vec<PairRow> =
-        candidates.into_iter().map(|pair| row(labels(pair), totals[&pair].map(u64::from))).collect();
-    rows.extend(is_used(&other).then(|| row((OTHER, OTHER, OTHER, OTHER), other)));
-    rows.sort_unstable_by(|a, b| row_labels(a).cmp(&row_labels(b)));
-    rows
-}
-
-fn row_labels(row: &PairRow) -> [&str; 4] {
-    [row.role_kind, &row.role, &row.group_id, &row.group]
 }
