@@ -102,6 +102,12 @@ fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
     let joint = Metrics::default();
     assert!(whole(&list(1000), &joint).is_ok());
     assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
+    // In two pieces, of which the second is too short to try again before the end.
+    let mut fold = Fold::new(Arc::new(Rules::new(&joint, IdentityKey::random())), Millis(NOW));
+    let body = list(1100);
+    let (first, second) = body.split_at(body.len() * 2 / 3);
+    fold.write(first).unwrap();
+    assert_eq!(fold.write(second).and_then(|()| fold.finish().map(drop)).err(), Some(ListError::TooVaried));
     let apart = Metrics { joint: false, ..Metrics::default() };
     assert_eq!(whole(&list(1100), &apart).map(|whole| whole.len()).ok(), Some(1));
 }

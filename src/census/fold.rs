@@ -87,8 +87,9 @@ impl Fold {
     /// When the body was not a whole list.
     pub fn finish(self) -> Result<Whole, ListError> {
         let Self { mut reader, mut counts } = self;
+        // The last element may have waited for its end until now.
         reader.finish(|element| counts.add(element))?;
-        Ok(Whole { counts })
+        if counts.is_too_varied() { Err(ListError::TooVaried) } else { Ok(Whole { counts }) }
     }
 }
 
