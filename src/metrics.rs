@@ -25,6 +25,7 @@ mod layout;
 mod native;
 mod polled;
 mod process;
+mod samples;
 
 pub use api::ApiMetrics;
 pub use exporter::ExporterMetrics;

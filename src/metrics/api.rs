@@ -10,8 +10,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::family::Samples;
 use super::register;
+use super::samples::Samples;
 use crate::csp::{Observer, Operation, Reason};
 use crate::histogram::Histogram;
 use crate::time::Millis;

@@ -12,8 +12,9 @@ use super::api::Durations;
 use super::blocks::Blocks;
 use super::exposition::{self, Encoding};
 use super::families::{FAMILIES, api};
-use super::family::{Kind, Organization, Samples, Source};
+use super::family::{Kind, Organization, Source};
 use super::process::ProcessSample;
+use super::samples::Samples;
 use crate::snapshot::{OrganizationSnapshot, Snapshot};
 use crate::time::Millis;
 

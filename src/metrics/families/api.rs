@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{counter, gauge, histogram};
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 use crate::snapshot::Snapshot;
 
 /// The family whose exemplars are put in afterwards.

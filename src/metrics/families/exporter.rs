@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{counter, gauge};
 use crate::census::view::Anomaly;
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 
 pub(super) const FAMILIES: &[Family] = &[
     gauge(

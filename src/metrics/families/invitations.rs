@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::gauge;
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 
 pub(super) const FAMILIES: &[Family] = &[
     gauge(

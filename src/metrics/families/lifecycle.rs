@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{counter, gauge, histogram};
 use crate::lifecycle::Event;
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 
 pub(super) const FAMILIES: &[Family] = &[
     counter(

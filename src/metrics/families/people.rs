@@ -5,7 +5,8 @@ use std::fmt;
 use super::gauge;
 use crate::census::View;
 use crate::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 use crate::time::Millis;
 
 const ORGANIZATION: &[&str] = &["organization"];

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{counter, gauge};
 use crate::csp::Reason;
-use crate::metrics::family::{Family, Organization, Part, Samples, Source};
+use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
 use crate::time::Millis;
 
