@@ -5,19 +5,23 @@
 
 Two pairs: 100 organizations of 100 invitations, at rest and with ten of them polled a second (all that the default budget
 allows); and one organization of 100,000 invitations, at rest and polled every five seconds. Each situation has an exporter
-and a simulator of its own, stopped while it is another's turn. One keep-alive client scrapes as Prometheus does (OpenMetrics,
-gzip), but more often: seldom enough that every scrape shows the exporter's own metrics as they are. Printed are the medians
-and spreads of each turn's quantiles, and of their ratios turn by turn.
+and an upstream of its own, stopped while it is another's turn. One keep-alive client scrapes as Prometheus does (OpenMetrics,
+gzip), but more often: seldom enough that every scrape shows the exporter's own metrics as they are. The lists are the
+simulator's, served as a static file by nginx: what is measured is not an upstream that makes them on the same processors.
+Printed are the medians and spreads of each turn's quantiles, and of their ratios turn by turn.
 """
 
 import contextlib
 import http.client
 import os
+import pathlib
 import signal
 import sys
 import tempfile
 import time
+import uuid
 
+import poll
 import scale
 import scrape
 
@@ -27,11 +31,26 @@ PAUSE = 0.06
 HEADERS = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
 
 
+class Static(scale.Run):
+    """An exporter beside an upstream that has the same list ready for every organization."""
+
+    def __init__(self, folder, organizations, invitations, interval):
+        self.folder, self.processes = pathlib.Path(folder), []
+        os.chmod(folder, 0o755)
+        variable, _, _ = scrape.simulator(self.folder, 1, invitations, self.processes)
+        _, body = poll.fetch(variable, True)
+        self.processes.pop().kill()
+        variables = {"CSP_URL": poll.upstream(self.folder, body, self.processes), "CSP_CLIENT_ID": "any",
+                     "CSP_CLIENT_SECRET": "any"}
+        ids = [str(uuid.uuid4()) for _ in range(organizations)]
+        scrape.configure(self.folder, variables.__getitem__, ids, api="requests_per_second: 0", interval=interval)
+
+
 class Situation:
     """An exporter that is scraped, and what it polls."""
 
     def __init__(self, folder, organizations, invitations, interval):
-        self.run = scale.Run(folder, organizations, invitations, interval, latency=0)
+        self.run = Static(folder, organizations, invitations, interval)
         self.run.start()
         self.run.ready()
         self.signal(signal.SIGSTOP)
