@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs deploy/compose.yaml as it is: every service comes up, Prometheus scrapes and evaluates, an alert reaches Alertmanager. Needs root
-# and what apt-get brings; takes about eight minutes, once docker.sh has left its image.
+# Runs deploy/compose.yaml as it is: every service comes up, Prometheus scrapes and evaluates, an alert reaches Alertmanager; then the
+# exporter with a configuration, as the file's comment says. Needs root and what apt-get brings; takes about eight minutes, once docker.sh
+# has left its image.
 #
 # The images are stand-ins under the names that the file has, for a machine whose Docker can not pull: the exporter's own image from
 # docker.sh; a real Prometheus 3 and a real Alertmanager of a later Debian, laid out and started as the official images are; for
@@ -48,8 +49,9 @@ ask() {
     get "$1" | python3 -c 'import json, sys; answer = json.load(sys.stdin); sys.exit(not eval(sys.argv[1]))' "$2"
 }
 
+file=deploy/compose.yaml
 compose() {
-    docker compose --file deploy/compose.yaml "$@"
+    docker compose --file "$file" "$@"
 }
 
 need docker:docker.io dockerd:docker.io iptables:iptables busybox:busybox-static curl:curl nsenter:util-linux python3:python3
@@ -154,5 +156,49 @@ until_true "the exporter's health after a new start" 60 healthy
 restarts=$(compose ps --quiet | xargs docker inspect --format '{{.RestartCount}}' | sort -u)
 [[ $restarts == 0 ]] || fail "a service was restarted: $restarts"
 compose down --volumes
+
+# For the real service, as the file's comment says: a configuration with its secrets, and a volume for the state.
+mkdir -p "$work"/real/exporter
+sed -e '/^ *command: \["demo"/d' -e 's/# \(command: \["serve"\)/\1/; s/# \(volumes: \["\.\/exporter\)/\1/' deploy/compose.yaml >"$work"/real/compose.yaml
+cat >>"$work"/real/compose.yaml <<YAML
+  upstream:
+    image: $(image ghcr.io/)
+    command: ["simulate", "--listen=0.0.0.0:8080", "--speed=3600"]
+volumes:
+  csp-invitations-state:
+YAML
+file=$work/real/compose.yaml
+compose up --detach --no-build --pull=never upstream
+said() {
+    compose logs --no-log-prefix upstream | sed -n "s/^export $1=//p" | grep .
+}
+until_true "the simulated API" 30 said CSP_CLIENT_SECRET >/dev/null
+said CSP_CLIENT_SECRET >"$work"/real/exporter/secret
+cat >"$work"/real/exporter/config.yaml <<YAML
+api: {url: "http://upstream:8080"}
+poll: {interval: 2s}
+credentials:
+  app: {client_id: $(said CSP_CLIENT_ID), client_secret_file: secret}
+organizations:
+  - {id: $(said CSP_ORGANIZATION_ID | cut -d, -f1), name: acme, credentials: app}
+YAML
+chown -R 65532 "$work"/real/exporter
+chmod 0400 "$work"/real/exporter/*
+compose up --detach --no-build --pull=never exporter
+generated() {
+    get 10094/metrics | sed -n 's/^csp_invitation_events_total{organization="acme",event="generated"} //p'
+}
+some_generated() {
+    (($(generated) > 0))
+}
+until_true "events" 60 some_generated
+get 10094/metrics | grep -x 'csp_exporter_state_durable 1' || fail "the state is not durable"
+before=$(generated)
+kept() {
+    (($(generated) >= before))
+}
+compose up --detach --no-build --pull=never --force-recreate exporter
+until_true "the counters of before" 60 kept
+compose down --volumes
 [[ -z $(docker ps --all --quiet) ]] || fail "containers are left"
-echo "compose: four services up, both targets up, $rules rules, CSPExporterDown went to Alertmanager, three dashboards readable"
+echo "compose: four services up, both targets up, $rules rules, CSPExporterDown went to Alertmanager, three dashboards readable; serve keeps its state"
