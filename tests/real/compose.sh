@@ -19,17 +19,18 @@ daemon=''
 
 finish() {
     local code=$?
+    set +e
     if [[ -n $daemon ]]; then
         if ((code != 0)); then
-            compose ps --all || true
-            compose logs --tail=20 || true
+            compose ps --all
+            compose logs --tail=20
             grep -E 'level=(error|fatal)' "$work"/dockerd.log | tail -n 5
         fi
-        compose down --volumes >/dev/null 2>&1 || true
+        compose down --volumes >/dev/null 2>&1
         kill "$daemon"
-        wait "$daemon" || true
+        wait "$daemon"
     fi
-    umount "$work"/exec/netns/* 2>/dev/null || true
+    umount "$work"/exec/netns/* 2>/dev/null
     rm -rf "$work"
     exit "$code"
 }

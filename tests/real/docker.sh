@@ -16,12 +16,13 @@ daemon='' container=''
 
 finish() {
     local code=$?
-    [[ -z $container ]] || docker rm --force --volumes "$container" >/dev/null || true
+    set +e
+    [[ -z $container ]] || docker rm --force --volumes "$container" >/dev/null
     if [[ -n $daemon ]]; then
         kill "$daemon"
-        wait "$daemon" || true
+        wait "$daemon"
         # The daemon leaves a name space mounted.
-        umount "$work"/exec/netns/* 2>/dev/null || true
+        umount "$work"/exec/netns/* 2>/dev/null
     fi
     rm -rf "$work"
     exit "$code"

@@ -13,10 +13,11 @@ nspawn=''
 
 finish() {
     local code=$?
+    set +e
     if [[ -n $nspawn ]]; then
-        ((code == 0)) || inside journalctl --no-pager --boot --lines=40 --unit=csp-invitations-exporter.service --unit=probe.service || true
-        kill -KILL "$(leader)" 2>/dev/null || true
-        wait "$nspawn" || true
+        ((code == 0)) || inside journalctl --no-pager --boot --lines=40 --unit=csp-invitations-exporter.service --unit=probe.service
+        kill -KILL "$(leader)" 2>/dev/null
+        wait "$nspawn"
     fi
     rm -rf "$root"
     exit "$code"
