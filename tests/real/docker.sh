@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Builds the image without a registry, runs it and looks at it. Needs root and Debian's docker.io; takes about ten minutes.
+# Leaves the image in target/tests/docker/image.tar.
 #
 # The base image is a stand-in: a small Debian, this machine's Rust toolchain and its downloaded crates, imported under the name
 # that the Dockerfile's build argument then takes. Where Docker can pull, `docker build .` needs none of this.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+# shellcheck source=lib.sh
+source tests/real/lib.sh
 
 image=csp-invitations-exporter:test
 base=csp-invitations-exporter-base:test
@@ -13,49 +16,32 @@ daemon='' container=''
 
 finish() {
     local code=$?
-    [[ -n $container ]] && docker rm --force --volumes "$container" >/dev/null
-    [[ -n $daemon ]] && kill "$daemon" && wait "$daemon"
-    # The daemon leaves a name space mounted.
-    umount "$work"/exec/netns/* 2>/dev/null
+    set +e
+    [[ -z $container ]] || docker rm --force --volumes "$container" >/dev/null
+    if [[ -n $daemon ]]; then
+        kill "$daemon"
+        wait "$daemon"
+        # The daemon leaves a name space mounted.
+        umount "$work"/exec/netns/* 2>/dev/null
+    fi
     rm -rf "$work"
     exit "$code"
 }
 trap finish EXIT
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
-
-# until_true WHAT SECONDS COMMAND...: asks again until the command succeeds.
-until_true() {
-    local what=$1 deadline=$((SECONDS + $2))
-    shift 2
-    until "$@" 2>/dev/null; do
-        ((SECONDS < deadline)) || fail "$what: not in time"
-        sleep 0.2
-    done
-}
-
-for need in docker:docker.io dockerd:docker.io debootstrap:debootstrap curl:curl; do
-    PATH=$PATH:/usr/sbin command -v "${need%%:*}" >/dev/null || NEEDRESTART_SUSPEND=1 apt-get install -y -qq --no-install-recommends "${need##*:}"
-done
+need docker:docker.io dockerd:docker.io debootstrap:debootstrap curl:curl
 
 if ! docker info >/dev/null 2>&1; then
     dockerd --host=unix://"$work"/docker.sock --data-root="$work"/data --exec-root="$work"/exec --pidfile="$work"/pid \
         --iptables=false --bridge=none >"$work"/dockerd.log 2>&1 &
     daemon=$!
     export DOCKER_HOST=unix://$work/docker.sock
-    until_true "dockerd" 60 docker info >/dev/null || { tail "$work"/dockerd.log; exit 1; }
+    until_true "dockerd" 60 docker info >/dev/null
 fi
 
 if ! docker image inspect "$base" >/dev/null 2>&1; then
     root=$work/root
-    # shellcheck disable=SC1091 # the machine's own
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016 # apt's own variables
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Codename: $suite" | head -n 1)
-    debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" >"$work"/debootstrap.log
+    debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$(suite)" "$root" "$(mirror)" >"$work"/debootstrap.log
     mkdir -p "$root"/opt/cargo
     cp -a "$(rustc --print sysroot)" "$root"/opt/rust
     rm -rf "$root"/opt/rust/share
@@ -99,4 +85,8 @@ user=$(docker top "$container" -o pid,uid | awk 'NR == 2 { print $2 }')
 docker stop --time 20 "$container" >/dev/null
 code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
 [[ $code == 0 ]] || fail "it ended with $code"
+
+# For compose.sh.
+mkdir -p target/tests/docker
+docker save --output=target/tests/docker/image.tar "$image"
 echo "image: $((size / 1000000)) MB, user 65532, healthy, $files"

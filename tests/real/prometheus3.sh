@@ -5,6 +5,8 @@
 # Exit code 75 when it can't be had here, which says nothing about the exporter.
 set -uo pipefail
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
+# shellcheck source=lib.sh
+source "$root"/tests/real/lib.sh
 suite=${PROMETHEUS_SUITE:-forky}
 apt=$root/target/tests/prometheus-$suite
 binary=$apt/usr/bin/prometheus
@@ -15,21 +17,7 @@ unavailable() {
 }
 
 if [[ ! -x $binary || ! -x $apt/usr/bin/promtool ]]; then
-    mkdir -p "$apt"/lists/partial "$apt"/archives/partial
-    # The machine's own source of packages, of another suite.
-    # shellcheck disable=SC1091 # the machine's own
-    here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-    # shellcheck disable=SC2016 # apt's own variables
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Codename: $here" 2>/dev/null | head -n 1)
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} $suite main" >"$apt"/sources.list
-    options=(-o Dir::Etc::sourcelist="$apt"/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists="$apt"/lists
-        -o Dir::Cache="$apt" -o Dir::Cache::archives="$apt"/archives -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none
-        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root)
-    (cd "$apt" && timeout 120 apt-get "${options[@]}" -qq update) || unavailable "no list of packages"
-    (cd "$apt" && timeout 120 apt-get "${options[@]}" -qq download prometheus promtool) || unavailable "no package"
-    for package in "$apt"/*.deb; do
-        dpkg -x "$package" "$apt" || unavailable "the package can't be unpacked"
-    done
+    unpack_later "$suite" "$apt" prometheus promtool || unavailable "no package"
 fi
 version=$("$binary" --version 2>/dev/null | head -n 1) || unavailable "it does not run on this machine"
 [[ $version == *"version 3."* ]] || unavailable "it is $version"
