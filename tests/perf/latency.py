@@ -38,9 +38,9 @@ class Static(scale.Run):
         self.folder, self.processes = pathlib.Path(folder), []
         os.chmod(folder, 0o755)
         variable, _, _ = scrape.simulator(self.folder, 1, invitations, self.processes)
-        _, body = poll.fetch(variable, True)
+        poll.fetch(self.folder, variable, True)
         self.processes.pop().kill()
-        variables = {"CSP_URL": poll.upstream(self.folder, body, self.processes), "CSP_CLIENT_ID": "any",
+        variables = {"CSP_URL": poll.upstream(self.folder, self.processes), "CSP_CLIENT_ID": "any",
                      "CSP_CLIENT_SECRET": "any"}
         ids = [str(uuid.uuid4()) for _ in range(organizations)]
         scrape.configure(self.folder, variables.__getitem__, ids, api="requests_per_second: 0", interval=interval)
