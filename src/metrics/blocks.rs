@@ -64,6 +64,11 @@ impl Blocks {
         Self { bytes: bytes.into(), blocks }
     }
 
+    /// All samples, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The samples of the family at this position.
     pub(super) fn of(&self, position: usize) -> Option<Block<'_>> {
         let (end, digest) = self.blocks.get(position)?;

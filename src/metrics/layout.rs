@@ -12,6 +12,9 @@ use super::family::Family;
 /// back over: smaller ones would compress worse, larger ones more often.
 const CHUNK: usize = 64 * 1024;
 
+/// Room for the preambles of all families, in bytes.
+const PREAMBLES: usize = 16 * 1024;
+
 /// The samples of these sources in one format, in the order of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout<'b> {
@@ -39,10 +42,9 @@ impl<'b> Layout<'b> {
 
     /// The wanted families as they are.
     pub(super) fn plain(self, wanted: impl Fn(&Family) -> bool) -> Vec<u8> {
-        let mut length = 0;
-        self.families(&wanted, |parts| length += parts.iter().map(|part| part.bytes.len()).sum::<usize>());
-        let mut out = Vec::with_capacity(length);
-        self.families(&wanted, |parts| parts.iter().for_each(|part| out.extend_from_slice(part.bytes)));
+        let length: usize = self.sources.iter().map(|blocks| blocks.len()).sum();
+        let mut out = Vec::with_capacity(length + PREAMBLES);
+        self.families(wanted, |parts| parts.iter().for_each(|part| out.extend_from_slice(part.bytes)));
         out
     }
 }

@@ -19,7 +19,7 @@ finish() {
     local code=$?
     set +e
     [[ -z $server ]] || kill "$server" 2>/dev/null
-    umount "$root"/src "$root"/root/.cargo/registry "$root"/proc 2>/dev/null
+    umount "$root"/src "$root"/cargo/registry "$root"/proc 2>/dev/null
     exit "$code"
 }
 trap finish EXIT
@@ -39,12 +39,12 @@ fi
 
 # The crates that this machine has, and the sources; both are only read.
 cargo fetch --locked --quiet
-mkdir -p "$root"/src "$root"/root/.cargo/registry "$root"/out
+mkdir -p "$root"/src "$root"/cargo/registry "$root"/out
 mount --bind "$PWD" "$root"/src
-mount --bind "$cargo_home"/registry "$root"/root/.cargo/registry
+mount --bind "$cargo_home"/registry "$root"/cargo/registry
 mount -t proc proc "$root"/proc
 # shellcheck disable=SC2016 # the inner shell's
-chroot "$root" env -i PATH=/usr/bin:/bin HOME=/root CARGO_NET_OFFLINE=true CARGO_TERM_COLOR=never CARGO_TARGET_DIR=/out \
+chroot "$root" env -i PATH=/usr/bin:/bin HOME=/nonexistent CARGO_HOME=/cargo CARGO_NET_OFFLINE=true CARGO_TERM_COLOR=never CARGO_TARGET_DIR=/out \
     CSP_EXPORTER_REVISION="$(git rev-parse --short=12 HEAD)" RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
     AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar \
