@@ -47,6 +47,8 @@ async fn the_first_signal_lets_a_scrape_finish_and_exits_with_0() {
         assert_eq!(body.len(), length.parse::<usize>().unwrap(), "the whole answer");
         assert!(body.len() > 8 << 20, "{} bytes would fit into the sockets", body.len());
         assert_eq!(exporter.ended().await.code(), Some(0));
+        // The last line may still be in the pipe when the process is gone.
+        eventually("the end is logged", async || exporter.logged(&["msg=stopped"]).pop()).await;
         assert_eq!(exporter.logged(&["msg=stopped"]).len(), 1);
     }
 }
