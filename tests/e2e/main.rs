@@ -21,6 +21,7 @@ mod counts;
 mod credentials;
 mod demo;
 mod lifecycle;
+mod list;
 mod memory;
 mod once;
 mod process;
