@@ -136,7 +136,7 @@ impl Poller {
         self.lifecycle.keep(&keys, Millis::now());
         let mut running = self.running.lock();
         let Running { organizations: loops, credentials } = &mut *running;
-        stop_others(loops, &organizations, |organization| organization.key());
+        stop_others(loops, &organizations, Organization::key);
         self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
         let added: Vec<_> =
             organizations.iter().filter(|organization| !loops.contains_key(&organization.key())).collect();

@@ -1,5 +1,7 @@
 //! Entries for one group of an organization.
 
+use std::fmt::Write as _;
+
 use csp_invitations_exporter::simulator::{Options, Simulator};
 use csp_invitations_exporter::time::Millis;
 use serde_json::{Value, json};
@@ -38,7 +40,7 @@ async fn configured() -> (Simulator, Folder) {
     for (name, group) in ENTRIES {
         if let Some(group) = group {
             let id = &settings.ids[0];
-            yaml.push_str(&format!("  - {{id: {id}, name: {name}, credentials: app, custom_group_id: {group}}}\n"));
+            writeln!(yaml, "  - {{id: {id}, name: {name}, credentials: app, custom_group_id: {group}}}").unwrap();
         }
     }
     folder.write("config.yaml", &yaml);
