@@ -10,6 +10,7 @@ mod reference;
 
 mod exporter;
 mod fake;
+mod groups;
 mod scrape;
 mod setup;
 
@@ -21,11 +22,13 @@ mod counts;
 mod credentials;
 mod demo;
 mod lifecycle;
+mod list;
 mod memory;
 mod once;
 mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod standard_error;
 mod states;
 mod usage;
