@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use super::proxy::Proxies;
 
 /// No generation takes new requests for longer than this.
-const AGE: Duration = Duration::from_mins(5);
+const AGE: Duration = Duration::from_secs(5 * 60);
 
 /// An idle connection is closed after this: before the minute after which load balancers begin to close theirs, which
 /// would cost the request that is under way at that moment.

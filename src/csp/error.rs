@@ -138,7 +138,7 @@ pub struct Error {
     /// What happened in this case, in words safe to show (for example "the server's certificate has expired"). May be empty.
     pub detail: String,
     /// What to do in this case, where more is known than the reason says.
-    hint: Option<Cow<'static, str>>,
+    pub hint: Option<Cow<'static, str>>,
 }
 
 impl Error {

@@ -144,13 +144,13 @@ async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Resul
             }
             None => Ok(value.clone()),
         },
-        Secret::File(path) => match timeout_at(deadline, read_file(path)).await {
-            Ok(outcome) => outcome.map_err(|detail| refuse(detail, repair)),
-            Err(_) => {
+        Secret::File(path) => {
+            let Ok(outcome) = timeout_at(deadline, read_file(path)).await else {
                 let detail = format!("{} could not be read before the poll's deadline", path.display());
-                Err(refuse(detail, "look at the storage that the file is on"))
-            }
-        },
+                return Err(refuse(detail, "look at the storage that the file is on"));
+            };
+            outcome.map_err(|detail| refuse(detail, repair))
+        }
     }
 }
 

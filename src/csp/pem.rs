@@ -78,13 +78,12 @@ impl<'a> PemFile<'a> {
     }
 
     fn lacks(&self, what: &str, blocks: &[Block<'_>]) -> BuildError {
-        let mut problem = format!("holds no PEM {what}");
-        if let Some(block) = blocks.first() {
-            problem.push_str(&format!(", but: {}", block.label));
-        } else if self.content.windows(11).any(|part| part == b"-----BEGIN ") {
-            problem.push_str(": its BEGIN line must start at the beginning of a line");
-        }
-        self.unusable(problem)
+        let is_indented = self.content.windows(11).any(|part| part == b"-----BEGIN ");
+        self.unusable(match blocks.first() {
+            Some(block) => format!("holds no PEM {what}, but: {}", block.label),
+            None if is_indented => format!("holds no PEM {what}: its BEGIN line must start at the beginning of a line"),
+            None => format!("holds no PEM {what}"),
+        })
     }
 
     fn blocks(&self) -> Vec<Block<'_>> {

@@ -234,6 +234,8 @@ fn split_port(text: &str) -> (&str, Option<u16>) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use super::*;
 
     fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, Vec<ProxyError>> {
@@ -297,7 +299,6 @@ mod tests {
         }
         assert_eq!(proxies(&[("HTTP_PROXY", "a b"), ("HTTPS_PROXY", "c d")]).unwrap_err().len(), 2);
         assert_eq!(configured(Some("a b"), &[]).unwrap_err().len(), 1);
-        use std::os::unix::ffi::OsStringExt as _;
         let get = |name: &str| (name == "no_proxy").then(|| OsString::from_vec(vec![0xff]));
         assert_eq!(Proxies::new(None, &get).unwrap_err()[0].to_string(), "no_proxy: is not UTF-8 text");
     }
