@@ -13,24 +13,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use invitations::lifecycle::Tally;
+use invitations::{IdentityKey, Millis, Sighting};
 use parking_lot::{Mutex, RwLock};
 
-use crate::time::Millis;
-
-mod event;
-mod group;
-mod identity;
-mod ledger;
 mod organization;
-mod sighting;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use event::Event;
-pub use identity::{Identity, IdentityKey};
-pub use ledger::{Changes, Ledger, REDEMPTION_BOUNDS, Tally};
-pub use sighting::Sighting;
 pub use store::OpenError;
 
 use organization::{Kept, Organization};

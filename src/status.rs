@@ -11,20 +11,25 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::routing::get;
+use exporter_toolkit::web;
+use exporter_toolkit::web::response::{text, with_type};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::response::{text, with_type};
-use super::{Exporter, TelemetryPath};
 use crate::snapshot::{DataState, StatusReport};
 use ago::{Moment, relative};
 use query::{Choice, Filter};
 use row::Row;
 
+/// For people.
+const PATH: &str = "/";
+/// For programs.
+const API_PATH: &str = "/api/v1/status";
 /// Where the style sheet is: a resource of its own needs no exception in the content policy.
-pub(super) const STYLE_PATH: &str = "/assets/status.css";
+const STYLE_PATH: &str = "/assets/status.css";
 
-const STYLE: &str = include_str!("../../templates/status.css");
+const STYLE: &str = include_str!("../templates/status.css");
 
 /// Nothing is loaded but the style sheet, forms stay here, and nobody frames the page.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -34,24 +39,38 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Rows of one page: more would make a phone's browser stutter.
 const PAGE: usize = 1000;
 
+/// The paths of [`pages`].
+pub const PATHS: [&str; 3] = [PATH, API_PATH, STYLE_PATH];
+
+type Source = Arc<dyn Fn() -> StatusReport + Send + Sync>;
+
+/// The status page, its twin for programs, and its style sheet, over the reports that `source` gives.
+pub fn pages(source: impl Fn() -> StatusReport + Send + Sync + 'static, telemetry_path: &str) -> Vec<web::Page> {
+    let page = Page { source: Arc::new(source), telemetry_path: telemetry_path.to_owned() };
+    let api = page.clone();
+    let page = get(move |query| async move { page.html(query).await });
+    let api = get(move |query| async move { api.json(query).await });
+    vec![
+        web::Page { path: PATH, handler: "status", route: page },
+        web::Page { path: API_PATH, handler: "api", route: api },
+        web::Page { path: STYLE_PATH, handler: "style", route: get(style) },
+    ]
+}
+
 /// Answers for `/` and `/api/v1/status`.
 #[derive(Clone)]
-pub(super) struct Page {
-    exporter: Arc<dyn Exporter>,
-    telemetry_path: TelemetryPath,
+struct Page {
+    source: Source,
+    telemetry_path: String,
 }
 
 impl Page {
-    pub(super) fn new(exporter: Arc<dyn Exporter>, telemetry_path: TelemetryPath) -> Self {
-        Self { exporter, telemetry_path }
-    }
-
     /// The page for people.
-    pub(super) async fn html(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
-        let Self { exporter, telemetry_path } = self;
+    async fn html(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
+        let Self { source, telemetry_path } = self;
         respond(filter, move |filter| {
-            let report = exporter.status();
-            let page = Html::new(&report, filter, telemetry_path.as_str()).render()?;
+            let report = source();
+            let page = Html::new(&report, filter, &telemetry_path).render()?;
             let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", page);
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
             Ok(response)
@@ -60,10 +79,10 @@ impl Page {
     }
 
     /// The same for programs.
-    pub(super) async fn json(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
-        let Self { exporter, .. } = self;
+    async fn json(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
+        let Self { source, .. } = self;
         respond(filter, move |filter| {
-            let report = exporter.status();
+            let report = source();
             let body = serde_json::to_vec(&json::Report::new(&report, filter)).map_err(askama::Error::custom)?;
             Ok(with_type(StatusCode::OK, "application/json", body))
         })
@@ -86,7 +105,7 @@ async fn respond(
 }
 
 /// The style sheet.
-pub(super) async fn style() -> Response<Body> {
+async fn style() -> Response<Body> {
     let mut response = with_type(StatusCode::OK, "text/css; charset=utf-8", STYLE);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
     response

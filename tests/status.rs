@@ -1,10 +1,14 @@
 //! The status page and its twin for programs.
+#![expect(clippy::unwrap_used, reason = "a panic is the report of a failure, in helpers as in tests")]
 
-use csp_invitations_exporter::csp::{Error, Operation, Reason};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use csp_api::{Error, Operation, Reason};
 use csp_invitations_exporter::snapshot::{DataState, OrganizationStatus, StatusReport};
-use csp_invitations_exporter::time::Millis;
-
-use crate::fake::{Fake, Server, client};
+use csp_invitations_exporter::status::pages;
+use http::{Request, Response};
+use invitations::Millis;
+use tower::ServiceExt as _;
 
 const NOW: Millis = Millis(1_795_000_000_000);
 
@@ -26,16 +30,25 @@ fn organization(name: &str, state: DataState) -> OrganizationStatus {
     }
 }
 
-fn report(organizations: Vec<OrganizationStatus>) -> Fake {
+fn server(organizations: Vec<OrganizationStatus>) -> Router {
     let started = Millis(NOW.0 - 3 * Millis::HOUR);
     let report = StatusReport { now: NOW, started, config_reload_successful: true, shard: Some((2, 5)), organizations };
-    Fake { report, ..Fake::default() }
+    let pages = pages(move || report.clone(), "/own/metrics");
+    pages.into_iter().fold(Router::new(), |router, page| router.route(page.path, page.route))
 }
 
-async fn get(server: &Server, path: &str) -> String {
-    let response = client().get(server.url(path)).send().await.unwrap();
+async fn response(server: &Router, path: &str) -> Response<Body> {
+    let response = server.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 200, "{path}");
-    response.text().await.unwrap()
+    response
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+}
+
+async fn get(server: &Router, path: &str) -> String {
+    text(response(server, path).await).await
 }
 
 /// Names of organizations in the order of the page.
@@ -49,13 +62,12 @@ async fn trouble_comes_first_and_is_said_in_words() {
     let error = Error::new(Operation::Invitations, Reason::Forbidden, "");
     held.last_error =
         Some((Millis(NOW.0 - 60_000), Error { status: Some(403), request_id: Some("r-1".into()), ..error }));
-    let server = Server::start(report(vec![
+    let server = server(vec![
         organization("a-fresh", DataState::Fresh),
         organization("b-waiting", DataState::Waiting),
         organization("c-withdrawn", DataState::Withdrawn),
         held,
-    ]))
-    .await;
+    ]);
     let page = get(&server, "/").await;
     assert_eq!(names(&page), ["c-withdrawn", "b-waiting", "d-held", "a-fresh"]);
     for part in [
@@ -70,6 +82,7 @@ async fn trouble_comes_first_and_is_said_in_words() {
         r#"title="2026-11-18T11:04:40Z">2 min ago</time>"#,
         "in 4 min",
         "5 available",
+        r#"href="/own/metrics""#,
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -82,7 +95,7 @@ async fn markup_in_names_stays_text() {
     organization.display_name = Some(evil.to_owned());
     let error = Error::new(Operation::Token, Reason::Tls, evil);
     organization.last_error = Some((NOW, error));
-    let server = Server::start(report(vec![organization])).await;
+    let server = server(vec![organization]);
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", evil).finish();
     for path in ["/".to_owned(), format!("/?{query}")] {
         let page = get(&server, &path).await;
@@ -93,12 +106,12 @@ async fn markup_in_names_stays_text() {
 
 #[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere_and_needs_no_script() {
-    let server = Server::start(report(vec![organization("a", DataState::Fresh)])).await;
-    let response = client().get(server.url("/")).send().await.unwrap();
+    let server = server(vec![organization("a", DataState::Fresh)]);
+    let response = response(&server, "/").await;
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
-    let page = response.text().await.unwrap();
+    let page = text(response).await;
     for part in ["<script", "http://", "https://", "style=", "onclick", "javascript:"] {
         assert!(!page.contains(part), "{part}");
     }
@@ -109,7 +122,7 @@ async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_fi
     let organizations: Vec<_> = (0..2500)
         .map(|n| organization(&format!("org-{n:04}"), if n == 777 { DataState::Held } else { DataState::Fresh }))
         .collect();
-    let server = Server::start(report(organizations)).await;
+    let server = server(organizations);
     let page = get(&server, "/").await;
     assert_eq!((names(&page).len(), names(&page)[0]), (1000, "org-0777"));
     assert!(page.contains(r#"href="/?page=2""#) && !page.contains("rel=\"prev\""));
@@ -128,7 +141,7 @@ async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_fi
 async fn programs_get_the_same_as_json() {
     let mut held = organization("held", DataState::Held);
     held.last_error = Some((NOW, Error::new(Operation::Invitations, Reason::Timeout, "after 30 s")));
-    let server = Server::start(report(vec![organization("fresh", DataState::Fresh), held])).await;
+    let server = server(vec![organization("fresh", DataState::Fresh), held]);
     let report: serde_json::Value = serde_json::from_str(&get(&server, "/api/v1/status").await).unwrap();
     assert_eq!(report["now"], "2026-11-18T11:06:40Z");
     assert_eq!(report["shard"], serde_json::json!({"index": 2, "count": 5}));

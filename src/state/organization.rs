@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use invitations::lifecycle::{Changes, Ledger, Tally};
+use invitations::{Millis, Sighting};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::time::Millis;
-
+use super::MAX_AWAY;
 use super::store::{Put, Store, Stored, Write};
-use super::{Changes, Ledger, MAX_AWAY, Sighting, Tally};
 
 /// One organization.
 pub(super) struct Organization {

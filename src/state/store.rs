@@ -17,11 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use invitations::lifecycle::Tally;
+use invitations::{IdentityKey, Millis};
 use parking_lot::Mutex;
-
-use crate::time::Millis;
-
-use super::IdentityKey;
 
 mod disk;
 mod failure;
@@ -77,7 +75,7 @@ impl Write {
         id: Arc<str>,
         number: u32,
         away_since: Option<Millis>,
-        tally: &super::Tally,
+        tally: &Tally,
         put: Put,
         generation: u64,
     ) -> Self {

@@ -1,8 +1,9 @@
+use invitations::Status::{Available as A, Expired as E, Redeemed as R, Revoked as V, Unknown as U};
+use invitations::lifecycle::Ledger;
+use invitations::{Event, Status};
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::Status;
-use crate::census::Status::{Available as A, Expired as E, Redeemed as R, Revoked as V, Unknown as U};
 
 const ORG: &str = "0b0a5c3e-1f2d-4e6a-9b8c-7d6e5f4a3b2c";
 

@@ -1,8 +1,7 @@
 //! Moments as people read them: how long ago, with the exact time at hand.
 
+use invitations::Millis;
 use jiff::Timestamp;
-
-use crate::time::Millis;
 
 /// A moment, relative to the report's.
 #[derive(Debug, Clone, PartialEq, Eq)]

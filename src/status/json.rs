@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use invitations::Status;
+use invitations::census::view::PENDING_AGES;
 use serde::Serialize;
 
 use super::ago::exact;
 use super::query::Filter;
-use crate::census::Status;
-use crate::census::view::PENDING_AGES;
 use crate::snapshot::{OrganizationStatus, StatusReport};
 
 /// The whole answer.

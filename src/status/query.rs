@@ -8,7 +8,7 @@ use crate::snapshot::OrganizationStatus;
 /// The query of the page and of its twin for programs. What is unknown is ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct Filter {
+pub(super) struct Filter {
     /// A part of the name, the display name or the id, whatever the case.
     pub(super) q: String,
     /// A data state, `trouble`, or empty for all.

@@ -1,10 +1,10 @@
 //! One organization as the page shows it.
 
+use invitations::census::view::PENDING_AGES;
+use invitations::{Millis, Status};
+
 use super::ago::Moment;
-use crate::census::Status;
-use crate::census::view::PENDING_AGES;
 use crate::snapshot::{DataState, OrganizationStatus};
-use crate::time::Millis;
 
 /// What the page shows of one organization.
 pub(super) struct Row<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 use reqwest::header::HeaderValue;
@@ -12,9 +12,8 @@ use url::Url;
 
 use super::error::{Error, Operation, Reason};
 use super::retry::CallError;
+use super::settings::{CredentialKind, Organization, Secret};
 use super::wire::Grant;
-use crate::config::{CredentialKind, Organization, Secret};
-use crate::time::Millis;
 
 /// A token is renewed when a fifth of its life is left, at the earliest this long before its end.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
@@ -25,13 +24,13 @@ pub(super) struct AccessToken {
     pub(super) header: HeaderValue,
     expires: Instant,
     renew: Instant,
-    expiration: Millis,
+    expiration: SystemTime,
 }
 
 impl AccessToken {
     /// Counts the life from `asked`, the moment before the exchange: the service's clock started later, so
     /// the token is never believed to live longer than it does.
-    pub(super) fn new(grant: &Grant, asked: Instant, asked_at: Millis) -> Option<Self> {
+    pub(super) fn new(grant: &Grant, asked: Instant, asked_at: SystemTime) -> Option<Self> {
         let Grant { token, lifetime } = grant;
         let token = token.expose_secret();
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
@@ -40,12 +39,11 @@ impl AccessToken {
         let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
         header.set_sensitive(true);
         let expires = asked + *lifetime;
-        let life = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
         Some(Self {
             header,
             expires,
             renew: expires.checked_sub(RENEW_BEFORE.min(*lifetime / 5)).unwrap_or(asked),
-            expiration: Millis(asked_at.0.saturating_add(life)),
+            expiration: asked_at + *lifetime,
         })
     }
 
@@ -175,7 +173,7 @@ impl Tokens {
     }
 
     /// When the token that an organization uses runs out.
-    pub(super) fn expiration(&self, endpoint: &Url, organization: &Organization) -> Option<Millis> {
+    pub(super) fn expiration(&self, endpoint: &Url, organization: &Organization) -> Option<SystemTime> {
         let slot = self.slots.lock().get(&Key::new(endpoint, organization)).map(Arc::clone)?;
         let current = slot.current.read();
         current.as_ref().map(|token| token.expiration)

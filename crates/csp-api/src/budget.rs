@@ -158,7 +158,7 @@ impl Clock for TokioClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::csp::observer::NoObserver;
+    use crate::observer::NoObserver;
 
     fn far() -> Instant {
         Instant::now() + Duration::from_hours(1)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use reqwest::Request;
 use reqwest::header::AUTHORIZATION;
@@ -15,11 +16,10 @@ use super::error::{Error, Operation, Reason};
 use super::exchange::{Endpoints, finished};
 use super::observer::Observer;
 use super::retry::{CallError, Failure, Retry};
+use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
 use super::tls::{self, BuildError, http_client};
 use super::wire::{self, OrganizationDetails};
-use crate::config::{Api, Credential, Expand, Organization};
-use crate::time::Millis;
 
 /// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.
 ///
@@ -150,14 +150,14 @@ impl Client {
     ///
     /// # Errors
     /// When the secret cannot be read or the service does not answer as promised.
-    pub async fn token_details(&self, credential: &Credential, deadline: Instant) -> Result<Option<Millis>, Error> {
+    pub async fn token_details(&self, credential: &Credential, deadline: Instant) -> Result<Option<SystemTime>, Error> {
         let Inner { sender, endpoints, .. } = &*self.inner;
         sender.token_details(endpoints, credential, deadline).await.map_err(|failure| failure.error)
     }
 
     /// When the access token that an organization uses runs out; `None` when it has none.
     #[must_use]
-    pub fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
+    pub fn access_token_expiration(&self, organization: &Organization) -> Option<SystemTime> {
         self.inner.tokens.expiration(self.inner.endpoints.of(&organization.credential), organization)
     }
 

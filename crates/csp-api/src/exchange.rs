@@ -1,6 +1,7 @@
 //! The token operations: what is sent where, and the reading of secrets for it.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,10 +13,9 @@ use super::attempt::Sender;
 use super::auth::AccessToken;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
+use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::wire;
-use crate::config::{Credential, CredentialKind, Organization, Secret};
-use crate::time::Millis;
 
 /// Where the token operations are.
 #[derive(Debug, Clone)]
@@ -83,9 +83,9 @@ impl Sender {
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
-        let mut asked = (Instant::now(), Millis::now());
+        let mut asked = (Instant::now(), SystemTime::now());
         let build = || {
-            asked = (Instant::now(), Millis::now());
+            asked = (Instant::now(), SystemTime::now());
             finished(operation, request)
         };
         let grant = self.attempt(operation, deadline, build, || Gather::new(wire::grant)).await?;
@@ -101,7 +101,7 @@ impl Sender {
         endpoints: &Endpoints,
         credential: &Credential,
         deadline: Instant,
-    ) -> Result<Option<Millis>, CallError> {
+    ) -> Result<Option<SystemTime>, CallError> {
         let operation = Operation::TokenDetails;
         let CredentialKind::ApiToken { token } = &credential.kind else { return Ok(None) };
         let mut attempts = self.attempts(operation, deadline);

@@ -147,8 +147,8 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::csp::error::Reason;
-    use crate::csp::observer::NoObserver;
+    use crate::error::Reason;
+    use crate::observer::NoObserver;
 
     fn failure(retry: Retry) -> Failure {
         Failure { error: Error::new(Operation::Invitations, Reason::ServerError, ""), retry }

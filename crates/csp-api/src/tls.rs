@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::{Certificate, Identity, NoProxy, Proxy};
 use secrecy::ExposeSecret as _;
 
-use crate::config::{Api, Tls};
+use super::settings::{Api, Tls};
 
 /// Why no client can be built from the settings. Names the setting and the path, never a value that can be a secret.
 #[derive(Debug, thiserror::Error)]

@@ -3,13 +3,12 @@
 //! Nothing here repeats an answer's text: the parser's own messages quote what they stumble over, so
 //! they are dropped for words of our own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::sink::SinkError;
-use crate::time::Millis;
 
 /// What is read of an organization's details.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +55,10 @@ pub(super) fn organization(body: &[u8]) -> Result<OrganizationDetails, SinkError
 
 /// Reads when a long-lived API token runs out. `None` when the service does not say, or says something
 /// outside of 1973 to 2191 (also how a token without an end is told).
-pub(super) fn token_details(body: &[u8]) -> Result<Option<Millis>, SinkError> {
+pub(super) fn token_details(body: &[u8]) -> Result<Option<SystemTime>, SinkError> {
     let seconds = object(body)?.get("expiresAt").and_then(number);
-    #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
-    Ok(seconds.filter(|s| (1e8..7e9).contains(s)).map(|s| Millis((s * 1000.0) as i64)))
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    Ok(seconds.filter(|s| (1e8..7e9).contains(s)).map(|s| UNIX_EPOCH + Duration::from_millis((s * 1000.0) as u64)))
 }
 
 /// The label value of a code that is missing or is none.
@@ -171,8 +170,14 @@ mod tests {
 
     #[test]
     fn expires_at_of_an_api_token_is_in_seconds() {
-        assert_eq!(token_details(br#"{"expiresAt":1800000000}"#), Ok(Some(Millis(1_800_000_000_000))));
-        assert_eq!(token_details(br#"{"expiresAt":"1800000000"}"#), Ok(Some(Millis(1_800_000_000_000))));
+        assert_eq!(
+            token_details(br#"{"expiresAt":1800000000}"#),
+            Ok(Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)))
+        );
+        assert_eq!(
+            token_details(br#"{"expiresAt":"1800000000"}"#),
+            Ok(Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)))
+        );
         for body in ["{}", r#"{"expiresAt":0}"#, r#"{"expiresAt":-1}"#, r#"{"expiresAt":[]}"#] {
             assert_eq!(token_details(body.as_bytes()), Ok(None), "{body}");
         }

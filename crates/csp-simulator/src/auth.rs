@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answers::Refusal;
+use super::clock::DAY;
 use super::scenario::Scenario;
 use super::state::{Service, Site};
 use super::tokens::Grant;
@@ -108,13 +109,13 @@ pub(super) async fn details(State(service): State<Arc<Service>>, request: Reques
     };
     // Some are about to run out, so that a dashboard has something to warn of.
     let days = [120, 60, 5, 13, 170][site.index % 5];
-    let started = service.clock.started().0;
+    let started = service.clock.started();
     Ok(Json(json!({
         "tokenValue": token,
         "orgId": site.facts.id,
         "username": "admin@example.com",
         "tokenName": "exporter",
-        "generatedAt": started - 10 * crate::time::Millis::DAY,
+        "generatedAt": started - 10 * DAY,
         "expiresAt": started / 1000 + days * 86_400,
         "lastUsedAt": null,
     })))

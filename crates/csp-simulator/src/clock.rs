@@ -3,16 +3,22 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::time::Millis;
+use jiff::Timestamp;
 
 /// Where simulated time starts, in its own milliseconds: the same in each run, so that a seed alone decides what
 /// has happened by then, and late enough that nothing reaches back before zero.
 const START: i64 = 1_000_000_000_000;
 
+/// One day in milliseconds.
+pub(super) const DAY: i64 = 24 * HOUR;
+/// One hour in milliseconds.
+pub(super) const HOUR: i64 = 3600 * 1000;
+
 /// Simulated time, `speed` times as fast as the real one.
 #[derive(Debug)]
 pub(super) struct Clock {
-    started: Millis,
+    /// In milliseconds since the Unix epoch.
+    started: i64,
     speed: f64,
     skipped: AtomicI64,
 }
@@ -27,8 +33,8 @@ pub(super) struct Moment {
 }
 
 impl Clock {
-    /// A clock that starts at `started`.
-    pub(super) fn new(started: Millis, speed: f64) -> Self {
+    /// A clock that starts at `started`, in milliseconds since the Unix epoch.
+    pub(super) fn new(started: i64, speed: f64) -> Self {
         Self { started, speed, skipped: AtomicI64::new(0) }
     }
 
@@ -38,23 +44,23 @@ impl Clock {
         self.skipped.fetch_add(by, Ordering::SeqCst);
     }
 
-    /// The moment that is `real` on the real clock.
+    /// The moment that is `real`, in milliseconds since the Unix epoch, on the real clock.
     #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
-    pub(super) fn at(&self, real: Millis) -> Moment {
-        let elapsed = real.since(self.started).max(0);
+    pub(super) fn at(&self, real: i64) -> Moment {
+        let elapsed = real.saturating_sub(self.started).max(0);
         // Real time exactly: at speed 1 each report of a record shows the very same time.
         let ahead = elapsed.saturating_add((elapsed as f64 * (self.speed - 1.0)) as i64);
         let simulated = START.saturating_add(ahead).saturating_add(self.skipped.load(Ordering::SeqCst));
-        Moment { simulated, real: real.0 }
+        Moment { simulated, real }
     }
 
     /// This moment.
     pub(super) fn now(&self) -> Moment {
-        self.at(Millis::now())
+        self.at(Timestamp::now().as_millisecond())
     }
 
     /// When the simulator was started, in milliseconds since the Unix epoch.
-    pub(super) fn started(&self) -> Millis {
+    pub(super) fn started(&self) -> i64 {
         self.started
     }
 }
@@ -70,14 +76,14 @@ impl Moment {
 mod tests {
     use super::*;
 
-    const STARTED: Millis = Millis(1_790_000_000_000);
+    const STARTED: i64 = 1_790_000_000_000;
 
     #[test]
     fn the_shift_keeps_durations_and_lets_ages_grow_with_the_speed() {
         let clock = Clock::new(STARTED, 60.0);
         let (generated, redeemed) = (START - 5000, START - 2000);
         let first = clock.at(STARTED);
-        let later = clock.at(Millis(STARTED.0 + 1000));
+        let later = clock.at(STARTED + 1000);
         for moment in [first, later] {
             assert_eq!(moment.report(redeemed) - moment.report(generated), 3000);
             assert_eq!(moment.report(moment.simulated), moment.real);
@@ -89,15 +95,15 @@ mod tests {
     #[test]
     fn at_real_speed_each_report_of_a_record_shows_the_same_time() {
         let clock = Clock::new(STARTED, 1.0);
-        let at = |millis| clock.at(Millis(STARTED.0 + millis)).report(START + 17);
+        let at = |millis| clock.at(STARTED + millis).report(START + 17);
         assert_eq!(at(0), at(123_456_789));
     }
 
     #[test]
     fn at_speed_zero_only_skips_move_simulated_time() {
         let clock = Clock::new(STARTED, 0.0);
-        assert_eq!(clock.at(Millis(STARTED.0 + 5000)).simulated, START);
+        assert_eq!(clock.at(STARTED + 5000).simulated, START);
         clock.skip(Duration::from_secs(9));
-        assert_eq!(clock.at(Millis(STARTED.0 + 5000)).simulated, START + 9000);
+        assert_eq!(clock.at(STARTED + 5000).simulated, START + 9000);
     }
 }

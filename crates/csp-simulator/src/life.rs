@@ -1,9 +1,9 @@
 //! What happens to one invitation, from its generation to its purge.
 
+use super::clock::{DAY, HOUR};
 use super::dice::Dice;
 use super::population::{Population, Use};
 use super::vocabulary::{FAMILY, FOREIGN_DOMAINS, GIVEN, OWN_DOMAINS};
-use crate::time::Millis;
 
 const MINUTE: i64 = 60 * 1000;
 
@@ -34,7 +34,7 @@ struct Cycle {
 impl Cycle {
     fn of_slot(population: &Population, slot: u64, at: i64) -> Self {
         let mut dice = population.dice(Use::Slot, slot, 0);
-        let period = dice.between(25 * Millis::DAY, 75 * Millis::DAY);
+        let period = dice.between(25 * DAY, 75 * DAY);
         let phase = dice.between(0, period);
         let number = (at + phase).div_euclid(period);
         Self { number, start: number * period - phase, period }
@@ -76,7 +76,7 @@ impl Life {
         let person = population.dice(Use::Person, invited, cycle).next();
         let generated = start;
         let days = *dice.pick(&[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 1, 3, 14, 14, 30, 30, 60, 90]);
-        let validity = days * Millis::DAY;
+        let validity = days * DAY;
         let purged = generated + dice.between(period - period / 4, period);
 
         let fate = dice.below(100);
@@ -90,7 +90,7 @@ impl Life {
             // Also after its expiration, when somebody tidies up.
             end = Some((End::Revoked, generated + dice.between(MINUTE, validity * 3 / 2)));
         } else if dice.chance(15 + health / 3) {
-            let again = generated + validity + dice.between(2 * Millis::HOUR, 4 * Millis::DAY);
+            let again = generated + validity + dice.between(2 * HOUR, 4 * DAY);
             sent.1 = Some(again);
             if dice.chance(50) {
                 end = Some((End::Redeemed, again + eager(&mut dice, validity)));
@@ -164,7 +164,7 @@ mod tests {
         let lives = lives(1);
         let open = |seen: &Seen| seen.status == "AVAILABLE" && seen.expiration > AT;
         for days in [0..1, 1..3, 3..7, 7..30, 30..1000] {
-            let age = days.start * Millis::DAY..days.end * Millis::DAY;
+            let age = days.start * DAY..days.end * DAY;
             assert!(
                 count(&lives, |s| open(s) && age.contains(&(AT - s.generated))) > 0,
                 "no pending ones of {days:?} days"
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn times_are_in_the_order_in_which_things_can_happen() {
         for life in lives(1) {
-            for at in (0..40).map(|half| AT + half * Millis::DAY / 2) {
+            for at in (0..40).map(|half| AT + half * DAY / 2) {
                 let seen = life.seen(at);
                 assert!(seen.redeemed.is_none_or(|when| seen.generated < when && when <= at.min(seen.expiration)));
                 assert!(seen.revoked.is_none_or(|when| seen.generated < when && when <= at));

@@ -168,10 +168,10 @@ mod tests {
 
     use super::super::clock::Clock;
     use super::*;
-    use crate::time::Millis;
+    use crate::clock::DAY;
 
     fn moment() -> Moment {
-        Clock::new(Millis(1_790_000_000_000), 0.0).now()
+        Clock::new(1_790_000_000_000, 0.0).now()
     }
 
     fn list(invitations: u64, query: &Query) -> Vec<Value> {
@@ -241,7 +241,7 @@ mod tests {
         let mut bindings = 0;
         for invitation in &list {
             let generated = invitation["generatedAt"].as_i64().unwrap();
-            assert!(generated <= now + 1000 && generated > now - 100 * Millis::DAY);
+            assert!(generated <= now + 1000 && generated > now - 100 * DAY);
             let all = invitation["organizationRoles"].as_array().unwrap().iter();
             for expires in all.filter_map(|binding| binding["expiresAt"].as_i64()) {
                 assert!((now / 1000 - 100 * 86_400..now / 1000 + 200 * 86_400).contains(&expires));

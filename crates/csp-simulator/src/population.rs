@@ -101,7 +101,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::time::Millis;
+    use crate::clock::DAY;
 
     const AT: i64 = 1_000_000_000_000;
 
@@ -130,10 +130,10 @@ mod tests {
         let keys = |at| -> HashSet<u64> {
             (0..population.slots).filter_map(|s| population.invitation(s, at, false)).map(|life| life.key).collect()
         };
-        let (before, after) = (keys(AT), keys(AT + 10 * Millis::DAY));
+        let (before, after) = (keys(AT), keys(AT + 10 * DAY));
         assert!(before.difference(&after).count() > 20);
         assert!(after.difference(&before).count() > 20);
         assert!(before.intersection(&after).count() > 150);
-        assert!(keys(AT + 200 * Millis::DAY).is_disjoint(&before));
+        assert!(keys(AT + 200 * DAY).is_disjoint(&before));
     }
 }

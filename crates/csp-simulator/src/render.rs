@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::clock::Moment;
+use super::clock::{DAY, Moment};
 use super::content::{Content, bits};
 use super::dice::Dice;
 use super::life::{Life, Seen};
@@ -126,7 +126,7 @@ fn roles(
     expand: Expand,
 ) {
     let created = if expand.roles { timestamp(moment.report(generated)) } else { String::new() };
-    let expires = dice.chance(10).then(|| moment.report(generated + 180 * crate::time::Millis::DAY) / 1000);
+    let expires = dice.chance(10).then(|| moment.report(generated + 180 * DAY) / 1000);
     let membership = *dice.pick(&MEMBERSHIPS);
     let of = |name, display_name| Binding {
         name,

@@ -20,7 +20,6 @@ use super::record::Recorder;
 use super::scenario::{Active, Scenario};
 use super::tokens::AccessTokens;
 use super::{Options, SimulatedOrganization};
-use crate::time::Millis;
 
 /// One organization, with what was set for it.
 #[derive(Debug)]
@@ -81,7 +80,7 @@ impl Service {
             .collect();
         let mut dice = Dice::new(&[seed, Use::Credentials as u64]);
         Self {
-            clock: Clock::new(Millis::now(), options.speed),
+            clock: Clock::new(Timestamp::now().as_millisecond(), options.speed),
             by_id: sites.iter().map(|site| (site.facts.id.clone(), site.index)).collect(),
             by_token: sites.iter().map(|site| (site.facts.api_token.clone(), site.index)).collect(),
             sites,

@@ -10,7 +10,7 @@
 //!   problems, and `yes` is not a boolean.
 //!
 //! ```
-//! use csp_invitations_exporter::config::document::{self, Fields, duration, text};
+//! use exporter_toolkit::document::{self, Fields, duration, text};
 //!
 //! let read = |mut root: Fields<'_, '_>| {
 //!     let timeout = root.optional("timeout", duration);

@@ -5,9 +5,8 @@
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 
-use super::family::Family;
-
 mod gzip;
+mod header;
 pub mod negotiate;
 mod number;
 mod openmetrics;
@@ -15,8 +14,9 @@ mod protobuf;
 mod text;
 mod writer;
 
-pub(super) use gzip::{Compressor, Member, Piece};
-pub(super) use writer::Writer;
+pub use gzip::{Compressor, Member, Piece};
+pub use header::{Header, Kind};
+pub use writer::{Buckets, Writer};
 
 /// How bytes are laid out; several content types share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Encoding {
     pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 }
 
-fn encode_header(encoding: Encoding, family: &Family, out: &mut Vec<u8>) {
+fn encode_header(encoding: Encoding, family: &Header, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Text => text::header(family, out),
         Encoding::OpenMetrics => openmetrics::header(family, out),
@@ -43,7 +43,7 @@ fn encode_header(encoding: Encoding, family: &Family, out: &mut Vec<u8>) {
 }
 
 /// The samples of a family, or a part of them.
-pub(super) fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mut Vec<u8>) {
+pub fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Text => text::samples(family, out),
         Encoding::OpenMetrics => openmetrics::samples(family, out),
@@ -52,7 +52,8 @@ pub(super) fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mu
 }
 
 /// What writes the samples of a family without the neutral form; none in a format that is not text.
-pub(super) fn writer<'o>(encoding: Encoding, family: &Family, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
+#[must_use]
+pub fn writer<'o>(encoding: Encoding, family: &Header, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
     let bound = match encoding {
         Encoding::Text => number::value,
         Encoding::OpenMetrics => number::canonical,
@@ -62,7 +63,8 @@ pub(super) fn writer<'o>(encoding: Encoding, family: &Family, out: &'o mut Vec<u
 }
 
 /// What precedes the samples of a family, when they have this length altogether.
-pub(super) fn preamble(encoding: Encoding, family: &Family, length: usize) -> Vec<u8> {
+#[must_use]
+pub fn preamble(encoding: Encoding, family: &Header, length: usize) -> Vec<u8> {
     let mut header = Vec::new();
     encode_header(encoding, family, &mut header);
     if encoding == Encoding::Protobuf {
@@ -75,7 +77,7 @@ pub(super) fn preamble(encoding: Encoding, family: &Family, length: usize) -> Ve
 }
 
 /// What ends an exposition.
-pub(super) fn finish(encoding: Encoding, out: &mut Vec<u8>) {
+pub fn finish(encoding: Encoding, out: &mut Vec<u8>) {
     if encoding == Encoding::OpenMetrics {
         out.extend_from_slice(b"# EOF\n");
     }

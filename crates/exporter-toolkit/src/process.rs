@@ -5,19 +5,28 @@ use procfs::process::{LimitValue, Process};
 /// Values of the `process_*` families; what cannot be read is left out instead of failing the scrape.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessSample {
-    pub(super) cpu_seconds: f64,
-    pub(super) open_fds: Option<f64>,
-    pub(super) max_fds: Option<f64>,
-    pub(super) virtual_memory_bytes: f64,
-    pub(super) virtual_memory_max_bytes: Option<f64>,
-    pub(super) resident_memory_bytes: f64,
-    pub(super) start_time_seconds: Option<f64>,
-    pub(super) threads: f64,
+    /// User and system time.
+    pub cpu_seconds: f64,
+    /// Open file descriptors.
+    pub open_fds: Option<f64>,
+    /// The most of them.
+    pub max_fds: Option<f64>,
+    /// Virtual memory.
+    pub virtual_memory_bytes: f64,
+    /// The most of it.
+    pub virtual_memory_max_bytes: Option<f64>,
+    /// Resident memory.
+    pub resident_memory_bytes: f64,
+    /// When the process started, since the Unix epoch.
+    pub start_time_seconds: Option<f64>,
+    /// Threads of the operating system.
+    pub threads: f64,
 }
 
 impl ProcessSample {
     /// Reads `/proc`; `None` where there is none.
-    pub(super) fn read() -> Option<Self> {
+    #[must_use]
+    pub fn read() -> Option<Self> {
         let process = Process::myself().ok()?;
         let stat = process.stat().ok()?;
         let limits = process.limits().ok();

@@ -1,17 +1,17 @@
-//! The HTTP side: scrapes, health, reload and the status page, and who may see them.
+//! The HTTP side: scrapes, health, reload and pages of the application, and who may see them.
 //!
-//! It sees the exporter through [`Exporter`] alone, never the poller's insides. A request passes, from
+//! It sees the application through [`Exporter`] and its [`Page`]s alone. A request passes, from
 //! the outside in: the connection's limits ([`Limits`]), the rate limit, authentication ([`Access`]),
 //! and only then the routes. What is refused outside never reaches a route, whether it exists or not.
 //!
 //! ```no_run
-//! # async fn start(exporter: std::sync::Arc<dyn csp_invitations_exporter::web::Exporter>) -> Result<(), Box<dyn std::error::Error>> {
-//! use csp_invitations_exporter::web::{Access, Settings, Web, listen};
+//! # async fn start(exporter: std::sync::Arc<dyn exporter_toolkit::web::Exporter>) -> Result<(), Box<dyn std::error::Error>> {
+//! use exporter_toolkit::web::{Access, Settings, Web, listen};
 //!
 //! let access = Access::load(None)?;
 //! let listeners = listen::bind(&[":10094".parse()?])?;
 //! let shutdown = tokio_util::sync::CancellationToken::new();
-//! Web::new(exporter, access, Settings::default()).serve(listeners, shutdown).await;
+//! Web::new(exporter, access, Settings::default(), Vec::new()).serve(listeners, shutdown).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -21,17 +21,17 @@ mod auth;
 pub mod config;
 mod guard;
 pub mod listen;
-mod response;
+pub mod response;
 mod routes;
 mod scrape;
 mod server;
-mod status;
 mod tls;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::MethodRouter;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::Access;
 pub use server::{Drained, Limits};
 
-use crate::snapshot::StatusReport;
+use routes::Handlers;
 
 /// What the web side asks of the exporter.
 pub trait Exporter: Send + Sync + 'static {
@@ -64,11 +64,8 @@ pub trait Exporter: Send + Sync + 'static {
     /// Readiness.
     ///
     /// # Errors
-    /// How many organizations have not finished a first attempt, in words.
+    /// What is still missing, in words.
     fn ready(&self) -> Result<(), String>;
-
-    /// What the status page shows.
-    fn status(&self) -> StatusReport;
 
     /// Reads the configuration again and applies it as a whole.
     ///
@@ -78,7 +75,7 @@ pub trait Exporter: Send + Sync + 'static {
     /// What is wrong with the configuration, in words that are safe to show; nothing was changed.
     fn reload(&self) -> BoxFuture<'_, Result<(), String>>;
 
-    /// Counts an answered request for `csp_exporter_http_requests_total`.
+    /// Counts an answered request; `handler` is one of a closed set of names.
     fn count_request(&self, handler: &'static str, status: u16);
 }
 
@@ -91,6 +88,17 @@ pub struct Scrape {
     pub content_encoding: Option<&'static str>,
     /// The exposition, one piece after the other.
     pub body: [Bytes; 2],
+}
+
+/// A page of the application, beside those that every exporter has. It answers GET, and with it HEAD.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Absolute, literal, and not that of another page.
+    pub path: &'static str,
+    /// What [`Exporter::count_request`] calls it.
+    pub handler: &'static str,
+    /// What answers.
+    pub route: MethodRouter,
 }
 
 /// What can be chosen on the command line.
@@ -155,12 +163,16 @@ pub struct Web {
 }
 
 impl Web {
-    /// Puts `exporter` behind `access`.
+    /// Puts `exporter`, and the application's pages, behind `access`.
+    ///
+    /// # Panics
+    /// Two pages have the same path.
     #[must_use]
-    pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings) -> Self {
+    pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings, pages: Vec<Page>) -> Self {
         let Settings { telemetry_path, max_requests, limits } = settings;
-        let pages = routes::pages(&exporter, &telemetry_path, max_requests);
-        let app = guard::wrap(pages, exporter, Arc::clone(&access), Some(telemetry_path));
+        let handlers = Handlers::of(&telemetry_path, &pages);
+        let pages = routes::pages(&exporter, &telemetry_path, max_requests, pages);
+        let app = guard::wrap(pages, exporter, Arc::clone(&access), handlers);
         Self { app, access, limits }
     }
 
@@ -181,7 +193,7 @@ pub async fn serve_probes(
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Drained {
-    let app = guard::wrap(routes::probes(&exporter), exporter, Access::open(), None);
+    let app = guard::wrap(routes::probes(&exporter), exporter, Access::open(), Handlers::default());
     // A share of its own, so that neither listener can use up the other's.
     let limits = Limits { connections: limits.connections.min(256), ..limits };
     server::serve(listeners, app, None, limits, shutdown).await

@@ -14,11 +14,9 @@ mod json;
 mod list;
 mod log;
 mod roster;
-pub mod status;
 mod tally;
 pub mod view;
 
 pub use fold::{Census, Fold, Rules, Whole};
 pub use list::{ListError, MAX_ELEMENT};
-pub use status::Status;
 pub use view::View;

@@ -1,6 +1,6 @@
 //! What can happen to an invitation, and the table that says when it did.
 
-use crate::census::Status;
+use crate::Status;
 
 /// Something that happened to an invitation between two good polls, as the label `event`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl Event {
     }
 
     /// What one invitation's step from `before` to `after` counts as; `None` is "not in the list".
-    pub(super) fn between(before: Option<Status>, after: Option<Status>) -> impl Iterator<Item = Self> {
+    pub(crate) fn between(before: Option<Status>, after: Option<Status>) -> impl Iterator<Item = Self> {
         let (first, second) = match (before, after) {
             (None, Some(after)) => (Some(Self::Generated), Self::entering(after)),
             (Some(before), Some(after)) if before != after => (None, Self::entering(after)),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::time::Millis;
+use crate::Millis;
 
 mod native;
 mod parts;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::time::Millis;
+use crate::Millis;
 
 /// Key of the hash in an [`Identity`]: without it, nobody can test a guess against the stored state.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,12 +16,14 @@ impl IdentityKey {
     }
 
     /// The key with these bytes, as a store kept them.
-    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// The bytes, for a store.
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
@@ -86,7 +88,8 @@ impl Identity {
     }
 
     /// The identity with these bytes, as a store kept them.
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
@@ -97,7 +100,8 @@ impl Identity {
     }
 
     /// The bytes, for a store.
-    pub(super) fn as_bytes(&self) -> &[u8; 16] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }

@@ -1,9 +1,6 @@
 //! One invitation as one good poll saw it.
 
-use crate::census::Status;
-use crate::time::Millis;
-
-use super::Identity;
+use crate::{Identity, Millis, Status};
 
 /// One invitation as one good poll saw it.
 ///
@@ -66,8 +63,8 @@ impl Sighting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::IdentityKey;
     use super::*;
+    use crate::IdentityKey;
 
     #[test]
     fn what_is_packed_comes_out_again() {

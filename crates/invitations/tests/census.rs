@@ -5,11 +5,10 @@ mod reference;
 
 use std::sync::Arc;
 
-use csp_invitations_exporter::census::view::{ByStatus, View};
-use csp_invitations_exporter::census::{Fold, ListError, MAX_ELEMENT, Rules, Status};
-use csp_invitations_exporter::config::{Filter, Metrics};
-use csp_invitations_exporter::lifecycle::IdentityKey;
-use csp_invitations_exporter::time::Millis;
+use invitations::census::view::{ByStatus, View};
+use invitations::census::{Fold, ListError, MAX_ELEMENT, Rules};
+use invitations::settings::{Filter, Metrics};
+use invitations::{IdentityKey, Millis, Status};
 use proptest::prelude::*;
 use reference::{Expected, Row, STATUSES};
 use serde_json::{Value, json};

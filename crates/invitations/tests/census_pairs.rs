@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use csp_invitations_exporter::census::{Fold, ListError, Rules, View, Whole};
-use csp_invitations_exporter::config::Metrics;
-use csp_invitations_exporter::lifecycle::IdentityKey;
-use csp_invitations_exporter::time::Millis;
+use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::settings::Metrics;
+use invitations::{IdentityKey, Millis};
 use reference::STATUSES;
 use serde_json::{Value, json};
 

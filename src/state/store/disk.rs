@@ -7,12 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use invitations::lifecycle::{Change, Known, Ledger};
+use invitations::{Identity, IdentityKey, Millis};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
-
-use crate::lifecycle::identity::{Identity, IdentityKey};
-use crate::lifecycle::ledger::{Change, Known, Ledger};
-use crate::time::Millis;
 
 use super::failure::{Failure, guard};
 use super::record::{self, Row};
@@ -56,7 +54,7 @@ pub(super) fn builder() -> Builder {
 
 /// One thing to write.
 #[derive(Debug)]
-pub(in crate::lifecycle) enum Put {
+pub(in crate::state) enum Put {
     /// The organization's row alone.
     Row,
     /// The row, and the invitations that changed.
@@ -79,11 +77,11 @@ pub(super) struct State {
 
 /// What a state file says of one organization.
 #[derive(Debug)]
-pub(in crate::lifecycle) struct Stored {
-    pub(in crate::lifecycle) id: String,
-    pub(in crate::lifecycle) number: u32,
-    pub(in crate::lifecycle) away_since: Option<Millis>,
-    pub(in crate::lifecycle) ledger: Ledger,
+pub(in crate::state) struct Stored {
+    pub(in crate::state) id: String,
+    pub(in crate::state) number: u32,
+    pub(in crate::state) away_since: Option<Millis>,
+    pub(in crate::state) ledger: Ledger,
 }
 
 impl Disk {

@@ -1,12 +1,9 @@
 //! What is stored, byte by byte. Nothing in it names a person, and no `refLink` is in it.
 
+use invitations::histogram::{Histogram, Parts};
+use invitations::lifecycle::{Held, REDEMPTION_BOUNDS, Tally};
+use invitations::{Event, Millis, Status};
 use serde::{Deserialize, Serialize};
-
-use crate::census::Status;
-use crate::histogram::{Histogram, Parts};
-use crate::lifecycle::group::Held;
-use crate::lifecycle::{Event, REDEMPTION_BOUNDS, Tally};
-use crate::time::Millis;
 
 /// The row of one organization. JSON, so that a later version can add a field.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::lifecycle::IdentityKey;
-use crate::time::Millis;
+use invitations::{IdentityKey, Millis};
 
 use super::disk::{Disk, Opener, Put, State};
 use super::failure::{Failure, guard};

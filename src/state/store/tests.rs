@@ -2,13 +2,13 @@ use std::fs;
 use std::io;
 use std::sync::atomic::AtomicU32;
 
+use invitations::{Sighting, Status};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use super::disk::Opener;
 use super::*;
-use crate::census::Status;
-use crate::lifecycle::{Lifecycle, Sighting};
+use crate::state::Lifecycle;
 
 mod damage;
 mod faults;
@@ -140,7 +140,7 @@ fn the_removal_of_an_organization_spares_the_one_that_took_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Millis(0)).unwrap().store;
     let id: Arc<str> = "a".into();
-    let tally = crate::lifecycle::Tally { events: [1, 2, 3, 4, 5], ..Default::default() };
+    let tally = Tally { events: [1, 2, 3, 4, 5], ..Default::default() };
     let write = Write::new(id.clone(), 2, None, &tally, Put::All(Vec::new()), store.generation());
     assert_eq!(store.commit(vec![write], Vec::new(), Millis(0)), [store.generation()]);
     store.commit(Vec::new(), vec![(id.clone(), 1)], Millis(0));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use csp_invitations_exporter::config::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
-use csp_invitations_exporter::csp::{Client, Error, Reason, Sink, SinkError};
+use csp_api::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
+use csp_api::{Client, Error, Reason, Sink, SinkError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parking_lot::Mutex;
@@ -200,9 +200,6 @@ pub(crate) fn with(id: u32, kind: CredentialKind) -> Organization {
         id: format!("00000000-0000-4000-8000-{id:012}"),
         name: format!("org-{id}"),
         credential: Arc::new(Credential { name: "credential".to_owned(), kind }),
-        interval: Duration::from_secs(300),
-        deadline: Duration::from_secs(240),
-        stale_after: Duration::from_secs(1200),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use csp_invitations_exporter::csp::{Operation, Reason};
+use csp_api::{Operation, Reason};
 use tokio::time::Instant;
 
 use crate::fake::{

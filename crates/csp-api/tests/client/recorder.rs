@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use csp_invitations_exporter::csp::{Observer, Operation, Reason};
+use csp_api::{Observer, Operation, Reason};
 use parking_lot::Mutex;
 
 /// Writes down what it is told.

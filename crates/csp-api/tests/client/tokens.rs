@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_invitations_exporter::config::Secret;
-use csp_invitations_exporter::csp::{Operation, Reason};
+use csp_api::Secret;
+use csp_api::{Operation, Reason};
 use tokio::time::Instant;
 
 use crate::fake::{API_TOKEN_PATH, Answer, Fake, Request, Text, answer, api, client, grant, inline, list, observed};

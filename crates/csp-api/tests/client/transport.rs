@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use csp_invitations_exporter::config::Tls;
-use csp_invitations_exporter::csp::{BuildError, Client, NoObserver, Reason};
+use csp_api::Tls;
+use csp_api::{BuildError, Client, NoObserver, Reason};
 use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;

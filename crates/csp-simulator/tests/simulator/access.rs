@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use csp_invitations_exporter::simulator::Options;
+use csp_simulator::Options;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use csp_invitations_exporter::simulator::{self, Options, SimulatedOrganization, Simulator};
+use csp_simulator::{self as simulator, Options, SimulatedOrganization, Simulator};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use csp_invitations_exporter::simulator::{self, Options, Scenario, Simulator};
+use csp_simulator::{self as simulator, Options, Scenario, Simulator};
 use reqwest::{Client, Method};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use csp_invitations_exporter::simulator::Options;
+use csp_simulator::Options;
 use reqwest::{Client, Method};
 use serde_json::Value;
 

@@ -2,10 +2,10 @@
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, MetricFamily};
 
+use super::header::Header;
 use super::{number, text};
-use crate::metrics::family::Family;
 
-pub(super) fn header(family: &Family, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
     let name = family.base();
     text::meta(out, "TYPE", name);
     out.extend_from_slice(family.kind.as_str().as_bytes());

@@ -7,12 +7,12 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Me
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use crate::metrics::family::{Family, Kind};
+use super::header::{Header, Kind};
 
 /// The field of `MetricFamily` that holds a metric.
 const METRIC: u32 = 4;
 
-pub(super) fn header(family: &Family, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
     let kind = match family.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,

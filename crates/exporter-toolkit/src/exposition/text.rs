@@ -2,10 +2,10 @@
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{LabelPair, Metric, MetricFamily};
 
+use super::header::Header;
 use super::number;
-use crate::metrics::family::Family;
 
-pub(super) fn header(family: &Family, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
     meta(out, "HELP", family.name);
     escape(family.help, false, out);
     out.push(b'\n');

@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use super::auth::{Credentials, Verdict, Verifier};
 use super::config::{self, RateLimit, WebConfig};
 use super::tls;
-use crate::config::document::{Problem, Problems};
+use crate::document::{Problem, Problems};
 
 /// The access rules of the listeners.
 ///

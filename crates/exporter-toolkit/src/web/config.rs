@@ -23,7 +23,7 @@ use secrecy::SecretString;
 pub use password::PasswordHash;
 
 use super::tls;
-use crate::config::document::{Problem, Problems};
+use crate::document::{Problem, Problems};
 
 /// Everything that the file can say.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ pub fn validate(path: &Path) -> Result<WebConfig, Problems> {
 /// Every problem of the text itself.
 pub(super) fn parse(source: &[u8], path: &Path) -> Result<WebConfig, Problems> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    crate::config::document::read(source, |root| Some(read::web_config(root, folder)))
+    crate::document::read(source, |root| Some(read::web_config(root, folder)))
 }
 
 /// Reads a regular file of at most 1 MiB, so that neither a pipe nor a device holds up the caller.
@@ -156,8 +156,8 @@ mod tests {
 
     #[test]
     fn every_key_is_documented() {
-        let page = include_str!("../../docs/http.md");
-        let keys = crate::config::document::known_keys(b"", |root| Some(read::web_config(root, Path::new(""))));
+        let page = include_str!("../../../../docs/http.md");
+        let keys = crate::document::known_keys(b"", |root| Some(read::web_config(root, Path::new(""))));
         assert!(keys.len() > 20, "{keys:?}");
         for key in keys {
             let leaf = key.rsplit('.').next().unwrap();

@@ -13,7 +13,8 @@ use hyper::body::Body as _;
 
 use super::access::Refusal;
 use super::response::text;
-use super::{Access, Exporter, TelemetryPath, routes};
+use super::routes::{self, Handlers};
+use super::{Access, Exporter};
 
 /// The peer of a connection, as an extension of its requests.
 #[derive(Debug, Clone, Copy)]
@@ -34,23 +35,18 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 struct Guard {
     exporter: Arc<dyn Exporter>,
     access: Arc<Access>,
-    telemetry_path: Option<TelemetryPath>,
+    handlers: Handlers,
 }
 
 /// Puts `pages` behind `access`, and counts what is answered.
-pub(super) fn wrap(
-    pages: Router,
-    exporter: Arc<dyn Exporter>,
-    access: Arc<Access>,
-    telemetry_path: Option<TelemetryPath>,
-) -> Router {
-    let guard = Arc::new(Guard { exporter, access, telemetry_path });
+pub(super) fn wrap(pages: Router, exporter: Arc<dyn Exporter>, access: Arc<Access>, handlers: Handlers) -> Router {
+    let guard = Arc::new(Guard { exporter, access, handlers });
     // Around the whole router, not its routes: it would tell strangers by `Allow` what is there.
     Router::new().fallback_service(pages).layer(middleware::from_fn_with_state(guard, pass))
 }
 
 async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response<Body> {
-    let handler = routes::handler(request.uri().path(), guard.telemetry_path.as_ref());
+    let handler = guard.handlers.of_path(request.uri().path());
     let head = request.method() == Method::HEAD;
     let mut response = admit(&guard, request, next).await;
     for (name, value) in HEADERS {

@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 /// A line of plain text.
-pub(super) fn text(status: StatusCode, message: impl Into<String>) -> Response<Body> {
+pub fn text(status: StatusCode, message: impl Into<String>) -> Response<Body> {
     let mut message = message.into();
     if !message.ends_with('\n') {
         message.push('\n');
@@ -14,7 +14,7 @@ pub(super) fn text(status: StatusCode, message: impl Into<String>) -> Response<B
 }
 
 /// Any body with its type.
-pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+pub fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -11,32 +11,37 @@ use http::{Method, Response, StatusCode};
 
 use super::response::text;
 use super::scrape::Scrapes;
-use super::{Exporter, TelemetryPath, status};
+use super::{Exporter, Page, TelemetryPath};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
 const RELOAD: &str = "/-/reload";
-const STATUS: &str = "/";
-const API: &str = "/api/v1/status";
 
 /// Whether `path` belongs to a page that is always there.
 pub(super) fn is_reserved(path: &str) -> bool {
-    HEALTH.contains(&path) || READY.contains(&path) || [RELOAD, STATUS, API, status::STYLE_PATH].contains(&path)
+    HEALTH.contains(&path) || READY.contains(&path) || path == RELOAD
 }
 
-/// The label `handler` of a request to `path`; `other` for what is not there, so that the values are closed. Without a
-/// telemetry path there is nothing but the health pages.
-pub(super) fn handler(path: &str, telemetry_path: Option<&TelemetryPath>) -> &'static str {
-    match path {
-        path if HEALTH.contains(&path) => "health",
-        path if READY.contains(&path) => "ready",
-        _ if telemetry_path.is_none() => "other",
-        path if telemetry_path.is_some_and(|telemetry| telemetry.as_str() == path) => "metrics",
-        RELOAD => "reload",
-        STATUS => "status",
-        API => "api",
-        status::STYLE_PATH => "style",
-        _ => "other",
+/// Which name each path is counted under.
+#[derive(Debug, Default)]
+pub(super) struct Handlers(Vec<(String, &'static str)>);
+
+impl Handlers {
+    /// Those of a server with every page; by default there is nothing but the health pages.
+    pub(super) fn of(telemetry_path: &TelemetryPath, pages: &[Page]) -> Self {
+        let own = [(telemetry_path.as_str().to_owned(), "metrics"), (RELOAD.to_owned(), "reload")];
+        Self(own.into_iter().chain(pages.iter().map(|page| (page.path.to_owned(), page.handler))).collect())
+    }
+
+    /// The name of a request to `path`; `other` for what is not there, so that the values are closed.
+    pub(super) fn of_path(&self, path: &str) -> &'static str {
+        if HEALTH.contains(&path) {
+            "health"
+        } else if READY.contains(&path) {
+            "ready"
+        } else {
+            self.0.iter().find(|(known, _)| known == path).map_or("other", |(_, handler)| handler)
+        }
     }
 }
 
@@ -46,18 +51,17 @@ pub(super) fn takes(path: &str, method: &Method) -> bool {
 }
 
 /// Every page.
-pub(super) fn pages(exporter: &Arc<dyn Exporter>, telemetry_path: &TelemetryPath, max_requests: usize) -> Router {
+pub(super) fn pages(
+    exporter: &Arc<dyn Exporter>,
+    telemetry_path: &TelemetryPath,
+    max_requests: usize,
+    pages: Vec<Page>,
+) -> Router {
     let scrapes = Scrapes::new(Arc::clone(exporter), max_requests);
     let metrics = get(move |headers: HeaderMap| async move { scrapes.answer(&headers).await });
-    let page = status::Page::new(Arc::clone(exporter), telemetry_path.clone());
-    let api = page.clone();
-    let rest = Router::new()
-        .route(RELOAD, post(reload))
-        .route(STATUS, get(move |query| async move { page.html(query).await }))
-        .route(API, get(move |query| async move { api.json(query).await }))
-        .route(status::STYLE_PATH, get(status::style))
-        .with_state(Arc::clone(exporter));
-    finish(health_pages(exporter).merge(rest).route(telemetry_path.as_str(), metrics))
+    let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
+    let own = health_pages(exporter).merge(own).route(telemetry_path.as_str(), metrics);
+    finish(pages.into_iter().fold(own, |router, Page { path, route, .. }| router.route(path, route)))
 }
 
 /// The health pages alone.

@@ -13,7 +13,7 @@ use rustls::{InconsistentKeys, ServerConfig, version};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::config::{ClientAuth, Pem, TlsSettings, read_small};
-use crate::config::document::{Problem, Problems};
+use crate::document::{Problem, Problems};
 
 /// The bytes that the settings refer to, at one moment.
 pub(super) struct Material {

@@ -1,6 +1,6 @@
 //! Who may come in, and what happens while the file changes.
 
-use csp_invitations_exporter::web::Settings;
+use exporter_toolkit::web::Settings;
 use reqwest::{Method, StatusCode};
 
 use crate::fake::{Fake, Server, client};

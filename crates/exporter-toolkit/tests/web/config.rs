@@ -1,6 +1,6 @@
 //! Which web configuration files are good.
 
-use csp_invitations_exporter::web::config::validate;
+use exporter_toolkit::web::config::validate;
 
 use crate::pki::Folder;
 

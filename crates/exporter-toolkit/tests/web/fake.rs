@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::routing::get;
 use bytes::Bytes;
-use csp_invitations_exporter::snapshot::StatusReport;
-use csp_invitations_exporter::time::Millis;
-use csp_invitations_exporter::web::{Access, Drained, Exporter, Limits, Scrape, Settings, Web, serve_probes};
+use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Scrape, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;
@@ -50,7 +49,6 @@ pub(crate) struct Fake {
     pub(crate) health: Result<(), String>,
     pub(crate) ready: Result<(), String>,
     pub(crate) reload: Result<(), String>,
-    pub(crate) report: StatusReport,
     /// While shut, scrapes wait.
     pub(crate) gate: Arc<Gate>,
     /// What was counted.
@@ -61,16 +59,11 @@ pub(crate) struct Fake {
 
 impl Default for Fake {
     fn default() -> Self {
-        let now = Millis(1_795_000_000_000);
-        let started = Millis(now.0 - 3 * Millis::HOUR);
-        let report =
-            StatusReport { now, started, config_reload_successful: true, shard: None, organizations: Vec::new() };
         Self {
-            body: Bytes::from_static(b"csp_up 1\n"),
+            body: Bytes::from_static(b"up 1\n"),
             health: Ok(()),
             ready: Ok(()),
             reload: Ok(()),
-            report,
             gate: Arc::default(),
             counted: Arc::default(),
             asked: Arc::default(),
@@ -97,10 +90,6 @@ impl Exporter for Fake {
         self.ready.clone()
     }
 
-    fn status(&self) -> StatusReport {
-        self.report.clone()
-    }
-
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { self.reload.clone() })
     }
@@ -108,6 +97,12 @@ impl Exporter for Fake {
     fn count_request(&self, handler: &'static str, status: u16) {
         self.counted.lock().push((handler, status));
     }
+}
+
+/// The application's own.
+fn pages() -> Vec<Page> {
+    let page = |path, handler| Page { path, handler, route: get(|| async { "a page" }) };
+    vec![page("/", "status"), page("/api/v1/status", "api"), page("/assets/status.css", "style")]
 }
 
 /// A server on loopback.
@@ -124,7 +119,7 @@ impl Server {
 
     pub(crate) async fn with(fake: Fake, settings: Settings, config: Option<&Path>) -> Self {
         let access = Access::load(config).unwrap();
-        let web = Web::new(Arc::new(fake), access, settings);
+        let web = Web::new(Arc::new(fake), access, settings, pages());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let stop = shutdown.clone();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use csp_invitations_exporter::web::{Drained, Limits, Settings};
+use exporter_toolkit::web::{Drained, Limits, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -85,7 +85,7 @@ async fn a_drain_finishes_the_scrape_under_way_and_closes_idle_connections_at_on
     assert!(TcpStream::connect(address).await.is_err(), "nothing new is accepted");
     gate.open();
     let response = scrape.await.unwrap().unwrap();
-    assert_eq!(response.text().await.unwrap(), "csp_up 1\n");
+    assert_eq!(response.text().await.unwrap(), "up 1\n");
     assert_eq!(server.ended().await, Drained { cut: 0 });
 }
 

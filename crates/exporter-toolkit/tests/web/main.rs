@@ -5,7 +5,6 @@ mod access;
 mod config;
 mod fake;
 mod limits;
-mod page;
 mod pki;
 mod routes;
 mod tls;

@@ -1,6 +1,6 @@
 //! Which path answers what to which method.
 
-use csp_invitations_exporter::web::{Settings, TelemetryPath};
+use exporter_toolkit::web::{Settings, TelemetryPath};
 use reqwest::Method;
 use reqwest::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 
@@ -77,7 +77,7 @@ async fn a_scrape_says_what_it_is_and_what_it_depends_on() {
     let response = request.header("accept-encoding", "gzip").send().await.unwrap();
     assert_eq!(response.headers()[VARY], "Accept, Accept-Encoding");
     assert_eq!(response.headers()[CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
-    assert_eq!(response.text().await.unwrap(), "csp_up 1\n");
+    assert_eq!(response.text().await.unwrap(), "up 1\n");
     assert_eq!(*asked.lock(), [(Some("a, b;q=0.5".to_owned()), Some("gzip".to_owned()))]);
 }
 
@@ -92,17 +92,15 @@ async fn a_long_scrape_arrives_whole() {
 
 #[tokio::test]
 async fn the_telemetry_path_can_be_chosen() {
-    let settings = Settings { telemetry_path: "/csp/metrics".parse().unwrap(), ..Settings::default() };
+    let settings = Settings { telemetry_path: "/own/metrics".parse().unwrap(), ..Settings::default() };
     let server = Server::with(Fake::default(), settings, None).await;
-    assert_eq!(client().get(server.url("/csp/metrics")).send().await.unwrap().status(), 200);
+    assert_eq!(client().get(server.url("/own/metrics")).send().await.unwrap().status(), 200);
     assert_eq!(client().get(server.url("/metrics")).send().await.unwrap().status(), 404);
-    let page = client().get(server.url("/")).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains(r#"href="/csp/metrics""#));
 }
 
 #[test]
 fn a_telemetry_path_that_is_taken_or_a_pattern_is_refused() {
-    for path in ["", "metrics", "/", "/healthz", "/-/reload", "/{x}", "/a?b", "/a b", "/*x"] {
+    for path in ["", "metrics", "/healthz", "/-/reload", "/{x}", "/a?b", "/a b", "/*x"] {
         path.parse::<TelemetryPath>().unwrap_err();
     }
 }

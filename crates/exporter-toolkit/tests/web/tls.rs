@@ -1,6 +1,6 @@
 //! TLS: policies, rotation, and what is refused.
 
-use csp_invitations_exporter::web::Settings;
+use exporter_toolkit::web::Settings;
 use rcgen::SanType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

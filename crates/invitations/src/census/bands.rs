@@ -1,6 +1,6 @@
 //! Bands of ages and of times left: `[lower, upper)`, the first open downwards.
 
-use crate::time::Millis;
+use crate::Millis;
 
 /// Upper bounds of the bands `0-1d 1-3d 3-7d 7-30d 30d+`, in milliseconds.
 const AGES: [i64; 4] = [Millis::DAY, 3 * Millis::DAY, 7 * Millis::DAY, 30 * Millis::DAY];

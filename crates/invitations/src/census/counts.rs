@@ -8,9 +8,9 @@ use super::intern::Interner;
 use super::json::Lenient;
 use super::log::Log;
 use super::roster::{Entry, Roster};
-use super::view::{Anomaly, ByStatus, RoleKind};
-use super::{Status, View, bands, groups::Groups, tally};
-use crate::time::Millis;
+use super::view::{Anomaly, ByStatus};
+use super::{View, bands, groups::Groups, tally};
+use crate::{Millis, RoleKind, Status};
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;

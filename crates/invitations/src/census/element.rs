@@ -5,7 +5,7 @@ mod repeats;
 mod time;
 
 use super::json::{Cursor, Lenient, Span, Stop};
-use super::view::RoleKind;
+use crate::RoleKind;
 use fields::Field;
 use repeats::{Found, Repeats};
 use time::{Time, time};

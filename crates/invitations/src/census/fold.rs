@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::View;
 use super::counts::Counts;
 use super::list::{ListError, ListReader};
-use crate::config::Metrics;
-use crate::lifecycle::{IdentityKey, Sighting};
-use crate::time::Millis;
+use crate::Millis;
+use crate::settings::Metrics;
+use crate::{IdentityKey, Sighting};
 
 /// How a list is turned into numbers: the same for every poll of an instance.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! counts once in each `other`: so the sets must be kept until the end of the
 //! list. As variable-length numbers they take about ten bytes an invitation.
 
-use super::Status;
+use crate::Status;
 
 /// A sequence of (status, roles, groups), written once and read in order.
 #[derive(Debug, Default)]

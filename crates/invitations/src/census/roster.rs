@@ -2,9 +2,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::{Status, bands, view};
-use crate::lifecycle::{IdentityKey, Sighting};
-use crate::time::Millis;
+use super::{bands, view};
+use crate::{IdentityKey, Millis, Sighting, Status};
 
 /// Identities and people of one list.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use std::cmp::Reverse;
 use super::groups::Groups;
 use super::intern::Interner;
 use super::log::Log;
-use super::view::{ByStatus, GroupInfo, GroupRow, RoleKind, RoleRow, View};
-use crate::config::Metrics;
+use super::view::{ByStatus, GroupInfo, GroupRow, RoleRow, View};
+use crate::RoleKind;
+use crate::settings::Metrics;
 use pairs::{PairCounts, SmallCounts, pairs_of};
 
 /// The label value of everything that is folded.

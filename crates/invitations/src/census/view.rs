@@ -1,36 +1,10 @@
 //! The numbers of one organization at one poll: what a fold ends in.
 
-use crate::census::Status;
-use crate::time::Millis;
+use crate::Millis;
+use crate::{RoleKind, Status};
 
 /// One number per status, in the order of [`Status::ALL`].
 pub type ByStatus = [u64; Status::ALL.len()];
-
-/// Where a role comes from, as the label `role_kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RoleKind {
-    /// A role in the organization.
-    Organization,
-    /// A role in one of its services.
-    Service,
-    /// A role that the organization defined itself.
-    Custom,
-}
-
-impl RoleKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Organization, Self::Service, Self::Custom];
-
-    /// The value of the label `role_kind`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Organization => "organization",
-            Self::Service => "service",
-            Self::Custom => "custom",
-        }
-    }
-}
 
 /// Values of the label `age` of pending invitations, in the order of [`View::pending_by_age`].
 pub const PENDING_AGES: [&str; 6] = ["0-1d", "1-3d", "3-7d", "7-30d", "30d+", "unknown"];

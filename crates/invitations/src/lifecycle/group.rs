@@ -1,16 +1,16 @@
 //! Invitations that share one identity: one, or several that cannot be told apart.
 
-use crate::census::Status;
+use crate::Status;
 
-use super::Event;
+use crate::Event;
 
 /// How many invitations of one identity have each status, in the order of [`Status::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Held(pub(super) [u32; Status::ALL.len()]);
+pub struct Held(pub [u32; Status::ALL.len()]);
 
 impl Held {
     /// Counts statuses.
-    pub(super) fn of(statuses: impl Iterator<Item = Status>) -> Self {
+    pub fn of(statuses: impl Iterator<Item = Status>) -> Self {
         let mut held = Self::default();
         for status in statuses {
             let count = &mut held.0[status as usize];
@@ -20,12 +20,13 @@ impl Held {
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(self) -> bool {
+    #[must_use]
+    pub fn is_empty(self) -> bool {
         self == Self::default()
     }
 
     /// Each status as often as it is held, in the order of [`Status::ALL`].
-    pub(super) fn statuses(self) -> impl Iterator<Item = Status> {
+    pub fn statuses(self) -> impl Iterator<Item = Status> {
         Status::ALL.into_iter().zip(self.0).flat_map(|(status, count)| (0..count).map(move |_| status))
     }
 }

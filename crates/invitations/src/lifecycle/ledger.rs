@@ -1,10 +1,10 @@
 //! One organization's known invitations, and what has happened to them.
 
-use crate::census::Status;
+use crate::Status;
 use crate::histogram::Histogram;
 
 use super::group::{self, Held};
-use super::{Event, Identity, Sighting};
+use crate::{Event, Identity, Sighting};
 
 /// Upper bounds in seconds of the time from generation to redemption: 5 and 15 minutes, 1, 4 and 12 hours,
 /// 1, 2, 3, 5, 7, 14, 30 and 90 days. They answer "within the hour, the day, the week"; 90 days is the longest
@@ -41,11 +41,11 @@ impl Default for Tally {
 }
 
 /// One known invitation: 17 bytes.
-pub(super) type Known = (Identity, Status);
+pub type Known = (Identity, Status);
 
 /// What an organization's state becomes where it changed: for each changed identity, in ascending order, each
 /// status that it is known with now, or `None` once.
-pub(super) type Change = (Identity, Option<Status>);
+pub type Change = (Identity, Option<Status>);
 
 const _: () = assert!(size_of::<Known>() == 17 && size_of::<Change>() == 17);
 
@@ -57,7 +57,7 @@ pub struct Changes {
     /// Events in the order of [`Event::ALL`].
     pub events: [u64; Event::ALL.len()],
     /// The changed identities; empty at the baseline, where all of them are new.
-    pub(super) identities: Vec<Change>,
+    pub identities: Vec<Change>,
 }
 
 impl Changes {
@@ -86,7 +86,8 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger that a store kept, known invitations in any order.
-    pub(super) fn restore(mut known: Vec<Known>, tally: Tally) -> Self {
+    #[must_use]
+    pub fn restore(mut known: Vec<Known>, tally: Tally) -> Self {
         known.sort_unstable();
         known.shrink_to_fit();
         Self { known, baselined: true, tally }
@@ -99,12 +100,14 @@ impl Ledger {
     }
 
     /// The known invitations, sorted.
-    pub(super) fn known(&self) -> &[Known] {
+    #[must_use]
+    pub fn known(&self) -> &[Known] {
         &self.known
     }
 
     /// Whether a poll has been observed, or a state restored.
-    pub(super) fn is_baselined(&self) -> bool {
+    #[must_use]
+    pub fn is_baselined(&self) -> bool {
         self.baselined
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use csp_invitations_exporter::config::Metrics;
+use invitations::settings::Metrics;
 use serde_json::{Map, Value};
 
 pub(crate) type Row = BTreeMap<&'static str, u64>;

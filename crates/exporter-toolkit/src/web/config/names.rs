@@ -5,7 +5,7 @@ use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::aws_lc_rs::{cipher_suite as suites, kx_group as groups};
 
 use super::ClientAuth;
-use crate::config::document::{Node, Value, Wrong};
+use crate::document::{Node, Value, Wrong};
 
 /// The text of a scalar; empty for nothing.
 pub(super) fn word(node: &Node) -> Result<&str, Wrong> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::document::{Node, Value, Wrong};
+use crate::document::{Node, Value, Wrong};
 
 /// A well-formed bcrypt hash, which never shows itself.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::names::{Version, cipher_suite, client_auth, curve, version, word};
 use super::{ClientAuth, PasswordHash, Pem, RateLimit, TlsSettings, WebConfig, go_duration};
-use crate::config::document::{Fields, Node, Value, Wrong, boolean, count};
+use crate::document::{Fields, Node, Value, Wrong, boolean, count};
 
 /// Headers that may be set, and the values that they may have where the toolkit limits them.
 const HEADERS: [(&str, &[&str]); 5] = [

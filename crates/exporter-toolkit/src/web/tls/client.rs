@@ -13,7 +13,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{problem, san};
-use crate::config::document::Problems;
+use crate::document::Problems;
 use crate::web::config::{ClientAuth, TlsSettings};
 
 /// The verifier for `settings`, with `roots` as the client CA.

@@ -1,6 +1,7 @@
 //! The lists inside an element: roles and groups.
 
-use super::{Cursor, Found, Group, Lenient, RoleKind, Span, Stop};
+use super::{Cursor, Found, Group, Lenient, Span, Stop};
+use crate::RoleKind;
 
 /// A field of an invitation that holds a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use crate::census::Status;
+use crate::Status;
 
 /// How many pairs are counted at once, in a few megabytes. A hostile list has millions of them.
 pub(super) const AT_ONCE: usize = 64 * 1024;
