@@ -18,6 +18,7 @@ pub mod config;
 pub mod exporter;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod poller;
 pub mod shard;
 pub mod snapshot;

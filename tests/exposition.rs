@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_api::{Observer, Operation};
+use csp_api::{Error, Observer, Operation, Reason};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
@@ -90,8 +90,11 @@ fn snapshot() -> Snapshot {
         lifecycle.redemption.observe(seconds);
     }
     acme.lifecycle = Arc::new(lifecycle);
+    let mut initech = organization("initech");
+    (initech.up, initech.polls, initech.failures[1]) = (Some(false), 1, 1);
+    initech.last_error = Some((NOW, Error::new(Operation::Invitations, Reason::BadRequest, "")));
     Snapshot {
-        organizations: vec![Arc::new(acme), Arc::new(organization("globex"))],
+        organizations: vec![Arc::new(acme), Arc::new(organization("globex")), Arc::new(initech)],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
     }
 }
