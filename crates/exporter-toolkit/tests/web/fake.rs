@@ -99,9 +99,10 @@ impl Exporter for Fake {
     }
 }
 
-/// The application's own.
+/// The application's own, with a policy of their own.
 fn pages() -> Vec<Page> {
-    let page = |path, handler| Page { path, handler, route: get(|| async { "a page" }) };
+    let policy = [("content-security-policy", "default-src 'none'; style-src 'self'")];
+    let page = |path, handler| Page { path, handler, route: get(move || async move { (policy, "a page") }) };
     vec![page("/", "status"), page("/api/v1/status", "api"), page("/assets/status.css", "style")]
 }
 
