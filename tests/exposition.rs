@@ -29,6 +29,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
     OrganizationSnapshot::new(
         Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
+            custom_group_id: None,
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
             interval: Duration::from_secs(300),
