@@ -1,6 +1,7 @@
 //! The command line: commands, flags, their environment variables, and exit codes.
 
 mod arguments;
+pub mod check;
 mod demo;
 mod healthcheck;
 mod list;

@@ -12,9 +12,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Exporter;
 use super::response::text;
-use crate::exposition::Scrape;
+use super::{Exporter, Scrape};
 
 /// Answers scrapes, a limited number of them at once.
 #[derive(Clone)]

@@ -3,7 +3,6 @@
 
 mod access;
 mod config;
-mod example;
 mod fake;
 mod limits;
 mod pki;

@@ -11,27 +11,28 @@ use std::sync::Arc;
 
 use csp_api::Client;
 
-use crate::cli::{Check, EXIT_FAILURE};
+use super::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
 use crate::shard::Shard;
 
-use estimate::{Requests, Series};
+pub use estimate::{Requests, Series};
 
 /// What `check` has to say.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub struct Report {
     /// What would run, to read from top to bottom. Never a secret's value.
-    pub(super) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// What works, but is hardly meant.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// What has to be repaired.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Report {
     /// The exit code: 0, or 1 with a problem.
-    pub(super) fn exit_code(&self) -> u8 {
-        if self.problems.is_empty() { 0 } else { EXIT_FAILURE }
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.problems.is_empty() { 0 } else { super::EXIT_FAILURE }
     }
 }
 
@@ -57,7 +58,7 @@ impl std::fmt::Display for Report {
 
 /// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
 /// configuration. All problems of both are in the report.
-pub(super) fn offline(
+pub fn offline(
     check: &Check,
     configuration: &Result<Config, Problems>,
     web: impl FnOnce(&Path) -> Result<(), Problems>,
@@ -79,7 +80,8 @@ pub(super) fn offline(
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
-pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
+#[must_use]
+pub fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();

@@ -29,16 +29,17 @@ const TOKEN_MINUTES: f64 = 30.0;
 /// `groups` being `csp_group_info`. The upper bound takes each limit for its value, with `other` beside it, and the
 /// limit of roles three times, once for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Series {
+pub struct Series {
     /// For an ordinary organization: 15 roles, 10 groups, 30 pairs.
-    pub(super) typical: usize,
+    pub typical: usize,
     /// Which no data can exceed, and no trouble with a service that answers with registered status codes.
-    pub(super) upper: usize,
+    pub upper: usize,
 }
 
 impl Series {
     /// The series of `organizations` organizations.
-    pub(super) fn of(config: &Config, organizations: usize) -> Self {
+    #[must_use]
+    pub fn of(config: &Config, organizations: usize) -> Self {
         let metrics = &config.metrics;
         let info = usize::from(config.expand.groups);
         let joint = usize::from(metrics.joint);
@@ -72,14 +73,15 @@ impl Series {
 
 /// How many requests there will be while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Requests {
+pub struct Requests {
     /// Lists, tokens (every half hour) and details (every hour) together.
-    pub(super) per_minute: f64,
+    pub per_minute: f64,
 }
 
 impl Requests {
     /// The requests of the organizations that are polled.
-    pub(super) fn of(polled: &[&Arc<Organization>]) -> Self {
+    #[must_use]
+    pub fn of(polled: &[&Arc<Organization>]) -> Self {
         let lists: f64 = polled.iter().map(|organization| 60.0 / organization.interval.as_secs_f64()).sum();
         let names = polled.len() as f64 / 60.0;
         // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
@@ -97,7 +99,8 @@ impl Requests {
     }
 
     /// What to say when the budget is too small.
-    pub(super) fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
+    #[must_use]
+    pub fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
         let budget = requests_per_second? * 60.0;
         (self.per_minute > budget).then(|| {
             format!(
