@@ -12,7 +12,8 @@ fn linked(page: &str) -> Vec<&str> {
 #[test]
 fn every_file_that_is_pointed_at_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (folder, page) in [("docs", include_str!("../docs/architecture.md")), ("", include_str!("../CONTRIBUTING.md"))] {
+    for (folder, page) in [("docs", include_str!("../docs/architecture.md")), ("", include_str!("../CONTRIBUTING.md"))]
+    {
         let targets = linked(page);
         assert!(targets.len() > 20, "{targets:?}");
         for target in targets {
