@@ -1,5 +1,7 @@
 //! `check`: validate, say what would run, and with `--online` try it.
 
+mod shape;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
