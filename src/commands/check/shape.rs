@@ -6,6 +6,7 @@
 
 mod elements;
 mod facts;
+mod fetch;
 mod links;
 mod paths;
 mod verdicts;
@@ -17,6 +18,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use facts::Facts;
+
+pub(super) use fetch::reports;
 
 /// Paths that a poll reads, below the list.
 const READ: [&str; 31] = [
@@ -82,21 +85,21 @@ const DOCUMENTED: [&str; 24] = [
 ];
 
 /// What came back for one organization.
-#[derive(Debug)]
-pub(super) struct Answer {
+#[derive(Default)]
+struct Answer {
     /// `HTTP/1.1`, `HTTP/2.0`.
-    pub(super) version: String,
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
+    version: String,
+    status: u16,
+    headers: Vec<(String, String)>,
     /// Without its compression.
-    pub(super) body: Vec<u8>,
-    pub(super) first_byte: Duration,
-    pub(super) total: Duration,
+    body: Vec<u8>,
+    first_byte: Duration,
+    total: Duration,
 }
 
 /// The report of one organization, by its place in the configuration. `failed` says in words that are safe to show why
 /// there is no answer.
-pub(super) fn report(place: usize, answer: Result<&Answer, &str>) -> String {
+fn report(place: usize, answer: Result<&Answer, &str>) -> String {
     let mut text = format!("organization {place}\n");
     let answer = match answer {
         Ok(answer) => answer,
@@ -159,7 +162,8 @@ fn media_type(value: &str) -> String {
     };
     let mut shown = parts.next().filter(|kind| is_word(kind)).unwrap_or(paths::MASKED).to_owned();
     for part in parts {
-        let charset = part.split_once('=').filter(|(name, value)| name.eq_ignore_ascii_case("charset") && is_word(value));
+        let charset =
+            part.split_once('=').filter(|(name, value)| name.eq_ignore_ascii_case("charset") && is_word(value));
         let _ = write!(shown, "; {}", charset.map_or(paths::MASKED, |_| part));
     }
     shown
@@ -168,7 +172,8 @@ fn media_type(value: &str) -> String {
 fn coding(value: &str) -> String {
     let known = ["gzip", "x-gzip", "deflate", "br", "zstd", "identity", "compress"];
     let codings = value.split(',').map(str::trim);
-    let shown = codings.map(|coding| if known.iter().any(|k| coding.eq_ignore_ascii_case(k)) { coding } else { paths::MASKED });
+    let shown =
+        codings.map(|coding| if known.iter().any(|k| coding.eq_ignore_ascii_case(k)) { coding } else { paths::MASKED });
     shown.collect::<Vec<_>>().join(", ")
 }
 
@@ -196,7 +201,8 @@ fn content(text: &mut String, facts: &Facts) {
 fn use_of(path: &str) -> &'static str {
     let Some((_, below)) = path.split_once("[]") else { return "  (unknown)" };
     // What an expanded group brings is read for its names, by the same rules as that of the invitation.
-    let in_group = below.strip_prefix(".customGroups[]").map(|rest| rest.replacen(".serviceRoles", ".serviceRolesDtos", 1));
+    let in_group =
+        below.strip_prefix(".customGroups[]").map(|rest| rest.replacen(".serviceRoles", ".serviceRolesDtos", 1));
     let is_role = |rest: &String| READ.contains(&rest.as_str()) && rest.contains("Roles");
     if READ.contains(&below) || in_group.as_ref().is_some_and(is_role) {
         return "  (read)";

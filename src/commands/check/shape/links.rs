@@ -2,8 +2,28 @@
 
 /// Words that the service's paths consist of, from its reference and from public clients.
 const VOCABULARY: [&str; 22] = [
-    "am", "api", "auth", "commerce", "csp", "customers", "definitions", "external", "gateway", "groups", "invitations",
-    "loggedin", "oauth-apps", "orgs", "paid", "portal", "roles", "service", "services", "slc", "user", "users",
+    "am",
+    "api",
+    "auth",
+    "commerce",
+    "csp",
+    "customers",
+    "definitions",
+    "external",
+    "gateway",
+    "groups",
+    "invitations",
+    "loggedin",
+    "oauth-apps",
+    "orgs",
+    "paid",
+    "portal",
+    "roles",
+    "service",
+    "services",
+    "slc",
+    "user",
+    "users",
 ];
 
 /// `/csp/gateway/am/api/orgs/<guid>/invitations/<guid>`: what a link looks like, whoever it is of.

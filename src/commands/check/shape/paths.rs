@@ -79,11 +79,6 @@ impl Paths {
         }
     }
 
-    /// What was found at a path.
-    pub(super) fn at(&self, path: &str) -> Option<&Found> {
-        self.found.get(path)
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Found)> {
         self.found.iter().map(|(path, found)| (path.as_str(), found))
     }

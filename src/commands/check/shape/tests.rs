@@ -91,9 +91,14 @@ fn each_variant_of_the_api_is_named() {
     let dates = change(&|one| drop(one.insert("generatedAt".to_owned(), json!("2023-11-14t22:13:20z"))));
     assert!(dates.contains("refuted: generatedAt is in RFC 3339"), "{dates}");
     let old = change(&|one| {
-        ["orgRoleNames", "customRoles", "invitedByUsername"].map(|key| one.remove(key));
+        for key in ["orgRoleNames", "customRoles", "invitedByUsername"] {
+            one.remove(key);
+        }
     });
-    assert!(old.contains("it looks like the API of 2020, without orgRoleNames, customRoles, invitedByUsername"), "{old}");
+    assert!(
+        old.contains("it looks like the API of 2020, without orgRoleNames, customRoles, invitedByUsername"),
+        "{old}"
+    );
     let recased = change(&|one| drop(one.insert("status".to_owned(), json!("Available"))));
     assert!(recased.contains("in another case (camel-case): <masked> (1)"), "{recased}");
     let nulls = change(&|one| {
@@ -115,6 +120,9 @@ fn what_is_no_list_is_said() {
     let refused = Answer { status: 403, body: b"canary".to_vec(), ..answer(&Value::Null) };
     let text = report(2, Ok(&refused));
     assert!(text.contains("status 403") && !text.contains("canary"), "{text}");
-    assert!(report(3, Err("the credential was refused")).contains("organization 3\n  no answer: the credential was refused"));
+    assert!(
+        report(3, Err("the credential was refused"))
+            .contains("organization 3\n  no answer: the credential was refused")
+    );
     assert!(reported(&json!([])).contains("not seen: there is no invitation"));
 }

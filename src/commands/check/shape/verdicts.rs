@@ -109,7 +109,11 @@ fn status(facts: &Facts) -> Verdict {
     if words.is_empty() {
         not_seen("no invitation has a status word")
     } else if facts.recased > 0 {
-        refuted(format!("{} status words are those of the reference in another case (camel-case): {}", facts.recased, words.join(", ")))
+        refuted(format!(
+            "{} status words are those of the reference in another case (camel-case): {}",
+            facts.recased,
+            words.join(", ")
+        ))
     } else if facts.status_words.keys().all(|word| STATUS_WORDS.contains(&word.as_str())) {
         confirmed(format!("status words are among {known}: {}", words.join(", ")))
     } else {
@@ -133,7 +137,11 @@ fn usernames(facts: &Facts) -> Verdict {
     if texts == facts.objects {
         confirmed("username is there in each invitation")
     } else {
-        refuted(format!("username is there in each invitation: {} of {} have none", facts.objects - texts, facts.objects))
+        refuted(format!(
+            "username is there in each invitation: {} of {} have none",
+            facts.objects - texts,
+            facts.objects
+        ))
     }
 }
 
@@ -154,7 +162,10 @@ fn unset(facts: &Facts) -> Verdict {
 fn age_of_the_api(facts: &Facts) -> Verdict {
     let missing: Vec<&str> = SINCE_2020.into_iter().filter(|key| present_at(facts, key) == 0).collect();
     if missing.len() == SINCE_2020.len() {
-        refuted(format!("the list has the fields of today: it looks like the API of 2020, without {}", missing.join(", ")))
+        refuted(format!(
+            "the list has the fields of today: it looks like the API of 2020, without {}",
+            missing.join(", ")
+        ))
     } else if missing.is_empty() {
         confirmed("the list has the fields of today")
     } else {
