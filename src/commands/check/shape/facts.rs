@@ -120,7 +120,9 @@ impl Facts {
         match value {
             Value::Array(items) => {
                 let below = format!("{path}[]");
-                items.iter().for_each(|item| self.look_into(&below, item));
+                for item in items {
+                    self.look_into(&below, item);
+                }
             }
             Value::Object(members) => {
                 for (key, member) in members {
@@ -146,12 +148,10 @@ impl Facts {
     }
 
     fn take_role(&mut self, name: &str) {
-        match KNOWN_ROLES.into_iter().find(|known| *known == name) {
-            Some(known) => *self.known_roles.entry(known).or_default() += 1,
-            None => {
-                let hash = self.hasher.hash_one(name);
-                self.other_roles.insert(hash);
-            }
+        if let Some(known) = KNOWN_ROLES.into_iter().find(|known| *known == name) {
+            *self.known_roles.entry(known).or_default() += 1;
+        } else {
+            self.other_roles.insert(self.hasher.hash_one(name));
         }
     }
 }

@@ -34,10 +34,9 @@ impl Stopwatch {
 /// The report of each organization, and whether all of them answered.
 pub(in super::super) async fn reports(config: &Config, organizations: &[Arc<Organization>]) -> (String, bool) {
     let stopwatch = Arc::<Stopwatch>::default();
-    let client = match Client::new(&config.api, Arc::clone(&stopwatch) as _) {
-        Ok(client) => client,
-        // Names files and settings: `check` without `--shape` says what is wrong with them.
-        Err(_) => return ("the settings of api cannot be used; see check without --shape\n".to_owned(), false),
+    // Why not names files and settings: `check` without `--shape` says it.
+    let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _) else {
+        return ("the settings of api cannot be used; see check without --shape\n".to_owned(), false);
     };
     let (mut text, mut is_whole) = (String::new(), true);
     for (place, organization) in organizations.iter().enumerate() {

@@ -42,7 +42,9 @@ impl Paths {
         match value {
             Value::Array(items) => {
                 let below = format!("{path}[]");
-                items.iter().for_each(|item| self.add(&below, item));
+                for item in items {
+                    self.add(&below, item);
+                }
             }
             Value::Object(members) => {
                 for (key, member) in members {
