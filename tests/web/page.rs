@@ -3,6 +3,7 @@
 use csp_invitations_exporter::csp::{Error, Operation, Reason};
 use csp_invitations_exporter::snapshot::{DataState, OrganizationStatus, StatusReport};
 use csp_invitations_exporter::time::Millis;
+use csp_invitations_exporter::web::Settings;
 
 use crate::fake::{Fake, Server, client};
 
@@ -104,6 +105,28 @@ async fn the_page_loads_nothing_from_elsewhere_and_needs_no_script() {
     }
 }
 
+/// What the page refers to: links, resources, forms.
+fn references(page: &str) -> Vec<&str> {
+    let of = |attribute| page.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap());
+    [" href=\"", " src=\"", " action=\""].into_iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn behind_a_path_prefix_every_reference_stays_below_it_and_leads_to_a_page() {
+    let organizations = (0..3000).map(|n| organization(&format!("org-{n}"), DataState::Fresh)).collect();
+    let settings = Settings { telemetry_path: "//deep/metrics".parse().unwrap(), ..Settings::default() };
+    let server = Server::with(report(organizations), settings, None).await;
+    let outside = url::Url::parse("https://proxy.example/a/prefix/").unwrap();
+    let page = get(&server, "/?page=2&q=org").await;
+    let references: Vec<_> = references(&page).into_iter().filter(|to| !to.starts_with(['#'])).collect();
+    assert!(references.len() >= 9, "{references:?}");
+    for reference in references.into_iter().filter(|reference| *reference != "data:,") {
+        let target = outside.join(&reference.replace("&amp;", "&")).unwrap();
+        let inside = target.as_str().strip_prefix("https://proxy.example/a/prefix");
+        get(&server, inside.unwrap_or_else(|| panic!("{reference} leads to {target}"))).await;
+    }
+}
+
 #[tokio::test]
 async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_filtered() {
     let organizations: Vec<_> = (0..2500)
@@ -112,7 +135,7 @@ async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_fi
     let server = Server::start(report(organizations)).await;
     let page = get(&server, "/").await;
     assert_eq!((names(&page).len(), names(&page)[0]), (1000, "org-0777"));
-    assert!(page.contains(r#"href="/?page=2""#) && !page.contains("rel=\"prev\""));
+    assert!(page.contains(r#"href="./?page=2""#) && !page.contains("rel=\"prev\""));
     assert_eq!(names(&get(&server, "/?state=trouble").await), ["org-0777"]);
     assert_eq!(names(&get(&server, "/?q=ID-OF-ORG-0003&state=fresh").await), ["org-0003"]);
     assert!(get(&server, "/?q=nothing").await.contains("No organization matches."));
