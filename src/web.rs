@@ -19,6 +19,7 @@
 mod access;
 mod auth;
 pub mod config;
+mod deliveries;
 mod guard;
 pub mod listen;
 mod response;
@@ -158,8 +159,8 @@ impl Web {
     /// Puts `exporter` behind `access`.
     #[must_use]
     pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings) -> Self {
-        let Settings { telemetry_path, max_requests, limits } = settings;
-        let pages = routes::pages(&exporter, &telemetry_path, max_requests);
+        let pages = routes::pages(&exporter, &settings);
+        let Settings { telemetry_path, max_requests: _, limits } = settings;
         let app = guard::wrap(pages, exporter, Arc::clone(&access), Some(telemetry_path));
         Self { app, access, limits }
     }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
 
+use super::deliveries::Deliveries;
 use super::response::text;
 use super::scrape::Scrapes;
-use super::{Exporter, TelemetryPath, status};
+use super::{Exporter, Settings, TelemetryPath, status};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
@@ -46,15 +47,18 @@ pub(super) fn takes(path: &str, method: &Method) -> bool {
 }
 
 /// Every page.
-pub(super) fn pages(exporter: &Arc<dyn Exporter>, telemetry_path: &TelemetryPath, max_requests: usize) -> Router {
-    let scrapes = Scrapes::new(Arc::clone(exporter), max_requests);
-    let metrics = get(move |headers: HeaderMap| async move { scrapes.answer(&headers).await });
-    let page = status::Page::new(Arc::clone(exporter), telemetry_path.clone());
+pub(super) fn pages(exporter: &Arc<dyn Exporter>, settings: &Settings) -> Router {
+    let Settings { telemetry_path, max_requests, limits } = settings;
+    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new(*max_requests, limits.stall));
+    let metrics =
+        get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
+    let page =
+        status::Page::new(Arc::clone(exporter), telemetry_path.clone(), Deliveries::new(limits.pages, limits.stall));
     let api = page.clone();
     let rest = Router::new()
         .route(RELOAD, post(reload))
-        .route(STATUS, get(move |query| async move { page.html(query).await }))
-        .route(API, get(move |query| async move { api.json(query).await }))
+        .route(STATUS, get(move |Extension(connection), query| page.html(connection, query)))
+        .route(API, get(move |Extension(connection), query| api.json(connection, query)))
         .route(status::STYLE_PATH, get(status::style))
         .with_state(Arc::clone(exporter));
     finish(health_pages(exporter).merge(rest).route(telemetry_path.as_str(), metrics))

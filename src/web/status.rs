@@ -11,10 +11,13 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::deliveries::Deliveries;
 use super::response::{text, with_type};
+use super::server::Connection;
 use super::{Exporter, TelemetryPath};
 use crate::snapshot::{DataState, StatusReport};
 use ago::{Moment, relative};
@@ -39,49 +42,71 @@ const PAGE: usize = 1000;
 pub(super) struct Page {
     exporter: Arc<dyn Exporter>,
     telemetry_path: TelemetryPath,
+    deliveries: Arc<Deliveries>,
 }
 
 impl Page {
-    pub(super) fn new(exporter: Arc<dyn Exporter>, telemetry_path: TelemetryPath) -> Self {
-        Self { exporter, telemetry_path }
+    pub(super) fn new(exporter: Arc<dyn Exporter>, telemetry_path: TelemetryPath, deliveries: Arc<Deliveries>) -> Self {
+        Self { exporter, telemetry_path, deliveries }
     }
 
     /// The page for people.
-    pub(super) async fn html(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
-        let Self { exporter, telemetry_path } = self;
-        respond(filter, move |filter| {
+    pub(super) async fn html(
+        self,
+        connection: Connection,
+        filter: Result<Query<Filter>, QueryRejection>,
+    ) -> Response<Body> {
+        let Self { exporter, telemetry_path, deliveries } = self;
+        let mut response = respond(&deliveries, connection, filter, "text/html; charset=utf-8", move |filter| {
             let report = exporter.status();
-            let page = Html::new(&report, filter, telemetry_path.as_str()).render()?;
-            let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", page);
-            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
-            Ok(response)
+            Ok(Html::new(&report, filter, telemetry_path.as_str()).render()?.into())
         })
-        .await
+        .await;
+        if response.status() == StatusCode::OK {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        }
+        response
     }
 
     /// The same for programs.
-    pub(super) async fn json(self, filter: Result<Query<Filter>, QueryRejection>) -> Response<Body> {
-        let Self { exporter, .. } = self;
-        respond(filter, move |filter| {
+    pub(super) async fn json(
+        self,
+        connection: Connection,
+        filter: Result<Query<Filter>, QueryRejection>,
+    ) -> Response<Body> {
+        let Self { exporter, deliveries, .. } = self;
+        respond(&deliveries, connection, filter, "application/json", move |filter| {
             let report = exporter.status();
             let body = serde_json::to_vec(&json::Report::new(&report, filter)).map_err(askama::Error::custom)?;
-            Ok(with_type(StatusCode::OK, "application/json", body))
+            Ok(body.into())
         })
         .await
     }
 }
 
-/// Renders off the async threads: a thousand rows take their time.
+/// Renders off the async threads, for a thousand rows take their time; a limited number at once, for they take memory.
 async fn respond(
+    deliveries: &Arc<Deliveries>,
+    connection: Connection,
     filter: Result<Query<Filter>, QueryRejection>,
-    render: impl FnOnce(&Filter) -> Result<Response<Body>, askama::Error> + Send + 'static,
+    content_type: &'static str,
+    render: impl FnOnce(&Filter) -> Result<Bytes, askama::Error> + Send + 'static,
 ) -> Response<Body> {
     let Ok(Query(filter)) = filter else {
         return text(StatusCode::BAD_REQUEST, "the query is not understood: q=TEXT, state=STATE, page=NUMBER");
     };
-    match tokio::task::spawn_blocking(move || render(&filter)).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) | Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "a fault in the exporter itself"),
+    let Some(ticket) = deliveries.admit(connection) else {
+        let message = format!("limit of {} status pages at once reached; try again later", deliveries.places());
+        return text(StatusCode::SERVICE_UNAVAILABLE, message);
+    };
+    match tokio::task::spawn_blocking(move || (render(&filter), ticket)).await {
+        Ok((Ok(body), ticket)) => {
+            ticket.ready([&body]);
+            let mut response = with_type(StatusCode::OK, content_type, body);
+            response.extensions_mut().insert(ticket);
+            response
+        }
+        Ok((Err(_), _)) | Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "a fault in the exporter itself"),
     }
 }
 
@@ -98,6 +123,7 @@ struct Tally {
     count: usize,
 }
 
+/// The page. Its references are relative, each a dot and the path: a proxy may serve it below a path of its own.
 #[derive(Template)]
 #[template(path = "status.html")]
 struct Html<'a> {

@@ -27,5 +27,6 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod slow;
 mod states;
 mod usage;

@@ -47,6 +47,8 @@ impl Gate {
 /// Answers as it was told to.
 pub(crate) struct Fake {
     pub(crate) body: Bytes,
+    /// Whether each scrape gets a body of its own, as when polls end between them.
+    pub(crate) changing: bool,
     pub(crate) health: Result<(), String>,
     pub(crate) ready: Result<(), String>,
     pub(crate) reload: Result<(), String>,
@@ -67,6 +69,7 @@ impl Default for Fake {
             StatusReport { now, started, config_reload_successful: true, shard: None, organizations: Vec::new() };
         Self {
             body: Bytes::from_static(b"csp_up 1\n"),
+            changing: false,
             health: Ok(()),
             ready: Ok(()),
             reload: Ok(()),
@@ -85,7 +88,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: [self.body.clone(), Bytes::new()],
+            body: [if self.changing { self.body.to_vec().into() } else { self.body.clone() }, Bytes::new()],
         }
     }
 

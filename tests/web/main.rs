@@ -8,4 +8,5 @@ mod limits;
 mod page;
 mod pki;
 mod routes;
+mod slow;
 mod tls;
