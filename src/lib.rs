@@ -22,6 +22,7 @@ pub mod histogram;
 pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod poller;
 pub mod shard;
 pub mod simulator;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use csp_invitations_exporter::census::View;
 use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleKind, RoleRow};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
-use csp_invitations_exporter::csp::{Observer, Operation};
+use csp_invitations_exporter::csp::{Error, Observer, Operation, Reason};
 use csp_invitations_exporter::lifecycle::Tally;
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
@@ -29,6 +29,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
     OrganizationSnapshot::new(
         Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
+            custom_group_id: None,
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
             interval: Duration::from_secs(300),
@@ -90,8 +91,11 @@ fn snapshot() -> Snapshot {
         lifecycle.redemption.observe(seconds);
     }
     acme.lifecycle = Arc::new(lifecycle);
+    let mut initech = organization("initech");
+    (initech.up, initech.polls, initech.failures[1]) = (Some(false), 1, 1);
+    initech.last_error = Some((NOW, Error::new(Operation::Invitations, Reason::BadRequest, "")));
     Snapshot {
-        organizations: vec![Arc::new(acme), Arc::new(organization("globex"))],
+        organizations: vec![Arc::new(acme), Arc::new(organization("globex")), Arc::new(initech)],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
     }
 }

@@ -10,6 +10,7 @@ mod reference;
 
 mod exporter;
 mod fake;
+mod groups;
 mod scrape;
 mod setup;
 
@@ -28,5 +29,6 @@ mod refusals;
 mod reload;
 mod scrapes;
 mod slow;
+mod standard_error;
 mod states;
 mod usage;
