@@ -143,6 +143,7 @@ async fn status_pages_that_nobody_reads_are_bounded_as_scrapes_are() {
     let organization = OrganizationStatus {
         name: "n".repeat(512 << 10),
         id: String::new(),
+        custom_group_id: None,
         display_name: None,
         state: DataState::Waiting,
         up: None,
