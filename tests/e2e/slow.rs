@@ -17,7 +17,7 @@ const SILENT: usize = 60;
 fn list(n: usize) -> String {
     let roles: Vec<_> = (0..64).map(|role| json!({"name": format!("role-{role}-{}", "r".repeat(64))})).collect();
     let groups: Vec<_> = (0..64).map(|group| format!("group-{group}-{}", "g".repeat(64))).collect();
-    let one = json!({"refLink": "/one", "status": "AVAILABLE", "username": "a@b.c", "generatedTime": 1_700_000_000_000_i64 + n as i64, "organizationRoles": roles, "customGroupsIds": groups});
+    let one = json!({"refLink": "/one", "status": "AVAILABLE", "username": "a@b.c", "generatedTime": 1_700_000_000_000_usize + n, "organizationRoles": roles, "customGroupsIds": groups});
     format!("[{one}]")
 }
 

@@ -97,7 +97,7 @@ async fn the_telemetry_path_can_be_chosen() {
     assert_eq!(client().get(server.url("/csp/metrics")).send().await.unwrap().status(), 200);
     assert_eq!(client().get(server.url("/metrics")).send().await.unwrap().status(), 404);
     let page = client().get(server.url("/")).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains(r#"href="/csp/metrics""#));
+    assert!(page.contains(r#"href="./csp/metrics""#));
 }
 
 #[test]
