@@ -1,0 +1,99 @@
+//! Scrapes: how many at once, and off the async threads.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use super::deliveries::{Deliveries, Ticket};
+use super::response::text;
+use super::server::Connection;
+use super::{Exporter, Scrape};
+
+/// Answers scrapes, a limited number of them at once.
+#[derive(Clone)]
+pub(super) struct Scrapes {
+    exporter: Arc<dyn Exporter>,
+    deliveries: Arc<Deliveries>,
+}
+
+impl Scrapes {
+    pub(super) fn new(exporter: Arc<dyn Exporter>, deliveries: Arc<Deliveries>) -> Self {
+        Self { exporter, deliveries }
+    }
+
+    /// The answer to one scrape. Its place is free again once the body was written, or the client went away.
+    pub(super) async fn answer(self, connection: Connection, headers: &HeaderMap) -> Response<Body> {
+        let Self { exporter, deliveries } = self;
+        let ticket = match deliveries.admit(connection) {
+            Ok(ticket) => ticket,
+            Err(refusal) => return refusal,
+        };
+        let accept = joined(headers, &ACCEPT);
+        let accept_encoding = joined(headers, &ACCEPT_ENCODING);
+        if let Some(kept) = exporter.kept_scrape(accept.as_deref(), accept_encoding.as_deref()) {
+            return exposition(kept, ticket);
+        }
+        // Encoding a large snapshot is work for the CPU, and would hold up every other connection of the thread.
+        // The place goes along: without a client the work still goes on.
+        let scrape = tokio::task::spawn_blocking(move || {
+            let scrape = exporter.scrape(accept.as_deref(), accept_encoding.as_deref());
+            (scrape, ticket)
+        });
+        match scrape.await {
+            Ok((scrape, ticket)) => exposition(scrape, ticket),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself"),
+        }
+    }
+}
+
+fn exposition(scrape: Scrape, ticket: Ticket) -> Response<Body> {
+    let Scrape { content_type, content_encoding, body } = scrape;
+    let Ok(content_type) = HeaderValue::try_from(content_type) else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
+    };
+    ticket.ready(&body);
+    let mut response = Response::new(Body::new(Pieces(body).map_err(axum::Error::new)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Some(encoding) = content_encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    // What is attached to an answer ends when its last byte was written.
+    response.extensions_mut().insert(ticket);
+    response
+}
+
+/// The values of a header that may be repeated, as one list (RFC 9110, 5.3).
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// A body in pieces that it shares with other scrapes.
+struct Pieces([Bytes; 2]);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.0.iter_mut().find(|piece| !piece.is_empty());
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(std::mem::take(piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+    }
+}
