@@ -170,10 +170,10 @@ impl Web {
     /// Two pages have the same path.
     #[must_use]
     pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings, pages: Vec<Page>) -> Self {
-        let handlers = Handlers::of(&settings.telemetry_path, &pages);
-        let pages = routes::pages(&exporter, &settings, pages);
+        let Settings { telemetry_path, max_requests, limits } = settings;
+        let handlers = Handlers::of(&telemetry_path, &pages);
+        let pages = routes::pages(&exporter, &telemetry_path, max_requests, limits, pages);
         let app = guard::wrap(pages, exporter, Arc::clone(&access), handlers);
-        let limits = settings.limits;
         Self { app, access, limits }
     }
 

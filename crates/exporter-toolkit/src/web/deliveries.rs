@@ -9,13 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
-use http::{Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::response::text;
 use super::server::Connection;
 
 /// Bodies that all answers together may hold, each as large as the largest of them.
@@ -76,14 +73,13 @@ impl Deliveries {
     ///
     /// # Errors
     /// All places are needed: what to tell the peer.
-    pub(super) fn admit(self: &Arc<Self>, connection: Connection) -> Result<Ticket, Response<Body>> {
+    pub(super) fn admit(self: &Arc<Self>, connection: Connection) -> Result<Ticket, String> {
         let mut under_way = self.under_way.lock();
         if under_way.deliveries.len() >= self.places {
             let is_slow = |ready: Instant| ready.elapsed() >= self.patience;
             let Some((slowest, _)) = under_way.ready().find(|(_, ready)| is_slow(*ready)) else {
                 let Self { what, places, .. } = &**self;
-                let refusal = format!("limit of {places} {what} at once reached; try again later");
-                return Err(text(StatusCode::SERVICE_UNAVAILABLE, refusal));
+                return Err(format!("limit of {places} {what} at once reached; try again later"));
             };
             under_way.cut(slowest);
         }

@@ -14,7 +14,7 @@ use super::deliveries::Deliveries;
 use super::response::text;
 use super::scrape::Scrapes;
 use super::server::Connection;
-use super::{Exporter, Page, Settings, TelemetryPath};
+use super::{Exporter, Limits, Page, TelemetryPath};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
@@ -54,9 +54,14 @@ pub(super) fn takes(path: &str, method: &Method) -> bool {
 }
 
 /// Every page.
-pub(super) fn pages(exporter: &Arc<dyn Exporter>, settings: &Settings, pages: Vec<Page>) -> Router {
-    let Settings { telemetry_path, max_requests, limits } = settings;
-    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", *max_requests, limits.stall));
+pub(super) fn pages(
+    exporter: &Arc<dyn Exporter>,
+    telemetry_path: &TelemetryPath,
+    max_requests: usize,
+    limits: Limits,
+    pages: Vec<Page>,
+) -> Router {
+    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", max_requests, limits.stall));
     let metrics =
         get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
     let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
@@ -78,7 +83,7 @@ async fn deliver(
 ) -> Response<Body> {
     let ticket = match deliveries.admit(connection) {
         Ok(ticket) => ticket,
-        Err(refusal) => return refusal,
+        Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
     };
     let (head, body) = next.run(request).await.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {

@@ -33,7 +33,7 @@ impl Scrapes {
         let Self { exporter, deliveries } = self;
         let ticket = match deliveries.admit(connection) {
             Ok(ticket) => ticket,
-            Err(refusal) => return refusal,
+            Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
         };
         let accept = joined(headers, &ACCEPT);
         let accept_encoding = joined(headers, &ACCEPT_ENCODING);
