@@ -11,10 +11,11 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use super::Exporter;
 use super::deliveries::{Deliveries, Ticket};
 use super::response::text;
 use super::server::Connection;
-use super::{Exporter, Scrape};
+use crate::exposition::Scrape;
 
 /// Answers scrapes, a limited number of them at once.
 #[derive(Clone)]
