@@ -29,6 +29,7 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod shape;
 mod slow;
 mod standard_error;
 mod states;
