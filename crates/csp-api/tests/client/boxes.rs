@@ -102,8 +102,8 @@ fn lines(count: usize, length: usize) -> Vec<(String, String)> {
 }
 
 fn http_1(lines: &[(String, String)]) -> Answer {
-    let head: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    Answer::Keep(response(200, &head, "[1]"))
+    let head: Vec<String> = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    Answer::Keep(response(200, &head.concat(), "[1]"))
 }
 
 #[tokio::test]
@@ -291,7 +291,7 @@ async fn http_2_that_is_none_is_named_as_such() {
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]")
                 .await;
             let _ = tokio::io::AsyncWriteExt::flush(&mut stream).await;
-            tokio::spawn(async move { tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 65536]).await });
+            tokio::spawn(async move { tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await });
         }
     });
     settings.tls.ca_file = Some(pki.path("ca.pem"));

@@ -187,6 +187,7 @@ pub(crate) fn api(url: &Url) -> Api {
         max_attempts: 3,
         token_path: OAUTH_PATH.to_owned(),
         proxy_url: None,
+        direct: false,
         tls: Tls::default(),
     }
 }

@@ -84,7 +84,7 @@ fn one_bad_block_of_a_bundle_is_named_with_its_number_and_line() {
         // Neither Base64, nor a certificate inside, nor an end.
         good.replacen("MI", "?!", 1),
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
-        good.lines().take(lines - 2).map(|line| format!("{line}\n")).collect(),
+        good.lines().take(lines - 2).flat_map(|line| [line, "\n"]).collect(),
     ] {
         let bundle = files.write("bundle.pem", format!("{good}{bad}{good}"));
         fails(authorities(&bundle), "ca_file", "bundle.pem", &second);
@@ -101,7 +101,7 @@ fn what_a_file_holds_instead_is_said() {
     let files = Files::new();
     let utf16: Vec<u8> =
         std::iter::once(0xfeff).chain(files.authority.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    let indented: String = files.authority.lines().map(|line| format!("  {line}\n")).collect();
+    let indented: String = files.authority.lines().flat_map(|line| ["  ", line, "\n"]).collect();
     for (content, words) in [
         (b"junk".to_vec(), "holds no PEM certificate"),
         (files.key.clone().into_bytes(), "holds no PEM certificate, but: PRIVATE KEY"),
