@@ -52,7 +52,7 @@ async fn a_proxy_that_does_not_lead_to_the_service_is_named_with_what_it_says() 
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "v".repeat(9000)).into_bytes(), "8 KiB"),
     ] {
         let proxy = Fake::start(move |_, _| Answer::Close(answer.clone())).await;
-        let settings = through("https://upstream.invalid", &proxy.url.to_string());
+        let settings = through("https://upstream.invalid", proxy.url.as_ref());
         let error = list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap_err();
         assert_eq!(error.reason, Reason::Connect, "{error}");
         assert!(
