@@ -9,3 +9,5 @@ mod pki;
 mod recorder;
 mod tokens;
 mod transport;
+#[path = "../common/upstream.rs"]
+mod upstream;
