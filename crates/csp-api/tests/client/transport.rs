@@ -99,7 +99,7 @@ async fn a_connection_that_is_closed_or_refused_is_connect() {
 async fn a_proxys_password_is_in_no_error() {
     let proxy = Fake::start(|_, _| answer(407, "")).await;
     let mut settings = api("https://upstream.invalid");
-    let port = api(&proxy.url).url.port().unwrap();
+    let port = proxy.port();
     settings.proxy_url = Some(format!("http://user:canary@localhost:{port}").into());
     settings.max_attempts = 1;
     let (client, _) = observed(&settings);

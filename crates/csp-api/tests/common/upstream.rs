@@ -112,6 +112,11 @@ impl Fake {
         self.log.lock().iter().filter(|request| request.is_list_of(number)).cloned().collect()
     }
 
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     /// How many requests were under way at once, at most.
     pub(crate) fn most(&self) -> usize {
         self.most.load(SeqCst)
