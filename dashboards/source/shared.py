@@ -19,6 +19,11 @@ def per_organization(family, labels=""):
     return f"max by (<organization>) (sum without ({split}) ({selector}))" if split else f"max by (<organization>) ({selector})"
 
 
+# Why no instance can poll an organization. Of a pair that fails for two reasons one is shown.
+REASON = ("topk by (<organization>) (1, group by (<organization>, reason) (csp_poll_failing@{}) unless on (<organization>)"
+          " max by (<organization>) (csp_up@{}) == 1)")
+
+
 def total(family, labels=""):
     """One number over the chosen organizations."""
     return f"sum({per_organization(family, labels)})"
