@@ -11,8 +11,10 @@ mod reference;
 #[path = "../../crates/csp-api/tests/client/wire.rs"]
 mod wire;
 
-mod exporter;
+#[path = "../../crates/csp-api/tests/common/upstream.rs"]
 mod fake;
+
+mod exporter;
 mod groups;
 mod scrape;
 mod setup;

@@ -176,11 +176,6 @@ impl Client {
         self.inner.sender.budget.resume();
     }
 
-    /// Forgets every access token: the next call of each organization exchanges its credential again.
-    pub fn forget_tokens(&self) {
-        self.inner.tokens.clear();
-    }
-
     /// A call with an access token. A refused token is replaced once, beside the limit of attempts.
     async fn get<S: Sink>(
         &self,
