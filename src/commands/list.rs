@@ -16,14 +16,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::census::{Invitation, Invitations, Rules};
 use crate::cli::List;
 use crate::config::{Config, Organization};
-use crate::csp::{Client, Error, NoObserver, Sink, SinkError};
+use crate::csp::{Client, Deadline, Error, NoObserver, Sink, SinkError};
 use crate::lifecycle::IdentityKey;
 use crate::poller::source::sink_error;
 use crate::time::Millis;
@@ -101,8 +100,8 @@ async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organiza
             let rules = &rules;
             async move {
                 let sink = || RowSink(Invitations::new(Arc::clone(rules), now));
-                let deadline = Instant::now() + organization.deadline;
-                (place, client.invitations(organization, config.expand, deadline, sink).await)
+                let deadline = Deadline::of_poll(organization.deadline);
+                (place, client.invitations(organization, config.expand, &deadline, sink).await)
             }
         })
         .collect();

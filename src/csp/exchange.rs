@@ -6,47 +6,31 @@ use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use super::attempt::Sender;
 use super::auth::AccessToken;
+use super::console::Console;
+use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
+use super::secrets::SecretId;
 use super::sink::Gather;
 use super::wire;
 use crate::config::{Credential, CredentialKind, Organization, Secret};
 use crate::time::Millis;
 
-/// Where the token operations are.
-#[derive(Debug, Clone)]
-pub(super) struct Endpoints {
-    pub(super) api_token: Url,
-    pub(super) oauth_app: Url,
-    pub(super) details: Url,
-}
-
-impl Endpoints {
-    /// Where a credential is exchanged.
-    pub(super) fn of(&self, credential: &Credential) -> &Url {
-        match credential.kind {
-            CredentialKind::ApiToken { .. } => &self.api_token,
-            CredentialKind::OAuthApp { .. } => &self.oauth_app,
-        }
-    }
-}
-
 impl Sender {
     /// Exchanges a credential for an access token, that of an OAuth app for one that counts in an organization.
     pub(super) async fn exchange_credential(
         &self,
-        endpoints: &Endpoints,
+        console: &Console,
         credential: &Credential,
         organization: Option<&Organization>,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<AccessToken, CallError> {
-        let mut attempts = self.attempts(Operation::Token, deadline);
+        let mut attempts = self.attempts(&console.host, Operation::Token, deadline);
         loop {
-            match self.exchange_once(endpoints, credential, organization, deadline).await {
+            match self.exchange_once(console, credential, organization, deadline).await {
                 Ok(token) => return Ok(token),
                 Err(failure) => attempts.after(failure).await?,
             }
@@ -55,28 +39,24 @@ impl Sender {
 
     async fn exchange_once(
         &self,
-        endpoints: &Endpoints,
+        console: &Console,
         credential: &Credential,
         organization: Option<&Organization>,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
-        let Credential { name, kind } = credential;
-        let secret = match kind {
-            CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. } => {
-                read(operation, secret, deadline).await?
-            }
-        };
+        let Credential { name, kind, url: _ } = credential;
+        let (secret, _) = self.secret(operation, console, credential, deadline).await?;
         let request = match kind {
             // A form, so that the token is in no URL and no log of URLs.
             CredentialKind::ApiToken { .. } => {
-                self.http.post(endpoints.of(credential).clone()).form(&[("api_token", secret.expose_secret())])
+                self.http.post(console.exchange(credential)).form(&[("api_token", secret.expose_secret())])
             }
             // `orgId` makes the service grant the app's roles in this organization.
             CredentialKind::OAuthApp { client_id, .. } => {
                 let mut form = vec![("grant_type", "client_credentials")];
                 form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
-                let request = self.http.post(endpoints.of(credential).clone());
+                let request = self.http.post(console.exchange(credential));
                 request.basic_auth(client_id, Some(secret.expose_secret())).form(&form)
             }
         };
@@ -88,35 +68,56 @@ impl Sender {
             asked = (Instant::now(), Millis::now());
             finished(operation, request)
         };
-        let grant = self.attempt(operation, deadline, build, || Gather::new(wire::grant)).await?;
+        let grant = self.attempt(&console.host, operation, deadline, build, || Gather::new(wire::grant)).await?;
         AccessToken::new(&grant, asked.0, asked.1).ok_or_else(|| {
             let detail = "the access token has characters that no header may carry";
             Failure { error: Error::new(operation, Reason::Decode, detail), retry: Retry::Never }
         })
     }
 
-    /// Asks when an API token runs out; OAuth apps have no such thing.
+    /// Reads the secret of a credential, and notes which one it is.
+    pub(super) async fn secret(
+        &self,
+        operation: Operation,
+        console: &Console,
+        credential: &Credential,
+        deadline: &Deadline,
+    ) -> Result<(SecretString, SecretId), Failure> {
+        let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
+            &credential.kind;
+        let read = read(operation, secret, deadline).await;
+        let read = read.map(|secret| (SecretId::new(&console.exchange(credential), &secret), secret));
+        self.secrets.note(&credential.name, read.as_ref().ok().map(|(id, _)| *id));
+        read.map(|(id, secret)| (secret, id))
+    }
+
+    /// Asks when an API token runs out.
     pub(super) async fn token_details(
         &self,
-        endpoints: &Endpoints,
+        console: &Console,
         credential: &Credential,
-        deadline: Instant,
-    ) -> Result<Option<Millis>, CallError> {
+        deadline: &Deadline,
+    ) -> Result<(SecretId, Option<Millis>), CallError> {
         let operation = Operation::TokenDetails;
-        let CredentialKind::ApiToken { token } = &credential.kind else { return Ok(None) };
-        let mut attempts = self.attempts(operation, deadline);
+        let CredentialKind::ApiToken { .. } = credential.kind else {
+            let error = Error::new(operation, Reason::Internal, "only API tokens are asked about");
+            return Err(CallError { error, by_deadline: false });
+        };
+        let mut attempts = self.attempts(&console.host, operation, deadline);
         loop {
-            let outcome = match read(operation, token, deadline).await {
-                Ok(token) => {
+            let outcome = match self.secret(operation, console, credential, deadline).await {
+                Ok((token, id)) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
-                    let request = self.http.post(endpoints.details.clone()).json(&body);
+                    let request = self.http.post(console.token_details()).json(&body);
                     let sink = || Gather::new(wire::token_details);
-                    self.attempt(operation, deadline, || finished(operation, request), sink).await
+                    let build = || finished(operation, request);
+                    let answer = self.attempt(&console.host, operation, deadline, build, sink).await;
+                    answer.map(|expiration| (id, expiration))
                 }
                 Err(failure) => Err(failure),
             };
             match outcome {
-                Ok(expiration) => return Ok(expiration),
+                Ok(answer) => return Ok(answer),
                 Err(failure) => attempts.after(failure).await?,
             }
         }
@@ -132,12 +133,17 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
 }
 
 /// Reads a secret now, so that a rotated file needs no reload.
-async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Result<SecretString, Failure> {
-    let refuse = |detail| Failure { error: Error::new(operation, Reason::Credentials, detail), retry: Retry::Never };
+async fn read(operation: Operation, secret: &Secret, deadline: &Deadline) -> Result<SecretString, Failure> {
+    let start = Instant::now();
+    let refuse = |detail| {
+        // Without a secret there is no first request: the call began, and ended, with the reading.
+        deadline.begin(start);
+        Failure { error: Error::new(operation, Reason::Credentials, detail), retry: Retry::Never }
+    };
     match secret {
         Secret::Inline(value) if value.expose_secret().is_empty() => Err(refuse("the secret is empty".to_owned())),
         Secret::Inline(value) => Ok(value.clone()),
-        Secret::File(path) => match timeout_at(deadline, read_file(path)).await {
+        Secret::File(path) => match timeout_at(start + deadline.left(), read_file(path)).await {
             Ok(outcome) => outcome.map_err(refuse),
             Err(_) => Err(refuse(format!("{} could not be read before the poll's deadline", path.display()))),
         },

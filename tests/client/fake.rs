@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use csp_invitations_exporter::config::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
-use csp_invitations_exporter::csp::{Client, Error, Reason, Sink, SinkError};
+use csp_invitations_exporter::csp::{Client, Deadline, Error, Reason, Sink, SinkError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parking_lot::Mutex;
@@ -200,7 +200,7 @@ pub(crate) fn with(id: u32, kind: CredentialKind) -> Organization {
         id: format!("00000000-0000-4000-8000-{id:012}"),
         custom_group_id: None,
         name: format!("org-{id}"),
-        credential: Arc::new(Credential { name: "credential".to_owned(), kind }),
+        credential: Arc::new(Credential { name: "credential".to_owned(), kind, url: None }),
         interval: Duration::from_secs(300),
         deadline: Duration::from_secs(240),
         stale_after: Duration::from_secs(1200),
@@ -212,8 +212,8 @@ pub(crate) fn inline(secret: &str) -> Secret {
 }
 
 /// A deadline short enough for quick back-offs and long enough for a busy machine.
-pub(crate) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
+pub(crate) fn soon() -> Deadline {
+    Deadline::of_poll(Duration::from_secs(10))
 }
 
 /// Keeps a JSON array as text.
@@ -238,7 +238,7 @@ impl Sink for Text {
 
 /// Fetches a list with both expansions.
 pub(crate) async fn list(client: &Client, organization: &Organization) -> Result<String, Error> {
-    client.invitations(organization, BOTH, soon(), Text::default).await
+    client.invitations(organization, BOTH, &soon(), Text::default).await
 }
 
 pub(crate) fn client(fake: &Fake) -> Client {

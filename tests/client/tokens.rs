@@ -195,6 +195,6 @@ async fn a_failed_renewal_falls_back_on_the_token_that_is_still_valid() {
     .await;
     let (client, organization) = (Arc::new(client(&fake)), organization(1, inline("s")));
     while fake.requests(API_TOKEN_PATH).len() < 2 {
-        client.invitations(&organization, BOTH, soon(), Text::default).await.unwrap();
+        client.invitations(&organization, BOTH, &soon(), Text::default).await.unwrap();
     }
 }

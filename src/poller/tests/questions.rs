@@ -1,0 +1,1 @@
+//! When names and expirations are asked for.
