@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{BuildError, Client};
+use exporter_toolkit::exposition::Scrape;
+use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::config::{Config, Problems};
-use crate::csp::{BuildError, Client};
-use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::panics;
@@ -19,8 +21,7 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::time::Millis;
-use crate::web;
+use crate::state::Lifecycle;
 
 /// Reads the configuration anew, from wherever it came at the start.
 pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
@@ -128,6 +129,19 @@ impl Exporter {
         *self.client.lock() = client;
         Ok(())
     }
+
+    /// What the status page shows.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        let now = Millis::now();
+        StatusReport {
+            now,
+            started: self.started,
+            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
+            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
+            organizations: self.parts.board.status(now),
+        }
+    }
 }
 
 /// Has scrapes at hand before they are asked for, whenever polls have changed something.
@@ -145,26 +159,19 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     }
 }
 
-impl From<crate::metrics::Scrape> for web::Scrape {
-    fn from(scrape: crate::metrics::Scrape) -> Self {
-        let crate::metrics::Scrape { content_type, content_encoding, body } = scrape;
-        Self { content_type, content_encoding, body }
-    }
-}
-
 impl web::Exporter for Exporter {
-    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<web::Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding).map(web::Scrape::from)
+    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding)
     }
 
-    fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
+    fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         own.set_troubles(panics::count(), logging::lines_dropped());
         if let Some(durable) = self.parts.lifecycle.durable() {
             own.set_state_durable(durable);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding).into()
+        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding)
     }
 
     fn health(&self) -> Result<(), String> {
@@ -179,17 +186,6 @@ impl web::Exporter for Exporter {
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
-        }
-    }
-
-    fn status(&self) -> StatusReport {
-        let now = Millis::now();
-        StatusReport {
-            now,
-            started: self.started,
-            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
-            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
-            organizations: self.parts.board.status(now),
         }
     }
 

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -26,10 +27,9 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
-use crate::lifecycle::Lifecycle;
 use crate::shard::Shard;
 use crate::snapshot::Board;
-use crate::time::Millis;
+use crate::state::Lifecycle;
 use first_round::FirstRound;
 use heartbeat::Heartbeat;
 pub use organization::once;

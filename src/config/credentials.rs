@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use exporter_toolkit::document::{Fields, Node, Wrong, text};
+
 use super::api::base_url;
-use super::document::{Fields, Node, Wrong, text};
 use super::file::path;
 use super::{Credential, CredentialKind, Secret};
 

@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use csp_api::{Deadline, Error, Operation, Reason};
 use futures_util::FutureExt;
+use invitations::Millis;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -17,9 +19,7 @@ use super::schedule::{self, Phase};
 use super::source::{Polled, Source};
 use super::timetable::Timetable;
 use crate::config::Organization;
-use crate::csp::{Deadline, Error, Operation, Reason};
 use crate::snapshot::Board;
-use crate::time::Millis;
 
 /// One organization's loop.
 pub(super) struct Task {

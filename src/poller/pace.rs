@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::csp::Deadline;
+use csp_api::Deadline;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 

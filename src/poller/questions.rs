@@ -16,9 +16,9 @@ use super::schedule::Phase;
 use super::source::Source;
 use super::timetable::Timetable;
 use crate::config::{Credential, Organization, OrganizationKey};
-use crate::csp::{Deadline, Error, Operation, SecretId};
 use crate::snapshot::Board;
-use crate::time::Millis;
+use csp_api::{Deadline, Error, Operation, SecretId};
+use invitations::Millis;
 
 /// How often a question is asked.
 const INTERVAL: Duration = Duration::from_secs(3600);

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
+use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::lifecycle::Tally;
 use tokio::sync::watch;
 
-use crate::census::{Fold, ListError, Rules, View, Whole};
 use crate::config::{Config, Credential, Expand, Organization};
-use crate::csp::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkError};
-use crate::lifecycle::{Lifecycle, Tally};
-use crate::time::Millis;
+use crate::state::Lifecycle;
 
 /// What a good poll ends in.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Upstream {
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
-        let whole = client.invitations(&organization, expand, &deadline, sink).await?;
+        let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
@@ -129,7 +130,7 @@ impl Source for Upstream {
     ) -> BoxFuture<'static, Result<Option<String>, Error>> {
         let client = self.client.clone();
         async move {
-            let details = client.organization(&organization, &deadline).await?;
+            let details = client.organization(&organization.target(), &deadline).await?;
             Ok(details.map(|details| details.display_name))
         }
         .boxed()
@@ -141,7 +142,11 @@ impl Source for Upstream {
         deadline: Deadline,
     ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
         let client = self.client.clone();
-        async move { client.token_details(&credential, &deadline).await }.boxed()
+        async move {
+            let (secret, expiration) = client.token_details(&credential, &deadline).await?;
+            Ok((secret, expiration.map(Millis::from)))
+        }
+        .boxed()
     }
 
     fn api_token(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>> {
@@ -154,7 +159,7 @@ impl Source for Upstream {
     }
 
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
-        self.client.access_token_expiration(organization)
+        self.client.access_token_expiration(&organization.target()).map(Millis::from)
     }
 
     fn resume(&self) {

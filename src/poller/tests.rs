@@ -6,19 +6,19 @@ mod questions;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use csp_api::{Deadline, Error, Operation, Reason, SecretId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
+use invitations::census::View;
+use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
 use super::schedule::Phase;
 use super::source::Polled;
 use super::*;
-use crate::census::View;
 use crate::config::{Credential, CredentialKind, Secret};
-use crate::csp::{Deadline, Error, Operation, Reason, SecretId};
-use crate::lifecycle::Tally;
 use crate::snapshot::OrganizationSnapshot;
-use crate::time::Millis;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The time since the epoch at which the pollers of these tests start: the same phases at each run.

@@ -1,7 +1,7 @@
 //! Many organizations and one budget: who is polled when, and how long it takes.
 
 use super::*;
-use crate::csp::{Budget, Denied, Host, NoObserver};
+use csp_api::{Budget, Denied, Host, NoObserver};
 
 /// How long the upstream takes to answer one request.
 const LATENCY: Duration = Duration::from_millis(150);

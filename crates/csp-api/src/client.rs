@@ -1,0 +1,254 @@
+//! The calls that the exporter makes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::Request;
+use reqwest::header::AUTHORIZATION;
+use tokio::sync::watch;
+use url::Url;
+
+use super::attempt::Sender;
+use super::auth::{AccessToken, Tokens};
+use super::budget::Budget;
+use super::console::{Console, Consoles};
+use super::deadline::Deadline;
+use super::error::{Error, Operation, Reason};
+use super::exchange::finished;
+use super::observer::Observer;
+use super::retry::{CallError, Failure, Retry};
+use super::secrets::{SecretId, Secrets};
+use super::settings::{Api, Credential, Expand, Organization};
+use super::sink::{Gather, Sink};
+use super::tls::{self, BuildError, http_client};
+use super::wire::{self, OrganizationDetails};
+
+/// How long a secret is waited for that is only looked at.
+const SECRET_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.
+///
+/// No call outlives its deadline, and every attempt of every call counts against the shared budget.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sender: Sender,
+    tokens: Arc<Tokens>,
+    consoles: Consoles,
+}
+
+impl Client {
+    /// A client for these settings.
+    ///
+    /// # Errors
+    /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
+    pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
+        let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
+        Self::build(api, observer, budget, Arc::default(), Arc::default())
+    }
+
+    /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
+    /// first.
+    #[must_use]
+    pub fn problems(api: &Api) -> Vec<BuildError> {
+        tls::problems(api)
+    }
+
+    /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
+    /// the service asked for, and the access tokens of unchanged credentials. Ends back-offs, as [`Client::resume`] does.
+    ///
+    /// # Errors
+    /// As [`Client::new`]; this client is then unharmed.
+    pub fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
+        let Inner { sender, tokens, .. } = &*self.inner;
+        let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
+        let client = Self::build(api, observer, budget, Arc::clone(&sender.secrets), Arc::clone(tokens))?;
+        sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
+        tokens.prune();
+        self.resume();
+        Ok(client)
+    }
+
+    fn build(
+        api: &Api,
+        observer: Arc<dyn Observer>,
+        budget: Arc<Budget>,
+        secrets: Arc<Secrets>,
+        tokens: Arc<Tokens>,
+    ) -> Result<Self, BuildError> {
+        let sender = Sender {
+            http: http_client(api)?,
+            budget,
+            secrets,
+            observer,
+            timeout: api.timeout,
+            connect_timeout: api.connect_timeout,
+            max_response_size: api.max_response_size,
+            max_attempts: api.max_attempts.max(1),
+        };
+        Ok(Self { inner: Arc::new(Inner { sender, tokens, consoles: Consoles::new(api) }) })
+    }
+
+    /// Fetches the list of an organization's invitations into a sink; each answer gets a fresh one when it begins.
+    ///
+    /// # Errors
+    /// The last attempt's, or that of the exchange of the credential ([`Operation::Token`]).
+    pub async fn invitations<S: Sink>(
+        &self,
+        organization: &Organization,
+        expand: Expand,
+        deadline: &Deadline,
+        sink: impl Fn() -> S + Send + Sync,
+    ) -> Result<S::Output, Error> {
+        let console = self.console(&organization.credential);
+        let mut url = console.organization(organization, "/invitations");
+        // The presence of `expand` alone turns it on, whatever its value.
+        if expand.roles {
+            url.query_pairs_mut().append_pair("expand", "true");
+        }
+        if expand.groups {
+            url.query_pairs_mut().append_pair("expandCustomGroups", "true");
+        }
+        if let Some(group) = &organization.custom_group_id {
+            url.query_pairs_mut().append_pair("customGroupId", group);
+        }
+        self.list(organization, &console, &url, deadline, sink).await
+    }
+
+    /// Fetches an organization's details with the access token that a list left; `None` when there is none. It exchanges no
+    /// credential: a poll could come to wait for that exchange.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn organization(
+        &self,
+        organization: &Organization,
+        deadline: &Deadline,
+    ) -> Result<Option<OrganizationDetails>, Error> {
+        let Inner { sender, tokens, .. } = &*self.inner;
+        let operation = Operation::Organization;
+        let console = self.console(&organization.credential);
+        let slot = tokens.slot(&console.exchange(&organization.credential), organization);
+        let url = console.organization(organization, "");
+        let mut attempts = sender.attempts(&console.host, operation, deadline);
+        loop {
+            let Some(token) = slot.valid() else { return Ok(None) };
+            let build = || self.authorized(operation, &url, &token);
+            let sink = || Gather::new(wire::organization);
+            match sender.attempt(&console.host, operation, deadline, build, sink).await {
+                Ok(details) => return Ok(Some(details)),
+                Err(Failure { retry: Retry::Renew, .. }) => return Ok(None),
+                Err(Failure { error, retry: Retry::Reauthorize }) => {
+                    slot.forget(&token);
+                    return Err(error);
+                }
+                Err(failure) => attempts.after(failure).await.map_err(|CallError { error, .. }| error)?,
+            }
+        }
+    }
+
+    /// Exchanges a credential once, to see whether it is accepted; the access token is dropped.
+    ///
+    /// # Errors
+    /// When the secret cannot be read or is refused.
+    pub async fn exchange(&self, credential: &Credential, deadline: &Deadline) -> Result<(), Error> {
+        let console = self.console(credential);
+        let exchanged = self.inner.sender.exchange_credential(&console, credential, None, deadline).await;
+        exchanged.map(drop).map_err(|failure| failure.error)
+    }
+
+    /// Asks when a long-lived API token runs out; `None` when the service does not tell. Says of which secret that is true.
+    ///
+    /// # Errors
+    /// When the secret cannot be read or the service does not answer as promised.
+    pub async fn token_details(
+        &self,
+        credential: &Credential,
+        deadline: &Deadline,
+    ) -> Result<(SecretId, Option<SystemTime>), Error> {
+        let console = self.console(credential);
+        self.inner.sender.token_details(&console, credential, deadline).await.map_err(|failure| failure.error)
+    }
+
+    /// The secret of a credential that was read last, for whatever; `None` before that, and while there is none.
+    #[must_use]
+    pub fn last_read(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>> {
+        self.inner.sender.secrets.last_read(&credential.name)
+    }
+
+    /// Reads the secret of a credential, which [`Client::last_read`] then tells. Why it can't be read is said where it is
+    /// used.
+    pub async fn read_secret(&self, credential: &Credential) {
+        let (console, deadline) = (self.console(credential), Deadline::of_question(SECRET_PATIENCE));
+        let _ = self.inner.sender.secret(Operation::Token, &console, credential, &deadline).await;
+    }
+
+    /// When the access token that an organization uses runs out; `None` when it has none.
+    #[must_use]
+    pub fn access_token_expiration(&self, organization: &Organization) -> Option<SystemTime> {
+        let console = self.console(&organization.credential);
+        self.inner.tokens.expiration(&console.exchange(&organization.credential), organization)
+    }
+
+    /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service
+    /// asked for.
+    pub fn resume(&self) {
+        self.inner.sender.budget.resume();
+    }
+
+    /// Forgets every access token: the next call of each organization exchanges its credential again.
+    pub fn forget_tokens(&self) {
+        self.inner.tokens.clear();
+    }
+
+    /// Fetches a list. A refused access token is replaced once, beside the limit of attempts.
+    async fn list<S: Sink>(
+        &self,
+        organization: &Organization,
+        console: &Console,
+        url: &Url,
+        deadline: &Deadline,
+        sink: impl Fn() -> S + Send + Sync,
+    ) -> Result<S::Output, Error> {
+        let Inner { sender, tokens, .. } = &*self.inner;
+        let (operation, credential) = (Operation::Invitations, &organization.credential);
+        let slot = tokens.slot(&console.exchange(credential), organization);
+        let mut attempts = sender.attempts(&console.host, operation, deadline);
+        loop {
+            let exchange = sender.exchange_credential(console, credential, Some(organization), deadline);
+            let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
+            let build = || self.authorized(operation, url, &token);
+            let failure = match sender.attempt(&console.host, operation, deadline, build, &sink).await {
+                Ok(output) => return Ok(output),
+                Err(failure) => failure,
+            };
+            if failure.retry == Retry::Reauthorize {
+                slot.forget(&token);
+            }
+            attempts.after(failure).await.map_err(|CallError { error, .. }| error)?;
+        }
+    }
+
+    /// The wait for a turn can be longer than the life of a token, so its end is looked at here.
+    fn authorized(&self, operation: Operation, url: &Url, token: &AccessToken) -> Result<Request, Failure> {
+        if !token.is_valid() {
+            let detail = "the access token ran out while the request waited for its turn";
+            return Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::Renew });
+        }
+        finished(operation, self.inner.sender.http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
+    }
+
+    fn console(&self, credential: &Credential) -> Console {
+        self.inner.consoles.of(credential, &self.inner.sender.budget)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("url", &self.inner.consoles.usual().as_str()).finish_non_exhaustive()
+    }
+}

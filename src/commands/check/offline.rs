@@ -1,0 +1,158 @@
+//! `check`, the part that needs no network: what would run, and what stands in its way.
+
+mod estimate;
+mod secret;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use csp_api::Client;
+
+use crate::cli::{Check, EXIT_FAILURE};
+use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::shard::Shard;
+
+use estimate::{Requests, Series};
+
+/// What `check` has to say.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// What would run, to read from top to bottom. Never a secret's value.
+    pub(super) lines: Vec<String>,
+    /// What works, but is hardly meant.
+    pub(super) warnings: Vec<String>,
+    /// What has to be repaired.
+    pub(super) problems: Vec<String>,
+}
+
+impl Report {
+    /// The exit code: 0, or 1 with a problem.
+    pub(super) fn exit_code(&self) -> u8 {
+        if self.problems.is_empty() { 0 } else { EXIT_FAILURE }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { lines, warnings, problems } = self;
+        for line in lines {
+            writeln!(f, "{line}")?;
+        }
+        for warning in warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        for problem in problems {
+            writeln!(f, "problem: {problem}")?;
+        }
+        match problems.len() {
+            0 => writeln!(f, "ok"),
+            1 => writeln!(f, "1 problem"),
+            count => writeln!(f, "{count} problems"),
+        }
+    }
+}
+
+/// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
+/// configuration. All problems of both are in the report.
+pub(super) fn offline(
+    check: &Check,
+    configuration: &Result<Config, Problems>,
+    web: impl FnOnce(&Path) -> Result<(), Problems>,
+) -> Report {
+    let mut report = match configuration {
+        Ok(config) => report(config, check.sharding.shard),
+        Err(problems) => Report { problems: problems.iter().map(ToString::to_string).collect(), ..Report::default() },
+    };
+    if let Some(path) = &check.web_config_file {
+        match web(path) {
+            Ok(()) => report.lines.push(format!("web configuration: {} is fine", path.display())),
+            Err(problems) => {
+                let described = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
+                report.problems.extend(described);
+            }
+        }
+    }
+    report
+}
+
+/// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
+pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
+    let mut report = Report::default();
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
+    let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
+
+    report.lines.push(format!("API: {}", config.api.url));
+    let total = config.organizations.len();
+    report.lines.push(match shard {
+        Some(shard) => format!("organizations: {} of {total}, those of shard {shard}", polled.len()),
+        None => format!("organizations: {total}"),
+    });
+    if polled.is_empty() {
+        report.warnings.push("no organization belongs to this shard".to_owned());
+    }
+    for organization in &config.organizations {
+        let place = if here(&organization) { "" } else { "  (another shard)" };
+        report.lines.push(format!("  {}{place}", describe(organization)));
+    }
+    credentials(config, &mut report);
+    report.problems.extend(Client::problems(&config.api).iter().map(ToString::to_string));
+
+    let series = Series::of(config, polled.len());
+    report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
+    let requests = Requests::of(&polled);
+    report.lines.push(format!("requests per minute: about {:.1}", requests.per_minute));
+    if let Some(warning) = requests.over_budget(config.api.requests_per_second) {
+        report.warnings.push(warning);
+    }
+    report
+}
+
+fn describe(organization: &Organization) -> String {
+    let Organization { id, custom_group_id, name, credential, interval, deadline, stale_after } = organization;
+    let group = custom_group_id.as_ref().map(|group| format!(", of group {group} alone")).unwrap_or_default();
+    format!(
+        "{name}: id {id}{group}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
+        credential.name,
+        kind(credential)
+    )
+}
+
+fn kind(credential: &Credential) -> &'static str {
+    match credential.kind {
+        CredentialKind::ApiToken { .. } => "API token",
+        CredentialKind::OAuthApp { .. } => "OAuth app",
+    }
+}
+
+fn credentials(config: &Config, report: &mut Report) {
+    report.lines.push(format!("credentials: {}", config.credentials.len()));
+    for credential in &config.credentials {
+        let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
+        let users = of_it().count();
+        let name = &credential.name;
+        let state = match secret::look(credential) {
+            Ok(seen) => {
+                report.warnings.extend(seen.warning.map(|warning| format!("credentials.{name}: {warning}")));
+                seen.described
+            }
+            Err(problem) => {
+                report.problems.push(format!("credentials.{name}: {problem}"));
+                "unusable".to_owned()
+            }
+        };
+        report.lines.push(format!("  {name}: {}, {state}, of {users} organization(s)", kind(credential)));
+        if users == 0 {
+            report.warnings.push(format!("credentials.{name}: no organization uses it"));
+        }
+        let mut organizations: Vec<_> = of_it().map(|organization| organization.id.to_ascii_lowercase()).collect();
+        organizations.sort();
+        organizations.dedup();
+        if organizations.len() > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
+            let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
+            report.warnings.push(format!("credentials.{name}: {message}"));
+        }
+    }
+}
