@@ -12,16 +12,18 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::connections::{Connections, Recipe};
 use super::console::{Console, Consoles};
 use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::exchange::finished;
 use super::observer::Observer;
+use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
-use super::secrets::{SecretId, Secrets};
+use super::rotation::{SecretId, Secrets};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError, http_client};
+use super::tls::{self, BuildError};
 use super::wire::{self, OrganizationDetails};
 
 /// How long a secret is waited for that is only looked at.
@@ -55,7 +57,7 @@ impl Client {
     /// first.
     #[must_use]
     pub fn problems(api: &Api) -> Vec<BuildError> {
-        tls::problems(api)
+        recipe(api).err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
@@ -80,8 +82,9 @@ impl Client {
         secrets: Arc<Secrets>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
+        let recipe = recipe(api).map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
-            http: http_client(api)?,
+            connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
             secrets,
             observer,
@@ -137,7 +140,7 @@ impl Client {
         let mut attempts = sender.attempts(&console.host, operation, deadline);
         loop {
             let Some(token) = slot.valid() else { return Ok(None) };
-            let build = || self.authorized(operation, &url, &token);
+            let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
             let sink = || Gather::new(wire::organization);
             match sender.attempt(&console.host, operation, deadline, build, sink).await {
                 Ok(details) => return Ok(Some(details)),
@@ -221,7 +224,7 @@ impl Client {
         loop {
             let exchange = sender.exchange_credential(console, credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
-            let build = || self.authorized(operation, url, &token);
+            let build = |http: &reqwest::Client| authorized(operation, http, url, &token);
             let failure = match sender.attempt(&console.host, operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
@@ -233,15 +236,6 @@ impl Client {
         }
     }
 
-    /// The wait for a turn can be longer than the life of a token, so its end is looked at here.
-    fn authorized(&self, operation: Operation, url: &Url, token: &AccessToken) -> Result<Request, Failure> {
-        if !token.is_valid() {
-            let detail = "the access token ran out while the request waited for its turn";
-            return Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::Renew });
-        }
-        finished(operation, self.inner.sender.http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
-    }
-
     fn console(&self, credential: &Credential) -> Console {
         self.inner.consoles.of(credential, &self.inner.sender.budget)
     }
@@ -250,5 +244,42 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("url", &self.inner.consoles.usual().as_str()).finish_non_exhaustive()
+    }
+}
+
+/// The wait for a turn can be longer than the life of a token, so its end is looked at here.
+fn authorized(
+    operation: Operation,
+    http: &reqwest::Client,
+    url: &Url,
+    token: &AccessToken,
+) -> Result<Request, Failure> {
+    if !token.is_valid() {
+        let detail = "the access token ran out while the request waited for its turn";
+        let hint = "the service's tokens live shorter than requests wait: raise api.requests_per_second or \
+                    api.max_concurrent_requests";
+        return Err(Failure { error: Error::new(operation, Reason::Timeout, detail).hint(hint), retry: Retry::Renew });
+    }
+    finished(operation, http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
+}
+
+/// What connections are made with; reads the files of `api.tls`.
+fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+    let proxies = Proxies::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name));
+    let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
+    // A proxy can be encrypted, too.
+    let is_encrypted = |proxies: &Proxies| {
+        api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
+    };
+    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted));
+    match (proxies, tls) {
+        (Ok(proxies), Ok(tls)) => {
+            let Api { timeout, connect_timeout, .. } = *api;
+            Ok(Recipe { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
+        }
+        (proxies, tls) => {
+            let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();
+            Err(problems.concat())
+        }
     }
 }

@@ -7,5 +7,8 @@ mod limits;
 #[expect(clippy::unwrap_used, reason = "a failure to issue is a failure of the test")]
 mod pki;
 mod recorder;
+mod silence;
 mod tokens;
 mod transport;
+#[expect(clippy::unwrap_used, reason = "a failure to forward is a failure of the test")]
+mod wire;
