@@ -14,7 +14,7 @@ use super::error::{Error, Operation, Reason};
 use super::fault;
 use super::head::{Coding, coding};
 use super::retry::{Failure, Retry};
-use super::sink::{Sink, SinkError};
+use super::sink::{Head, Sink, SinkError};
 use super::wire;
 
 /// A sink gets at most this much at once and the runtime's thread is offered to others in between, so
@@ -86,6 +86,7 @@ pub(super) async fn read<S: Sink>(
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
+    sink.begin(&Head { version: response.version(), status: response.status(), headers: response.headers() });
     let mut body = unpacked(response, coding);
     let mut slice = vec![0; SLICE];
     loop {

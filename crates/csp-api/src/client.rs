@@ -13,8 +13,8 @@ use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
 use super::connections::{Connections, Recipe};
-use super::console::{Console, Consoles};
 use super::deadline::Deadline;
+use super::endpoints::{Endpoints, without_user};
 use super::error::{Error, Operation, Reason};
 use super::exchange::finished;
 use super::observer::Observer;
@@ -40,7 +40,9 @@ pub struct Client {
 struct Inner {
     sender: Sender,
     tokens: Arc<Tokens>,
-    consoles: Consoles,
+    /// The console of credentials that name none.
+    usual: Url,
+    token_path: String,
 }
 
 impl Client {
@@ -93,7 +95,14 @@ impl Client {
             max_response_size: api.max_response_size,
             max_attempts: api.max_attempts.max(1),
         };
-        Ok(Self { inner: Arc::new(Inner { sender, tokens, consoles: Consoles::new(api) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                sender,
+                tokens,
+                usual: without_user(api.url.clone()),
+                token_path: api.token_path.clone(),
+            }),
+        })
     }
 
     /// Fetches the list of an organization's invitations into a sink; each answer gets a fresh one when it begins.
@@ -107,8 +116,8 @@ impl Client {
         deadline: &Deadline,
         sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
-        let console = self.console(&organization.credential);
-        let mut url = console.organization(organization, "/invitations");
+        let endpoints = self.endpoints(&organization.credential);
+        let mut url = endpoints.organization(organization, "/invitations");
         // The presence of `expand` alone turns it on, whatever its value.
         if expand.roles {
             url.query_pairs_mut().append_pair("expand", "true");
@@ -119,7 +128,7 @@ impl Client {
         if let Some(group) = &organization.custom_group_id {
             url.query_pairs_mut().append_pair("customGroupId", group);
         }
-        self.list(organization, &console, &url, deadline, sink).await
+        self.list(organization, &endpoints, &url, deadline, sink).await
     }
 
     /// Fetches an organization's details with the access token that a list left; `None` when there is none. It exchanges no
@@ -134,15 +143,15 @@ impl Client {
     ) -> Result<Option<OrganizationDetails>, Error> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let operation = Operation::Organization;
-        let console = self.console(&organization.credential);
-        let slot = tokens.slot(&console.exchange(&organization.credential), organization);
-        let url = console.organization(organization, "");
-        let mut attempts = sender.attempts(&console.host, operation, deadline);
+        let endpoints = self.endpoints(&organization.credential);
+        let slot = tokens.slot(&endpoints.exchange(&organization.credential), organization);
+        let url = endpoints.organization(organization, "");
+        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
         loop {
             let Some(token) = slot.valid() else { return Ok(None) };
             let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
             let sink = || Gather::new(wire::organization);
-            match sender.attempt(&console.host, operation, deadline, build, sink).await {
+            match sender.attempt(&endpoints.host, operation, deadline, build, sink).await {
                 Ok(details) => return Ok(Some(details)),
                 Err(Failure { retry: Retry::Renew, .. }) => return Ok(None),
                 Err(Failure { error, retry: Retry::Reauthorize }) => {
@@ -159,8 +168,8 @@ impl Client {
     /// # Errors
     /// When the secret cannot be read or is refused.
     pub async fn exchange(&self, credential: &Credential, deadline: &Deadline) -> Result<(), Error> {
-        let console = self.console(credential);
-        let exchanged = self.inner.sender.exchange_credential(&console, credential, None, deadline).await;
+        let endpoints = self.endpoints(credential);
+        let exchanged = self.inner.sender.exchange_credential(&endpoints, credential, None, deadline).await;
         exchanged.map(drop).map_err(|failure| failure.error)
     }
 
@@ -173,8 +182,8 @@ impl Client {
         credential: &Credential,
         deadline: &Deadline,
     ) -> Result<(SecretId, Option<SystemTime>), Error> {
-        let console = self.console(credential);
-        self.inner.sender.token_details(&console, credential, deadline).await.map_err(|failure| failure.error)
+        let endpoints = self.endpoints(credential);
+        self.inner.sender.token_details(&endpoints, credential, deadline).await.map_err(|failure| failure.error)
     }
 
     /// The secret of a credential that was read last, for whatever; `None` before that, and while there is none.
@@ -186,15 +195,15 @@ impl Client {
     /// Reads the secret of a credential, which [`Client::last_read`] then tells. Why it can't be read is said where it is
     /// used.
     pub async fn read_secret(&self, credential: &Credential) {
-        let (console, deadline) = (self.console(credential), Deadline::of_question(SECRET_PATIENCE));
-        let _ = self.inner.sender.secret(Operation::Token, &console, credential, &deadline).await;
+        let (endpoints, deadline) = (self.endpoints(credential), Deadline::of_question(SECRET_PATIENCE));
+        let _ = self.inner.sender.secret(Operation::Token, &endpoints, credential, &deadline).await;
     }
 
     /// When the access token that an organization uses runs out; `None` when it has none.
     #[must_use]
     pub fn access_token_expiration(&self, organization: &Organization) -> Option<SystemTime> {
-        let console = self.console(&organization.credential);
-        self.inner.tokens.expiration(&console.exchange(&organization.credential), organization)
+        let endpoints = self.endpoints(&organization.credential);
+        self.inner.tokens.expiration(&endpoints.exchange(&organization.credential), organization)
     }
 
     /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service
@@ -212,20 +221,20 @@ impl Client {
     async fn list<S: Sink>(
         &self,
         organization: &Organization,
-        console: &Console,
+        endpoints: &Endpoints,
         url: &Url,
         deadline: &Deadline,
         sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let (operation, credential) = (Operation::Invitations, &organization.credential);
-        let slot = tokens.slot(&console.exchange(credential), organization);
-        let mut attempts = sender.attempts(&console.host, operation, deadline);
+        let slot = tokens.slot(&endpoints.exchange(credential), organization);
+        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
         loop {
-            let exchange = sender.exchange_credential(console, credential, Some(organization), deadline);
+            let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
             let build = |http: &reqwest::Client| authorized(operation, http, url, &token);
-            let failure = match sender.attempt(&console.host, operation, deadline, build, &sink).await {
+            let failure = match sender.attempt(&endpoints.host, operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };
@@ -236,14 +245,16 @@ impl Client {
         }
     }
 
-    fn console(&self, credential: &Credential) -> Console {
-        self.inner.consoles.of(credential, &self.inner.sender.budget)
+    /// The endpoints of the console that a credential belongs to.
+    fn endpoints(&self, credential: &Credential) -> Endpoints {
+        let Inner { sender, usual, token_path, .. } = &*self.inner;
+        Endpoints::new(credential.url.as_ref().unwrap_or(usual), token_path, &sender.budget)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("url", &self.inner.consoles.usual().as_str()).finish_non_exhaustive()
+        f.debug_struct("Client").field("url", &self.inner.usual.as_str()).finish_non_exhaustive()
     }
 }
 

@@ -1,77 +1,68 @@
-//! Where the operations of one installation of the service are.
-
-use std::sync::Arc;
+//! The consoles of the service: separate worlds, each with organizations and credentials of its own.
 
 use url::Url;
 
-use super::budget::{Budget, Host};
-use crate::settings::{Api, Credential, CredentialKind, Organization};
-
-/// An installation of the service, which knows nothing of the credentials and organizations of another.
-#[derive(Debug, Clone)]
-pub(super) struct Console {
-    base: Url,
-    token_path: String,
-    /// The budget of its host.
-    pub(super) host: Arc<Host>,
+/// One console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Console {
+    /// Its base URL, for `api.url` or `credentials.*.url`.
+    pub url: &'static str,
+    /// Who has it.
+    pub of: &'static str,
 }
 
-/// The consoles that credentials can name, beside the usual one.
-#[derive(Debug, Clone)]
-pub(super) struct Consoles {
-    usual: Url,
-    token_path: String,
-}
+/// The consoles that are known, those of production first. Sources: the vendor's reference for the first two; public
+/// clients for the others; the last one is named by the vendor as a cloud console, without a path below it.
+pub const CONSOLES: [Console; 6] = [
+    Console { url: "https://console.tanzu.broadcom.com", of: "Tanzu Platform Cloud Services" },
+    Console { url: "https://console.cloud.vmware.com", of: "VMware Cloud Services" },
+    Console { url: "https://console.cloud-us-gov.vmware.com", of: "VMware Cloud Services for the US government" },
+    Console { url: "https://console-stg.tanzu.broadcom.com", of: "staging of Tanzu Platform Cloud Services" },
+    Console { url: "https://console-stg.cloud.vmware.com", of: "staging of VMware Cloud Services" },
+    Console {
+        url: "https://console.cloud.broadcom.com",
+        of: "Broadcom cloud console; nobody has confirmed that it has this API",
+    },
+];
 
-impl Consoles {
-    pub(super) fn new(api: &Api) -> Self {
-        Self { usual: without_user(api.url.clone()), token_path: api.token_path.clone() }
-    }
-
-    /// The console that a credential belongs to.
-    pub(super) fn of(&self, credential: &Credential, budget: &Budget) -> Console {
-        let base = without_user(credential.url.as_ref().unwrap_or(&self.usual).clone());
-        Console { host: budget.host(&base), base, token_path: self.token_path.clone() }
-    }
-
-    /// The console of credentials that name none.
-    pub(super) fn usual(&self) -> &Url {
-        &self.usual
-    }
-}
-
-/// A user in the URL would become an `Authorization` header of its own beside the access token.
-fn without_user(mut url: Url) -> Url {
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url
-}
-
-impl Console {
-    /// Where a credential is exchanged.
-    pub(super) fn exchange(&self, credential: &Credential) -> Url {
-        match credential.kind {
-            CredentialKind::ApiToken { .. } => self.below("/csp/gateway/am/api/auth/api-tokens/authorize"),
-            CredentialKind::OAuthApp { .. } => self.below(&self.token_path),
+/// What to do about a credential that `asked` refuses, where another console may know it.
+#[must_use]
+pub fn advice(asked: &Url, configured: &[Url]) -> String {
+    let host = |url: &Url| url.host_str().map(str::to_owned);
+    let own = configured.iter().filter(|url| host(url) != host(asked)).map(Url::to_string);
+    let known = CONSOLES.iter().filter(|console| Url::parse(console.url).is_ok_and(|url| host(&url) != host(asked)));
+    let mut others: Vec<String> = own.map(|url| url.trim_end_matches('/').to_owned()).collect();
+    for console in known {
+        if !others.iter().any(|other| other == console.url) {
+            others.push(console.url.to_owned());
         }
     }
+    format!(
+        "the credential may belong to another console: {} was asked, and consoles know nothing of each other's credentials and \
+         organizations. The address bar of your browser shows which one you use; there are {}. Set api.url, or url of the \
+         credential",
+        asked.as_str().trim_end_matches('/'),
+        others.join(", ")
+    )
+}
 
-    /// Where an API token's expiration is asked for.
-    pub(super) fn token_details(&self) -> Url {
-        self.below("/csp/gateway/am/api/auth/api-tokens/details")
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// An organization, or what `rest` names below it.
-    pub(super) fn organization(&self, organization: &Organization, rest: &str) -> Url {
-        self.below(&format!("/csp/gateway/am/api/orgs/{}{rest}", organization.id))
-    }
-
-    /// `path` below the base URL, which can have a path of its own.
-    fn below(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), path.trim_start_matches('/')));
-        url
+    #[test]
+    fn the_advice_names_the_console_that_was_asked_and_all_others() {
+        let asked: Url = "https://console.cloud.vmware.com/".parse().unwrap();
+        let own: Url = "http://127.0.0.1:8080".parse().unwrap();
+        let words = advice(&asked, &[asked.clone(), own]);
+        assert!(words.contains("https://console.cloud.vmware.com was asked"), "{words}");
+        let rest = words.split("there are").nth(1).unwrap();
+        assert!(
+            rest.contains("http://127.0.0.1:8080") && !rest.contains("https://console.cloud.vmware.com,"),
+            "{words}"
+        );
+        for console in CONSOLES.iter().filter(|console| console.url != "https://console.cloud.vmware.com") {
+            assert!(rest.contains(console.url), "{words}");
+        }
     }
 }

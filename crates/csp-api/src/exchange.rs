@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::Sender;
 use super::auth::AccessToken;
-use super::console::Console;
 use super::deadline::Deadline;
+use super::endpoints::Endpoints;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
 use super::rotation::SecretId;
@@ -24,14 +24,14 @@ impl Sender {
     /// Exchanges a credential for an access token, that of an OAuth app for one that counts in an organization.
     pub(super) async fn exchange_credential(
         &self,
-        console: &Console,
+        endpoints: &Endpoints,
         credential: &Credential,
         organization: Option<&Organization>,
         deadline: &Deadline,
     ) -> Result<AccessToken, CallError> {
-        let mut attempts = self.attempts(&console.host, Operation::Token, deadline);
+        let mut attempts = self.attempts(&endpoints.host, Operation::Token, deadline);
         loop {
-            match self.exchange_once(console, credential, organization, deadline).await {
+            match self.exchange_once(endpoints, credential, organization, deadline).await {
                 Ok(token) => return Ok(token),
                 Err(failure) => attempts.after(failure).await?,
             }
@@ -40,21 +40,21 @@ impl Sender {
 
     async fn exchange_once(
         &self,
-        console: &Console,
+        endpoints: &Endpoints,
         credential: &Credential,
         organization: Option<&Organization>,
         deadline: &Deadline,
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
         let Credential { name, kind, url: _ } = credential;
-        let (secret, _) = self.secret(operation, console, credential, deadline).await?;
+        let (secret, _) = self.secret(operation, endpoints, credential, deadline).await?;
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
         let mut asked = (Instant::now(), SystemTime::now());
         let build = |http: &reqwest::Client| {
             asked = (Instant::now(), SystemTime::now());
-            let request = http.post(console.exchange(credential));
+            let request = http.post(endpoints.exchange(credential));
             let request = match kind {
                 // A form, so that the token is in no URL and no log of URLs.
                 CredentialKind::ApiToken { .. } => request.form(&[("api_token", secret.expose_secret())]),
@@ -67,7 +67,7 @@ impl Sender {
             };
             finished(operation, request)
         };
-        let grant = self.attempt(&console.host, operation, deadline, build, || Gather::new(wire::grant)).await?;
+        let grant = self.attempt(&endpoints.host, operation, deadline, build, || Gather::new(wire::grant)).await?;
         AccessToken::new(&grant, asked.0, asked.1).ok_or_else(|| {
             let detail = "the access token has characters that no header may carry";
             Failure { error: Error::new(operation, Reason::Decode, detail), retry: Retry::Never }
@@ -78,14 +78,14 @@ impl Sender {
     pub(super) async fn secret(
         &self,
         operation: Operation,
-        console: &Console,
+        endpoints: &Endpoints,
         credential: &Credential,
         deadline: &Deadline,
     ) -> Result<(SecretString, SecretId), Failure> {
         let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
             &credential.kind;
         let read = read(operation, secret, deadline).await;
-        let read = read.map(|secret| (SecretId::new(&console.exchange(credential), &secret), secret));
+        let read = read.map(|secret| (SecretId::new(&endpoints.exchange(credential), &secret), secret));
         self.secrets.note(&credential.name, read.as_ref().ok().map(|(id, _)| *id));
         read.map(|(id, secret)| (secret, id))
     }
@@ -93,7 +93,7 @@ impl Sender {
     /// Asks when an API token runs out.
     pub(super) async fn token_details(
         &self,
-        console: &Console,
+        endpoints: &Endpoints,
         credential: &Credential,
         deadline: &Deadline,
     ) -> Result<(SecretId, Option<SystemTime>), CallError> {
@@ -102,15 +102,15 @@ impl Sender {
             let error = Error::new(operation, Reason::Internal, "only API tokens are asked about");
             return Err(CallError { error, by_deadline: false });
         };
-        let mut attempts = self.attempts(&console.host, operation, deadline);
+        let mut attempts = self.attempts(&endpoints.host, operation, deadline);
         loop {
-            let outcome = match self.secret(operation, console, credential, deadline).await {
+            let outcome = match self.secret(operation, endpoints, credential, deadline).await {
                 Ok((token, id)) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
                     let build =
-                        |http: &reqwest::Client| finished(operation, http.post(console.token_details()).json(&body));
+                        |http: &reqwest::Client| finished(operation, http.post(endpoints.token_details()).json(&body));
                     let sink = || Gather::new(wire::token_details);
-                    let answer = self.attempt(&console.host, operation, deadline, build, sink).await;
+                    let answer = self.attempt(&endpoints.host, operation, deadline, build, sink).await;
                     answer.map(|expiration| (id, expiration))
                 }
                 Err(failure) => Err(failure),
