@@ -58,14 +58,11 @@ impl Task {
             let Outcome { result, begun } = self.poll(failures, waiting.take()).await;
             failures = if result.is_ok() { 0 } else { failures + 1 };
             let (time, waited) = (timetable.time_of(begun), begun - due);
-            let next = if is_first {
-                schedule::second_poll(phase, interval, time, waited, failures)
-            } else {
-                schedule::next_poll(phase, interval, time, failures)
-            };
-            let next = timetable.instant_of(next);
+            let is_crowded = is_first && schedule::is_crowded(interval, waited);
+            let after = if is_first && !is_crowded { time + interval } else { time };
+            let next = timetable.instant_of(schedule::next_poll(phase, interval, after, failures));
             let rested = self.rest(next, failures > 0).await;
-            if rested == Rested::Whole && is_first && !self.first_round.is_over() {
+            if rested == Rested::Whole && is_crowded && !self.first_round.is_over() {
                 self.rest(next + interval, failures > 0).await;
             }
         }

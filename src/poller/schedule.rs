@@ -68,22 +68,14 @@ pub fn pause(interval: Duration, consecutive_failures: u32) -> Duration {
     interval.saturating_mul(1 << doublings)
 }
 
-/// When the poll after an organization's first one is due, which began at `begun` after it had waited for others for
-/// `waited`.
+/// Whether an organization whose first poll waited for others for so long is one of a crowd.
 ///
-/// Who waited is one of a crowd, of which the first round goes by the budget and not by phases. It falls into its phase at
-/// once, so that the load is even from the end of the round on. Who did not has no reason to hurry, and falls into it after
-/// its interval.
+/// The first round of a crowd goes by the budget and not by phases: each of the crowd falls into its phase right after it,
+/// so that the load is even from the end of the round on. Who found the budget free has no reason to hurry, and falls
+/// into its phase after its interval.
 #[must_use]
-pub fn second_poll(
-    phase: Phase,
-    interval: Duration,
-    begun: Duration,
-    waited: Duration,
-    consecutive_failures: u32,
-) -> Duration {
-    let is_crowd = waited > interval / CROWD;
-    next_poll(phase, interval, if is_crowd { begun } else { begun + interval }, consecutive_failures)
+pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
+    waited > interval / CROWD
 }
 
 /// When the poll after one that began at `begun` is due: at the organization's phase, so that the pause is at most
@@ -167,18 +159,16 @@ mod tests {
             let (phase, interval, after) = (Phase(phase), Duration::from_nanos(interval), Duration::from_nanos(after));
             let next = phase.next(interval, after);
             prop_assert!(after < next && next <= after + interval);
-            prop_assert_eq!((next - phase.part_of(interval)).as_nanos() % interval.as_nanos(), 0);
+            prop_assert_eq!((next.as_nanos() - phase.part_of(interval).as_nanos()) % interval.as_nanos(), 0);
         }
     }
 
     #[test]
-    fn a_first_poll_is_followed_after_an_interval_or_in_a_crowd_at_once() {
-        let phase = phase("1");
-        let begun = phase.part_of(MINUTE) + 1000 * MINUTE - Duration::from_secs(9);
-        let second = |waited| second_poll(phase, MINUTE, begun, waited, 0) - begun;
-        assert_eq!(second(Duration::ZERO), Duration::from_secs(69));
-        assert_eq!(second(Duration::from_secs(1)), Duration::from_secs(69));
-        assert_eq!(second(Duration::from_secs(2)), Duration::from_secs(9));
+    fn a_crowd_is_where_the_first_poll_waits_for_a_notable_part_of_the_interval() {
+        assert_eq!(
+            [0, 1, 2, 60].map(|waited| is_crowded(MINUTE, Duration::from_secs(waited))),
+            [false, false, true, true]
+        );
     }
 
     #[test]
@@ -188,7 +178,7 @@ mod tests {
         let late = Duration::from_secs(7);
         let next = |failures| next_poll(phase, MINUTE, at(0) + late, failures);
         assert_eq!([0, 1, 4, 5, 6, 7].map(next), [1, 1, 1, 2, 4, 4].map(at));
-        assert_eq!(next_poll(phase, MINUTE, at(0) - late, 0), at(0), "a first poll falls into its phase");
+        assert_eq!(next_poll(phase, MINUTE, at(0).abs_diff(late), 0), at(0), "a first poll falls into its phase");
         assert_eq!(next_poll(phase, MINUTE, at(3) + late, 0), at(4), "a late one is not made up for");
     }
 }

@@ -56,7 +56,8 @@ impl Source for Script {
         let number = polls.iter().filter(|(of, _)| *of == organization.name).count();
         polls.push((organization.name.clone(), Instant::now()));
         let answer = (self.answer)(&organization.name, number);
-        let at = deadline.begin(Instant::now());
+        deadline.begin(Instant::now());
+        let at = deadline.at().expect("it counts");
         async move {
             match tokio::time::timeout_at(at, answer).await {
                 Ok(result) => result.map(|()| polled()),
@@ -144,9 +145,9 @@ async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// How long after the start an organization first comes to its phase.
+/// How long after the start an organization comes to its phase, one interval or more after its first poll.
 fn phase(organization: &Organization) -> Duration {
-    Phase::of(&organization.key()).next(organization.interval, START) - START
+    Phase::of(&organization.key()).next(organization.interval, START + organization.interval).abs_diff(START)
 }
 
 /// As timers count.
@@ -160,11 +161,11 @@ async fn first_polls_start_at_once_and_the_others_at_the_organizations_phase() {
     let begin = Instant::now();
     let (a, b) = (organization("a"), organization("b"));
     let (_poller, board) = start(vec![Arc::clone(&a), Arc::clone(&b)], &script);
-    pass(Duration::from_secs(179)).await;
+    pass(Duration::from_secs(239)).await;
     for organization in [a, b] {
         let first = phase(&organization);
         let mut wanted = vec![Duration::ZERO, first, first + INTERVAL, first + 2 * INTERVAL];
-        wanted.retain(|at| *at < Duration::from_secs(179));
+        wanted.retain(|at| *at < Duration::from_secs(239));
         assert_eq!(in_millis(script.starts(&organization.name, begin)), in_millis(wanted), "{}", organization.name);
     }
     let a = entry(&board, "a").expect("a is there");
@@ -177,10 +178,10 @@ async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     let begin = Instant::now();
     let b = organization("b");
     let (_poller, board) = start(vec![organization("a"), Arc::clone(&b)], &script);
-    pass(Duration::from_secs(130)).await;
+    pass(Duration::from_secs(190)).await;
     let first = phase(&b);
     let mut wanted = vec![Duration::ZERO, first, first + INTERVAL, first + 2 * INTERVAL];
-    wanted.retain(|at| *at < Duration::from_secs(130));
+    wanted.retain(|at| *at < Duration::from_secs(190));
     assert_eq!(in_millis(script.starts("b", begin)), in_millis(wanted));
     let a = entry(&board, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Timeout as usize]), (Some(false), 2));
@@ -198,7 +199,7 @@ async fn an_organization_whose_poll_panics_fails_as_internal_and_goes_on() {
     let a = entry(&board, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Internal as usize]), (Some(false), 1));
     assert_eq!(entry(&board, "b").expect("b is there").up, Some(true));
-    pass(INTERVAL).await;
+    pass(2 * INTERVAL).await;
     assert_eq!(entry(&board, "a").expect("a is there").up, Some(true));
 }
 
@@ -258,7 +259,7 @@ async fn an_unchanged_organization_is_not_disturbed_by_a_reload() {
     pass(phase(&a) / 2).await;
     let source: Arc<dyn Source> = Arc::clone(&script) as _;
     poller.reload(&config(vec![organization("a"), organization("b")]), source);
-    pass(INTERVAL).await;
+    pass(2 * INTERVAL).await;
     assert_eq!(in_millis(script.starts("a", begin))[..2], in_millis([Duration::ZERO, phase(&a)]));
 }
 

@@ -56,14 +56,13 @@ impl Deadline {
         self.is_question
     }
 
-    /// Lets the time count from `begun`, unless it counts already; returns when it is up.
-    pub fn begin(&self, begun: Instant) -> Instant {
+    /// Lets the time count from `begun`, unless it counts already.
+    pub fn begin(&self, begun: Instant) {
         self.begun.send_if_modified(|counted| {
             let is_first = counted.is_none();
             counted.get_or_insert(begun);
             is_first
         });
-        self.at().unwrap_or(begun + self.length)
     }
 
     /// Returns when the time has begun to count, with the moment.
@@ -87,9 +86,11 @@ mod tests {
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!((deadline.begun(), deadline.at(), deadline.left()), (None, None, Duration::from_secs(10)));
         let start = Instant::now();
-        assert_eq!(deadline.begin(start), start + Duration::from_secs(10));
+        deadline.begin(start);
+        assert_eq!(deadline.at(), Some(start + Duration::from_secs(10)));
         tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(deadline.begin(Instant::now()), start + Duration::from_secs(10), "a second turn moves nothing");
+        deadline.begin(Instant::now());
+        assert_eq!(deadline.at(), Some(start + Duration::from_secs(10)), "a second turn moves nothing");
         assert_eq!((deadline.begun(), deadline.left()), (Some(start), Duration::from_secs(6)));
         assert_eq!(deadline.beginning().await, start);
         tokio::time::sleep(Duration::from_secs(7)).await;

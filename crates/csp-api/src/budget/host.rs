@@ -123,7 +123,9 @@ impl Host {
         if now - start >= NOTABLE {
             observer.throttle_wait(now - start);
         }
-        turn.map(|turn| (turn, deadline.begin(now)))
+        let turn = turn?;
+        deadline.begin(now);
+        Ok((turn, deadline.at().unwrap_or(now)))
     }
 
     async fn wait(self: &Arc<Self>, rank: Rank) -> Turn {
