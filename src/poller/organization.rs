@@ -175,14 +175,15 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
             }
             debug!(organization = organization.name, invitations, seconds = took.as_secs_f64(), "poll succeeded");
         }
-        Err(error) => log_failure("poll failed", &organization.name, error),
+        Err(error) => log_failure("poll failed", Some(&organization.name), None, error),
     }
 }
 
 /// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
-pub(super) fn log_failure(message: &str, organization: &str, error: &Error) {
+pub(super) fn log_failure(message: &str, organization: Option<&str>, credentials: Option<&str>, error: &Error) {
     warn!(
         organization,
+        credentials,
         operation = error.operation.as_str(),
         reason = error.reason.as_str(),
         status = error.status,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
-use tracing::warn;
 
 use super::organization::{contained, log_failure};
 use super::pace::Pace;
@@ -72,7 +71,7 @@ pub(super) async fn ask_name(
         }
         Ok(None) => Ok(false),
         Err(error) => {
-            log_failure("asking for the organization's name failed", &organization.name, &error);
+            log_failure("asking for the organization's name failed", Some(&organization.name), None, &error);
             Err(error)
         }
     }
@@ -135,17 +134,8 @@ impl TokenTask {
         let question = self.source.borrow().api_token_expiration(Arc::clone(&self.credential), deadline);
         let asked = contained(question, Operation::TokenDetails).await;
         if let Err(error) = &asked {
-            warn!(
-                credentials = self.credential.name,
-                operation = error.operation.as_str(),
-                reason = error.reason.as_str(),
-                status = error.status,
-                request_id = error.request_id,
-                detail = error.detail,
-                meaning = error.meaning(),
-                action = error.action(),
-                "asking when the API token runs out failed"
-            );
+            let message = "asking when the API token runs out failed";
+            log_failure(message, None, Some(&self.credential.name), error);
         }
         asked
     }

@@ -212,11 +212,6 @@ impl Client {
         self.inner.sender.budget.resume();
     }
 
-    /// Forgets every access token: the next call of each organization exchanges its credential again.
-    pub fn forget_tokens(&self) {
-        self.inner.tokens.clear();
-    }
-
     /// Fetches a list. A refused access token is replaced once, beside the limit of attempts.
     async fn list<S: Sink>(
         &self,

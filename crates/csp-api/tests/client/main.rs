@@ -11,5 +11,7 @@ mod recorder;
 mod silence;
 mod tokens;
 mod transport;
+#[path = "../common/upstream.rs"]
+mod upstream;
 #[expect(clippy::unwrap_used, reason = "a failure to forward is a failure of the test")]
 mod wire;
