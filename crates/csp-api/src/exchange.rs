@@ -15,7 +15,6 @@ use super::endpoints::Endpoints;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
 use super::rotation::SecretId;
-use super::secret::flaw;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::wire;
@@ -82,9 +81,7 @@ impl Sender {
         credential: &Credential,
         deadline: &Deadline,
     ) -> Result<(SecretString, SecretId), Failure> {
-        let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
-            &credential.kind;
-        let read = read(operation, secret, deadline).await;
+        let read = read(operation, &credential.kind, deadline).await;
         let read = read.map(|secret| (SecretId::new(&endpoints.exchange(credential), &secret), secret));
         self.secrets.note(&credential.name, read.as_ref().ok().map(|(id, _)| *id));
         read.map(|(id, secret)| (secret, id))
@@ -132,7 +129,7 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
 }
 
 /// Reads a secret now, so that a rotated file needs no reload. What cannot be one is not sent.
-async fn read(operation: Operation, secret: &Secret, deadline: &Deadline) -> Result<SecretString, Failure> {
+async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) -> Result<SecretString, Failure> {
     let start = Instant::now();
     let refuse = |detail: String, hint| {
         // Without a secret there is no first request: the call began, and ended, with the reading.
@@ -141,15 +138,16 @@ async fn read(operation: Operation, secret: &Secret, deadline: &Deadline) -> Res
         Failure { error, retry: Retry::Never }
     };
     let repair = "repair the file: it is read again at the next exchange";
+    let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) = kind;
     match secret {
-        Secret::Inline(value) => match flaw(value.expose_secret()) {
+        Secret::Inline(value) => match kind.flaw(value.expose_secret()) {
             Some(flaw) => {
                 Err(refuse(format!("the secret from the environment {flaw}"), "correct the variable and restart"))
             }
             None => Ok(value.clone()),
         },
         Secret::File(path) => {
-            let Ok(outcome) = timeout_at(start + deadline.left(), read_file(path)).await else {
+            let Ok(outcome) = timeout_at(start + deadline.left(), read_file(path, kind)).await else {
                 let detail = format!("{} could not be read before the poll's deadline", path.display());
                 return Err(refuse(detail, "look at the storage that the file is on"));
             };
@@ -158,7 +156,7 @@ async fn read(operation: Operation, secret: &Secret, deadline: &Deadline) -> Res
     }
 }
 
-async fn read_file(path: &Path) -> Result<SecretString, String> {
+async fn read_file(path: &Path, kind: &CredentialKind) -> Result<SecretString, String> {
     let text = tokio::fs::read_to_string(path).await;
     let mut text = text.map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
@@ -166,7 +164,7 @@ async fn read_file(path: &Path) -> Result<SecretString, String> {
     })?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
-    match flaw(&text) {
+    match kind.flaw(&text) {
         Some(flaw) => Err(format!("{} {flaw}", path.display())),
         None => Ok(text.into()),
     }
