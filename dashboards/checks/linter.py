@@ -7,7 +7,7 @@ from checks.promql import APART, RECORDED, labels_of, mixing, selectors, unknown
 DATASOURCES = {"$datasource", "${datasource}"}
 CORE_PANELS = {"row", "stat", "timeseries", "table", "bargauge", "heatmap", "state-timeline", "gauge", "barchart", "piechart", "text"}
 UNITS = {"none", "short", "locale", "percent", "percentunit", "s", "ms", "dtdurations", "dateTimeFromNow", "bytes", "Bps", "reqps", "ops", "bool_yes_no",
-         "bool", "bool_on_off"}
+         "bool", "bool_on_off", "suffix:days"}
 RATE = re.compile(r"\b(i?rate)\s*\(\s*$")
 COUNTED = re.compile(r"\b(i?rate|increase)\s*\(\s*$")
 

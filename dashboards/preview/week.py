@@ -21,8 +21,8 @@ from checks.rules import RULES, read  # noqa: E402
 from exporter import OPENMETRICS, OUT, fetch, until  # noqa: E402
 from servers import Exporter, Prometheus, Simulator, end_at_signals  # noqa: E402
 
-# Seconds that one second stands for, scrapes in all, and how long before the data ends they are over.
-SPEED, SCRAPES, SPARE = 600, 1152, 900
+# Seconds that one second stands for, and scrapes in all.
+SPEED, SCRAPES = 600, 1152
 # Prometheus forgets a sample after five minutes: each scrape is written down three times.
 REPEATED = (0, 200, 400)
 NAMES = ["acme", "globex", "initech", "umbrella", "hooli", "vandelay"]
@@ -73,7 +73,7 @@ def record(path):
         with exporter:
             until("readiness", lambda: exporter.answers("/readyz"), 60)
             start = time.time()
-            end = start + SCRAPES + SPARE
+            end = start + SCRAPES
             for number in range(SCRAPES):
                 time.sleep(max(0, start + number - time.time()))
                 if number in (SCRAPES - 90, SCRAPES - 70):
@@ -117,7 +117,7 @@ def main():
     promtool("openmetrics", "--max-block-duration=240h", scrapes, prometheus.folder / "data")
     fill_in(prometheus, end)
     with prometheus:
-        print(f"PROMETHEUS={prometheus.url} npm run shoot -- pictures 10080 light acme-production   # before {time.strftime('%H:%M', time.localtime(end))}", flush=True)
+        print(f"NOW={int(end)} PROMETHEUS={prometheus.url} npm run shoot -- pictures 10080 light acme-production", flush=True)
         prometheus.process.wait()
 
 

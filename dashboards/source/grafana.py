@@ -136,15 +136,32 @@ def lines(title, description, targets, *, stack=False, bars=False, fill=10, lege
     return panel("timeseries", title, description, targets, custom=style, options=options, **more)
 
 
-def table(title, description, targets, *, sort=None, descending=True, unit="locale", **more):
+# What stands in these columns needs so much; where a panel is too narrow for all, it scrolls.
+LEAST_WIDTHS = {
+    "Organization": 170, "Name": 160, "Id": 310, "Role": 230, "Group": 170, "Kind": 110, "Type": 150, "Domain": 130, "Credentials": 130,
+    "Instance": 170, "Revision": 130, "Started": 140, "Configuration": 140, "Code": 130, "Operation": 110, "Reason": 120, "Last success": 140,
+    "Last attempt": 140, "Last poll took": 130, "Expiring in a day": 150, "Lapsed in a week": 150, "Failed polls in 2 h": 160, "Share of interval": 140,
+    "Age of data": 150,
+}
+
+
+def table(title, description, targets, *, transformations, sort=None, descending=True, unit="locale", overrides=(), **more):
     """A table; `sort` names the column that comes first, largest or smallest value first."""
+    shown = [name for step in transformations if step["id"] == "organize" for name in step["options"]["renameByName"].values()]
+    least = [column(name, custom__minWidth=LEAST_WIDTHS[name]) for name in shown if name in LEAST_WIDTHS]
     options = {"cellHeight": "sm", "showHeader": True}
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": descending}]
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False,
-              "minWidth": 70}
+              "minWidth": 95}
     return panel("table", title, description, [{**target, "instant": True, "range": False, "format": "table"} for target in targets],
-                 unit=unit, options=options, custom=custom, **more)
+                 unit=unit, options=options, custom=custom, transformations=transformations, overrides=[*least, *overrides], **more)
+
+
+def bars(name, color=BLUE):
+    """An override of a column of numbers, which are drawn as bars too."""
+    return column(name, custom__cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}, custom__minWidth=180, min=0,
+                  color={"mode": "fixed", "fixedColor": color})
 
 
 def bar_gauge(title, description, targets, *, calc="lastNotNull", unit="locale", **more):

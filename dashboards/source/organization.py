@@ -1,6 +1,6 @@
 """Invitations: one organization."""
 
-from grafana import STATUS_COLORS, colors, column, dashboard, lines, link, merge, query, row, stat, table
+from grafana import STATUS_COLORS, bars, colors, column, dashboard, lines, link, merge, query, row, stat, table
 from shared import (RAISED, REASON, acceptance_over_time, ages, at_a_glance, by, data_states, freshness, headline, lapsed, lifecycle, poll_failures,
                     time_left, time_to_redeem)
 
@@ -46,24 +46,21 @@ def build():
                   [query(f'sum by (<organization>, role_kind, role) (max by (<organization>, role_kind, role) (csp_invitations_by_role@{{status="{status}"}}))')
                    for status in STATUS_COLORS], w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=[column("Role", custom__width=300)]),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
             table("Groups", "Invitations that carry each group, once each, by status.",
                   [query(f'max by (<organization>, group_id, group) (csp_invitations_by_group@{{status="{status}"}})') for status in STATUS_COLORS],
                   w=24, h=9, sort="Available",
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id",
-                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}}),
-                  overrides=[column("Id", custom__width=320)]),
+                                         **{f"Value #{letter}": status.capitalize() for letter, status in zip("ABCDE", STATUS_COLORS, strict=True)}})),
             table("Available by role and group", "Pairs of role and group that occur in available invitations. An empty name: without a role or a group.",
                   [query('max by (<organization>, role_kind, role, group_id, group) (csp_invitations_by_role_and_group@{status="available"})')],
                   w=24, h=10, sort="Available", transformations=merge({"organization": "Organization", "role_kind": "Kind", "role": "Role", "group": "Group",
-                                                                       "group_id": "Group id", "Value": "Available"}),
-                  overrides=[column("Kind", custom__width=120), column("Group id", custom__width=320), column("Available", custom__width=110)]),
+                                                                       "Value": "Available"}, hidden=("Time", "group_id")),
+                  overrides=[bars("Available")]),
             table("Group details", "Type and domain of the groups, where groups are expanded.",
                   [query("max by (<organization>, group_id, group, group_type, domain) (csp_group_info@{})")], w=24, h=9,
                   transformations=merge({"organization": "Organization", "group": "Group", "group_id": "Id", "group_type": "Type", "domain": "Domain"},
-                                        hidden=("Time", "Value")),
-                  overrides=[column("Id", custom__width=320)]),
+                                        hidden=("Time", "Value"))),
             row("Data"),
             data_states(8), freshness(8), poll_failures(8),
             table("Identity and schedule", "What the service calls the organization, its id, how often it is polled and how the last poll went.",
@@ -77,7 +74,7 @@ def build():
                   transformations=merge({"organization": "Organization", "display_name": "Name", "organization_id": "Id", "Value #B": "Up",
                                          "reason": "Reason", "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
                                         hidden=("Time", "Value #A", "Value #G")),
-                  overrides=[column("Id", custom__width=320), column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
+                  overrides=[column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
                              column("Last poll took", unit="s"), column("Last success", unit="dateTimeFromNow")]),
             lines("Oddities of the list", "How many invitations of the last list show each anomaly, and how many roles or groups are inside \"other\".",
                   [query("max by (<organization>, kind) (csp_decode_anomalies@{}) > 0", "{{organization}}: {{kind}}"),

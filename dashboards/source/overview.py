@@ -1,6 +1,6 @@
 """Invitations: overview, for the team that invites people."""
 
-from grafana import (BLUE, EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, colors, column, dashboard, drill_down, lines, link,
+from grafana import (EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, bars, colors, column, dashboard, drill_down, lines, link,
                      merge, query, row, steps, table)
 from shared import (ACCEPTED, acceptance_over_time, ages, at_a_glance, by, data_states, events, headline, lapsed, lifecycle, per_organization,
                     time_left, time_to_redeem)
@@ -38,7 +38,7 @@ def organizations():
                                         "Value #D": "Lapsed in a week", "Value #E": "Acceptance", "Value #F": "Privileged", "Value #G": "External",
                                         "Value #H": "Duplicates"}),
                  overrides=[
-                     column("Organization", links=[drill_down("__value.text")], custom__minWidth=180),
+                     column("Organization", links=[drill_down("__value.text")]),
                      column("Acceptance", unit="percentunit", decimals=0, custom__cellOptions={"type": "color-text"}, color={"mode": "thresholds"},
                             thresholds=ACCEPTED),
                      column("Trouble", custom__cellOptions={"type": "color-background", "mode": "basic"}, thresholds=unhealthy,
@@ -71,17 +71,16 @@ def build():
             lines("Invitations by status", "All invitations in the lists, each in exactly one status.",
                   [query(by("status", "csp_invitations"), "{{status}}")], w=8, stack=True, fill=60, overrides=colors(STATUS_COLORS)),
             row("Roles and groups"),
-            bar_gauge("Available by role", "The fifteen roles that most available invitations carry. An invitation counts once for each of its roles.",
-                      [query('topk(15, sum by (role_kind, role) (max by (<organization>, role_kind, role)'
-                             ' (csp_invitations_by_role@{status="available"})) > 0)', "{{role}} ({{role_kind}})", instant=True)], w=12, h=10,
-                      thresholds=steps((BLUE, None)), minimum=0),
-            bar_gauge("Available by group", "The fifteen groups that most available invitations carry, by name.",
-                      [query('topk(15, sum by (group) (max by (<organization>, group_id, group)'
-                             ' (csp_invitations_by_group@{status="available"})) > 0)', "{{group}}", instant=True)], w=12, h=10,
-                      thresholds=steps((BLUE, None)), minimum=0),
+            table("Available by role", "The roles that available invitations carry. An invitation counts once for each of its roles.",
+                  [query('sum by (role_kind, role) (max by (<organization>, role_kind, role) (csp_invitations_by_role@{status="available"})) > 0')],
+                  w=12, h=10, sort="Available", transformations=merge({"role_kind": "Kind", "role": "Role", "Value": "Available"}),
+                  overrides=[bars("Available")]),
+            table("Available by group", "The groups that available invitations carry, by name.",
+                  [query('sum by (group) (max by (<organization>, group_id, group) (csp_invitations_by_group@{status="available"})) > 0')], w=12, h=10,
+                  sort="Available", transformations=merge({"group": "Group", "Value": "Available"}), overrides=[bars("Available")]),
             table("Available by role and group", "Pairs of role and group that occur in available invitations. An empty name: without a role or a group.",
                   [query('sum by (role_kind, role, group) (max by (<organization>, role_kind, role, group_id, group)'
                          ' (csp_invitations_by_role_and_group@{status="available"}))')], w=24, h=10, sort="Available",
                   transformations=merge({"role_kind": "Kind", "role": "Role", "group": "Group", "Value": "Available"}),
-                  overrides=[column("Kind", custom__width=120), column("Available", custom__width=110)]),
+                  overrides=[bars("Available")]),
         ])

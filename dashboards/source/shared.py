@@ -139,7 +139,7 @@ def headline():
     return [
         stat("Available", "Invitations that can still be redeemed, the status available. Names of metrics call some of them pending; it is the same.",
              total("csp_invitations", 'status="available"'), w=4, gone="no data"),
-        stat("Older than three days", "Available invitations that were generated three days ago or earlier.",
+        stat("Older than 3 days", "Available invitations that were generated three days ago or earlier.",
              total("csp_invitations_pending_by_age", 'age=~"3-7d|7-30d|30d[+]"'), w=4, thresholds=RAISED, alerts=["CSPInvitationsPendingTooLong"], gone="no data"),
         stat("Privileged", "Available invitations that carry a privileged role, directly or through an expanded group.",
              total("csp_invitations_privileged", 'status="available"'), w=4, thresholds=ALARMING, alerts=["CSPInvitationsPrivilegedPending"], gone="no data"),
@@ -178,8 +178,8 @@ def time_to_redeem(w):
                  f"From the generation of an invitation to its redemption, for the redemptions {PER_PERIOD} Half of"
                  " them (the median) and nine tenths took at most this long.",
                  [one for q, name in ((0.5, "median"), (0.9, "nine tenths"))
-                  for one in periods(lambda window, q=q: redemption(q, window, f" offset -{window}"), name)],
-                 w=w, unit="s", custom={"showPoints": "always", "pointSize": 6})
+                  for one in periods(lambda window, q=q: f"({redemption(q, window, f' offset -{window}')}) / 86400", name)],
+                 w=w, unit="suffix:days", custom={"showPoints": "always", "pointSize": 6})
 
 
 def ages(w):
@@ -224,7 +224,7 @@ def freshness(w):
                  "Time since the last good poll as a share of the organization's own stale_after. At 100 % its invitation families are"
                  f" withdrawn; above 25 % polls have failed, with the default limits. Drawn up to 200 %.{OF_THE_OLDEST}",
                  [query(f"{age()} / on (<organization>) max by (<organization>) (csp_poll_stale_after_seconds@{{}}){OLDEST}", WHERE + "{{organization}}")],
-                 w=w, unit="percentunit", maximum=2, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
+                 w=w, unit="percentunit", minimum=0, maximum=2, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1)), color={"mode": "palette-classic"},
                  custom={"thresholdsStyle": {"mode": "dashed"}}, alerts=["CSPPollsFailing", "CSPDataHeld"])
 
 
