@@ -16,6 +16,7 @@ mod log;
 mod roster;
 pub mod status;
 mod tally;
+pub mod text;
 pub mod view;
 
 pub use fold::{Census, Fold, Rules, Whole};

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::census::{Fold, ListError, Rules, View, Whole};
+use crate::census::{Fold, ListError, Rules, View, Whole, text};
 use crate::config::{Config, Credential, Expand, Organization};
 use crate::csp::{Client, Error, Operation, Reason, Sink, SinkError};
 use crate::lifecycle::{Lifecycle, Tally};
@@ -122,7 +122,11 @@ impl Source for Upstream {
         deadline: Instant,
     ) -> BoxFuture<'static, Result<String, Error>> {
         let client = self.client.clone();
-        async move { Ok(client.organization(&organization, deadline).await?.display_name) }.boxed()
+        async move {
+            let details = client.organization(&organization, deadline).await?;
+            Ok(text::clean(&details.display_name).into_owned())
+        }
+        .boxed()
     }
 
     fn api_token_expiration(
@@ -162,8 +166,10 @@ impl Sink for ListSink {
 fn sink_error(error: ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
-        ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {
-            SinkError::Decode(error.to_string())
-        }
+        ListError::NotAList { .. }
+        | ListError::Wrapped { .. }
+        | ListError::NotUtf8
+        | ListError::Malformed { .. }
+        | ListError::Cut { .. } => SinkError::Decode(error.to_string()),
     }
 }

@@ -5,3 +5,9 @@ mod bench;
 mod control;
 mod lists;
 mod scenarios;
+mod shapes;
+
+#[path = "../common/observed.rs"]
+mod observed;
+#[path = "../common/reference.rs"]
+mod reference;

@@ -4,7 +4,7 @@
 //! the samples of organizations are counted by the hundred thousand.
 
 use super::{number, text};
-use crate::census::{Status, view::ByStatus};
+use crate::census::Status;
 use crate::histogram::Histogram;
 
 /// Writes the samples of one family.
@@ -37,21 +37,25 @@ impl<'o> Writer<'o> {
         self.out.push(b'\n');
     }
 
-    /// One sample per status: the label `status` goes last.
-    pub(in crate::metrics) fn by_status(&mut self, labels: Labels<'_>, counts: &ByStatus) {
+    /// One sample for each of these statuses: the label `status` goes last.
+    pub(in crate::metrics) fn by_status(&mut self, labels: Labels<'_>, counts: impl Iterator<Item = (Status, u64)>) {
+        let mut counts = counts.peekable();
+        if counts.peek().is_none() {
+            return;
+        }
         let start = self.out.len();
         self.series("", labels, None);
         // What all of them begin with, without the brace and the space.
         let end = self.out.len() - 2;
         self.out.truncate(end);
-        for (position, (status, count)) in Status::ALL.iter().zip(counts).enumerate() {
+        for (position, (status, count)) in counts.enumerate() {
             if position > 0 {
                 self.out.extend_from_within(start..end);
             }
             for part in [",status=\"", status.as_str(), "\"} "] {
                 self.out.extend_from_slice(part.as_bytes());
             }
-            number::count(*count, self.out);
+            number::count(count, self.out);
             self.out.push(b'\n');
         }
     }
