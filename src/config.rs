@@ -6,6 +6,7 @@ mod api;
 mod credentials;
 mod environment;
 mod file;
+mod key;
 mod metrics;
 mod organizations;
 mod poll;
@@ -16,6 +17,7 @@ mod tests;
 pub use document::{Problem, Problems};
 pub use environment::{VARIABLES, from_environment};
 pub use file::{is_overruled, known_keys, load, obtain, parse};
+pub use key::OrganizationKey;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -177,6 +179,8 @@ impl Eq for Secret {}
 pub struct Organization {
     /// GUID, as configured.
     pub id: String,
+    /// Only the invitations that carry this group count (`customGroupId`); `None` is all of them.
+    pub custom_group_id: Option<String>,
     /// The value of the label `organization`: the configured name, else the id.
     pub name: String,
     /// What it is asked with.
@@ -187,4 +191,12 @@ pub struct Organization {
     pub deadline: Duration,
     /// Past this age the invitation families are withdrawn; at least `interval`.
     pub stale_after: Duration,
+}
+
+impl Organization {
+    /// What tells it from every other entry.
+    #[must_use]
+    pub fn key(&self) -> OrganizationKey {
+        OrganizationKey::new(&self.id, self.custom_group_id.as_deref())
+    }
 }

@@ -39,7 +39,8 @@ use store::{Opened, Store};
 /// How long an organization may stay away from the configuration and continue. Milliseconds.
 const MAX_AWAY: i64 = Millis::DAY;
 
-/// The lifecycle counters of all organizations of this instance. Ids are compared without case.
+/// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is
+/// the same organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
 #[derive(Debug)]
 pub struct Lifecycle {
     key: IdentityKey,
@@ -116,11 +117,11 @@ impl Lifecycle {
     /// folder and something changed.
     ///
     /// An organization's first list is its baseline. Lists of one organization are taken one after the other.
-    pub fn observe(&self, organization_id: &str, sightings: Vec<Sighting>, now: Millis) -> Arc<Tally> {
+    pub fn observe(&self, key: &str, sightings: Vec<Sighting>, now: Millis) -> Arc<Tally> {
         let mut sightings = Some(sightings);
         let tally = loop {
             // Dropped between finding and locking it: it begins anew.
-            if let Some(tally) = self.organization(organization_id).observe(&mut sightings, self.store.as_ref(), now) {
+            if let Some(tally) = self.organization(key).observe(&mut sightings, self.store.as_ref(), now) {
                 break tally;
             }
         };
@@ -130,8 +131,8 @@ impl Lifecycle {
 
     /// The tally to show; `None` until a first list, in this or an earlier process, has been taken.
     #[must_use]
-    pub fn tally(&self, organization_id: &str) -> Option<Arc<Tally>> {
-        self.organizations.read().get(&*organization_id.to_ascii_lowercase())?.tally()
+    pub fn tally(&self, key: &str) -> Option<Arc<Tally>> {
+        self.organizations.read().get(key)?.tally()
     }
 
     /// Whether everything is on disk that can be seen; `None` without a state folder.
@@ -149,8 +150,8 @@ impl Lifecycle {
 
     /// Says which organizations are configured, at the start and at each reload. Those that have been away for
     /// more than a day are dropped, the others continue. Blocks.
-    pub fn keep<S: AsRef<str>>(&self, organization_ids: &[S], now: Millis) {
-        let kept: HashSet<String> = organization_ids.iter().map(|id| id.as_ref().to_ascii_lowercase()).collect();
+    pub fn keep<S: AsRef<str>>(&self, keys: &[S], now: Millis) {
+        let kept: HashSet<&str> = keys.iter().map(AsRef::as_ref).collect();
         // Held throughout, so that no two reloads lock organizations in each other's way.
         let mut previously_alive = self.previously_alive.lock();
         let gone_since = previously_alive.take().unwrap_or(now);
@@ -197,8 +198,8 @@ impl Lifecycle {
     }
 
     fn organization(&self, id: &str) -> Arc<Organization> {
-        let id: Arc<str> = id.to_ascii_lowercase().into();
-        if let Some(organization) = self.organizations.read().get(&id) {
+        let id: Arc<str> = id.into();
+        if let Some(organization) = self.organizations.read().get(&*id) {
             return organization.clone();
         }
         let fresh = || {

@@ -29,6 +29,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
     OrganizationSnapshot::new(
         Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
+            custom_group_id: None,
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
             interval: Duration::from_secs(300),
@@ -70,7 +71,7 @@ fn view() -> View {
             group_type: "USER_GROUP".into(),
             domain: String::new(),
         }],
-        anomalies: [5, 0, 0, 1, 0],
+        anomalies: [5, 0, 0, 1, 0, 2],
         folded_roles: 7,
         folded_groups: 0,
     }

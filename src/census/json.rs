@@ -16,9 +16,9 @@ mod scan;
 mod skip;
 mod span;
 mod string;
-mod texts;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub(super) use marks::Marks;
 pub(super) use span::Span;

@@ -41,9 +41,8 @@ pub(super) fn draw<E>(
     let mut kept_roles = Choice::none(names.roles_end());
     for kind in RoleKind::ALL {
         let of_kind = allowed_roles.values().filter(|&role| names.kind(role) == kind).collect();
-        kept_roles.keep(settings.max_roles, of_kind, |&role| {
-            (Reverse(total(&role_totals[role as usize])), names.role(role))
-        });
+        kept_roles
+            .keep(settings.max_roles, of_kind, |&role| (Reverse(total(&role_totals[role as usize])), names.role(role)));
     }
     let mut kept_groups = Choice::none(groups.len());
     kept_groups.keep(settings.max_groups, allowed_groups.values().collect(), |&group| {
@@ -125,12 +124,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn of<E>(
-        names: &Names<'_>,
-        log: &Log,
-        joint: bool,
-        check: &mut impl FnMut() -> Result<(), E>,
-    ) -> Result<Self, E> {
+    fn of<E>(names: &Names<'_>, log: &Log, joint: bool, check: &mut impl FnMut() -> Result<(), E>) -> Result<Self, E> {
         let mut roles = vec![ByStatus::default(); names.roles_end()];
         let mut groups = vec![ByStatus::default(); names.groups.len()];
         let mut pairs = joint.then(|| PairTotals::new(roles.len(), groups.len()));

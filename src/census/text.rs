@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_replaced_and_nothing_else() {
-        assert_eq!(clean("a\u{0}\u{1f}\n\t\u{7f}\u{80}\u{9f}b"), "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b");
+        assert_eq!(
+            clean("a\u{0}\u{1f}\n\t\u{7f}\u{80}\u{9f}b"),
+            "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b"
+        );
         for same in ["", "Grüße 😀", "\u{fffd}", "\u{a0}\u{ad}\u{200b}\u{202e}\u{feff}", " ~"] {
             assert!(matches!(clean(same), Cow::Borrowed(text) if text == same), "{same:?}");
         }
@@ -115,7 +118,10 @@ mod tests {
         assert!(hash.len() == 8 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
         assert_ne!(one, two);
         // The same in every version and on every machine: series must not change their names.
-        assert_eq!(clean(&"x".repeat(300)), format!("{}…{}", "x".repeat(256), &blake3::hash(&[b'x'; 300]).to_hex()[..8]));
+        assert_eq!(
+            clean(&"x".repeat(300)),
+            format!("{}…{}", "x".repeat(256), &blake3::hash(&[b'x'; 300]).to_hex()[..8])
+        );
         // Only after control characters have become longer.
         assert!(clean(&"\n".repeat(86)).contains('…') && !clean(&"\n".repeat(85)).contains('…'));
     }

@@ -82,7 +82,7 @@ pub fn offline(
 #[must_use]
 pub fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
-    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
     report.lines.push(format!("API: {}", config.api.url));
@@ -112,9 +112,10 @@ pub fn report(config: &Config, shard: Option<Shard>) -> Report {
 }
 
 fn describe(organization: &Organization) -> String {
-    let Organization { id, name, credential, interval, deadline, stale_after } = organization;
+    let Organization { id, custom_group_id, name, credential, interval, deadline, stale_after } = organization;
+    let group = custom_group_id.as_ref().map(|group| format!(", of group {group} alone")).unwrap_or_default();
     format!(
-        "{name}: id {id}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
+        "{name}: id {id}{group}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
         credential.name,
         kind(credential)
     )
@@ -130,7 +131,8 @@ fn kind(credential: &Credential) -> &'static str {
 fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
     for credential in &config.credentials {
-        let users = config.organizations.iter().filter(|o| o.credential.name == credential.name).count();
+        let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
+        let users = of_it().count();
         let name = &credential.name;
         let state = match secret::look(credential) {
             Ok(seen) => {
@@ -146,7 +148,10 @@ fn credentials(config: &Config, report: &mut Report) {
         if users == 0 {
             report.warnings.push(format!("credentials.{name}: no organization uses it"));
         }
-        if users > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
+        let mut organizations: Vec<_> = of_it().map(|organization| organization.id.to_ascii_lowercase()).collect();
+        organizations.sort();
+        organizations.dedup();
+        if organizations.len() > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
             let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
             report.warnings.push(format!("credentials.{name}: {message}"));
         }

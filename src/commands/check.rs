@@ -26,7 +26,7 @@ pub(super) fn run(flags: &Check) -> Outcome {
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let shard = flags.sharding.shard;
-        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
         let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
         // Why there is none has been said.
         if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {

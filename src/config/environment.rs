@@ -57,6 +57,7 @@ fn organization(id: String, credential: &Arc<Credential>) -> Arc<Organization> {
     Arc::new(Organization {
         name: id.clone(),
         id,
+        custom_group_id: None,
         credential: Arc::clone(credential),
         interval,
         deadline: schedule.deadline(interval),

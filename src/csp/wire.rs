@@ -183,7 +183,11 @@ fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, SinkError> {
     let words = match serde_json::from_slice(body) {
         Ok(answer) if is_object => return Ok(answer),
         Err(error) if !error.is_data() => {
-            if body.trim_ascii().is_empty() { "the answer is empty" } else { "the answer is not JSON" }
+            if body.trim_ascii().is_empty() {
+                "the answer is empty"
+            } else {
+                "the answer is not JSON"
+            }
         }
         _ => "the answer is JSON, but not an object",
     };

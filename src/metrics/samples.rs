@@ -74,11 +74,7 @@ impl<'e> Samples<'e> {
         self.by_statuses(labels, Status::ALL.into_iter().zip(*counts).filter(|(_, count)| *count > 0))
     }
 
-    fn by_statuses(
-        &mut self,
-        labels: &[(&str, &str)],
-        counts: impl Iterator<Item = (Status, u64)>,
-    ) -> fmt::Result {
+    fn by_statuses(&mut self, labels: &[(&str, &str)], counts: impl Iterator<Item = (Status, u64)>) -> fmt::Result {
         if let Form::Text(writer) = &mut self.0 {
             writer.by_status(labels, counts);
             return Ok(());

@@ -97,7 +97,7 @@ impl Upstream {
             let census = whole.census_unless(in_time)?;
             // A poll that is too late is a failed one: nothing of it may reach the state.
             in_time()?;
-            let lifecycle = lifecycle.observe(&organization.id, census.sightings, Millis::now());
+            let lifecycle = lifecycle.observe(organization.key().as_str(), census.sightings, Millis::now());
             Ok(Polled { view: Arc::new(census.view), lifecycle })
         });
         let panicked = || Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked");

@@ -15,7 +15,7 @@ use super::answers::Refusal;
 use super::auth;
 use super::list::{self, List, Query};
 use super::malformed;
-use super::render::{self, Expand};
+use super::render;
 use super::scenario::Scenario;
 use super::state::{Service, Site};
 use super::tokens::Grant;
@@ -74,8 +74,10 @@ pub(super) async fn invitations(
     let gzip = wants_gzip(&parts.headers);
     let explicit = site.invitations.read().clone();
     let body = match explicit {
-        Some(explicit) if !gzip => Body::from(explicit),
-        Some(explicit) => list::body(std::iter::once(explicit.to_vec()), gzip),
+        Some(explicit) => {
+            let carried = query.group.as_deref().map_or(explicit.clone(), |group| list::carrying(&explicit, group));
+            if gzip { list::body(std::iter::once(carried.to_vec()), gzip) } else { Body::from(carried) }
+        }
         None => list::body(list(), gzip),
     };
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();

@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use csp_invitations_exporter::config::Metrics;
+use regex::Regex;
 use serde_json::{Map, Value};
 
 pub(crate) type Row = BTreeMap<&'static str, u64>;
@@ -47,6 +49,20 @@ struct Invitation {
     privileged: bool,
 }
 
+/// The invitations that the service lists for `group`: those that carry it; all of them without one.
+pub(crate) fn carrying(list: &[Value], group: Option<&str>) -> Vec<Value> {
+    let Some(group) = group else { return list.to_vec() };
+    let carries = |invitation: &&Value| {
+        let Value::Object(object) = invitation else { return false };
+        let mut ignored = [0; 6];
+        let mut ids = names(object, "customGroupsIds", &mut ignored);
+        let expanded = objects(object, "customGroups", &mut ignored);
+        ids.extend(expanded.into_iter().filter_map(|object| text(object, "id", &mut [0; 6])));
+        ids.iter().any(|id| id == group)
+    };
+    list.iter().filter(carries).cloned().collect()
+}
+
 /// What becomes of a text before it is shown; notes those that are changed.
 fn gate(text: &str, changed: &mut BTreeSet<String>) -> String {
     let is_control = |c: char| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
@@ -68,11 +84,12 @@ fn gate(text: &str, changed: &mut BTreeSet<String>) -> String {
     clean
 }
 
-const RFC3339: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](([01][0-9]|2[0-3]):[0-5][0-9]:)([0-5][0-9]|60)([.][0-9]+)?\
+static RFC3339: LazyLock<Regex> = LazyLock::new(|| Regex::new(RFC3339_PATTERN).expect("a pattern"));
+const RFC3339_PATTERN: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](([01][0-9]|2[0-3]):[0-5][0-9]:)([0-5][0-9]|60)([.][0-9]+)?\
                        ([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 fn date(text: &str) -> Option<i64> {
-    let parts = regex::Regex::new(RFC3339).expect("a pattern").captures(text)?;
+    let parts = RFC3339.captures(text)?;
     let part = |number: usize| parts.get(number).map_or("", |part| part.as_str());
     let second = if part(4) == "60" { "59" } else { part(4) };
     let fraction: String = part(5).chars().take(4).collect();

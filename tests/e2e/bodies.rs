@@ -132,8 +132,12 @@ async fn names_reach_the_scrape_through_the_gate_and_people_never() {
     let named = [("display_name", "Ac\u{fffd}me \u{fffd}\u{202e}")];
     let is_named = |scrape: &Scrape| scrape.get("csp_organization_info", &named) == Some(1.0);
     let scrape = exporter.until("the name is there", is_named).await;
-    assert_eq!(scrape.get("csp_invitations_by_role", &[("role", "ops\u{fffd}[31m"), ("status", "available")]), Some(1.0));
-    let info = [("group_id", "g\u{fffd}"), ("group", "Grü\u{fffd}ße"), ("group_type", "T\u{fffd}"), ("domain", "d\u{fffd}")];
+    assert_eq!(
+        scrape.get("csp_invitations_by_role", &[("role", "ops\u{fffd}[31m"), ("status", "available")]),
+        Some(1.0)
+    );
+    let info =
+        [("group_id", "g\u{fffd}"), ("group", "Grü\u{fffd}ße"), ("group_type", "T\u{fffd}"), ("domain", "d\u{fffd}")];
     assert_eq!(scrape.get("csp_group_info", &info), Some(1.0));
     assert_eq!(anomalies(&scrape, "malformed_text"), Some(6.0));
     let page = exporter.get("/").await.1;

@@ -10,6 +10,7 @@ mod reference;
 
 mod exporter;
 mod fake;
+mod groups;
 mod scrape;
 mod setup;
 

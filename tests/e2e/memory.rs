@@ -65,7 +65,7 @@ async fn an_element_of_fifteen_megabytes_of_empty_groups_does_not_get_into_memor
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_name_makes_neither_the_process_nor_the_scrape_large() {
     let roles: Vec<String> = (0..200).map(|n| format!("role-{n}")).collect();
-    let list = |length| {
+    let list = |length: usize| {
         let name = "Größe ".repeat(length / 8);
         let group = json!({"id": "g1", "displayName": name, "groupType": name, "domain": name});
         json!([{"status": "AVAILABLE", "orgRoleNames": roles, "customGroups": [group]}]).to_string()

@@ -70,7 +70,14 @@ impl Repeats {
     }
 
     /// Remembers the group that was read since `mark`.
-    pub(super) fn remember(&mut self, mark: Mark, cursor: &Cursor<'_>, found: &Found<'_>, group: Group, malformed: u64) {
+    pub(super) fn remember(
+        &mut self,
+        mark: Mark,
+        cursor: &Cursor<'_>,
+        found: &Found<'_>,
+        group: Group,
+        malformed: u64,
+    ) {
         let raw = cursor.since(mark.raw);
         // A text that cannot be told from others by itself is read each time.
         let Some(text) = found.texts.since(mark.text).filter(|_| self.raw.len() + raw.len() <= ROOM) else { return };
