@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod healthcheck;
+mod list;
 mod once;
 mod serve;
 mod signals;
@@ -25,7 +26,7 @@ enum Failure {
     Configuration(String),
     /// Something went wrong while running.
     Running(String),
-    /// `once`: an organization failed.
+    /// `once` or `list`: an organization failed.
     Organization,
     /// Everything has been said already.
     Told,
@@ -84,6 +85,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Demo(flags) => demo::run(flags),
         Command::Simulate(flags) => simulate::run(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::List(flags) => list::run(&flags),
         Command::Once(flags) => once::run(&flags),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
     }
@@ -95,6 +97,7 @@ fn start_logging(command: &Command) {
         Command::Serve(flags) => Some(flags.log),
         Command::Demo(flags) => Some(flags.log),
         Command::Simulate(flags) => Some(flags.log),
+        Command::List(flags) => Some(flags.log),
         Command::Once(flags) => Some(flags.log),
         Command::Check(_) | Command::Healthcheck(_) => None,
     };

@@ -163,7 +163,8 @@ impl Sink for ListSink {
     }
 }
 
-fn sink_error(error: ListError) -> SinkError {
+/// What a list that cannot be read is to the client.
+pub(crate) fn sink_error(error: ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
         ListError::NotAList { .. }

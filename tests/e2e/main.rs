@@ -22,6 +22,7 @@ mod counts;
 mod credentials;
 mod demo;
 mod lifecycle;
+mod list;
 mod memory;
 mod once;
 mod process;
