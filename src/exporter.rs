@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{BuildError, Client};
+use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::config::{Config, Problems};
-use crate::csp::{BuildError, Client};
-use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::panics;
@@ -19,8 +20,7 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::time::Millis;
-use crate::web;
+use crate::state::Lifecycle;
 
 /// Reads the configuration anew, from wherever it came at the start.
 pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
@@ -128,6 +128,19 @@ impl Exporter {
         *self.client.lock() = client;
         Ok(())
     }
+
+    /// What the status page shows.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        let now = Millis::now();
+        StatusReport {
+            now,
+            started: self.started,
+            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
+            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
+            organizations: self.parts.board.status(now),
+        }
+    }
 }
 
 /// Has scrapes at hand before they are asked for, whenever polls have changed something.
@@ -179,17 +192,6 @@ impl web::Exporter for Exporter {
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
-        }
-    }
-
-    fn status(&self) -> StatusReport {
-        let now = Millis::now();
-        StatusReport {
-            now,
-            started: self.started,
-            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
-            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
-            organizations: self.parts.board.status(now),
         }
     }
 

@@ -16,16 +16,16 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
-use crate::lifecycle::Lifecycle;
 use crate::shard::Shard;
 use crate::snapshot::Board;
-use crate::time::Millis;
+use crate::state::Lifecycle;
 use heartbeat::Heartbeat;
 pub use organization::once;
 use source::Source;

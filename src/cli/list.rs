@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use exporter_toolkit::document::parse_duration;
+use invitations::Status;
 
 use super::{ConfigFile, Log};
 use crate::build_info::LONG_VERSION;
-use crate::census::Status;
-use crate::config::document::parse_duration;
 
 /// Flags of `list`. All filters must hold.
 #[derive(Debug, Args)]

@@ -14,19 +14,18 @@ mod tests;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
+use csp_api::{Client, Error, NoObserver, Sink, SinkError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use invitations::census::{Invitation, Invitations, Rules};
+use invitations::{IdentityKey, Millis};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Failure, Outcome, block_on, usable_configuration};
-use crate::census::{Invitation, Invitations, Rules};
 use crate::cli::List;
 use crate::config::{Config, Organization};
-use crate::csp::{Client, Error, NoObserver, Sink, SinkError};
-use crate::lifecycle::IdentityKey;
 use crate::poller::source::sink_error;
-use crate::time::Millis;
 use filter::Filter;
 use progress::Progress;
 
@@ -102,7 +101,7 @@ async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organiza
             async move {
                 let sink = || RowSink(Invitations::new(Arc::clone(rules), now));
                 let deadline = Instant::now() + organization.deadline;
-                (place, client.invitations(organization, config.expand, deadline, sink).await)
+                (place, client.invitations(&organization.target(), config.expand, deadline, sink).await)
             }
         })
         .collect();

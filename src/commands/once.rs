@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use invitations::Millis;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
@@ -15,7 +16,6 @@ use crate::config::Organization;
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
-use crate::time::Millis;
 
 pub(super) fn run(flags: &Once) -> Outcome {
     let file = flags.config.config_file.clone();

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use exporter_toolkit::document::Wrong;
+
 use super::credentials::client_id;
-use super::document::Wrong;
 use super::organizations::is_guid;
 use super::poll::Schedule;
 use super::{Config, Credential, CredentialKind, Organization, Problem, Problems, Secret, api};

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exporter_toolkit::document::{Fields, Node, Wrong, nearest, text};
+
 use super::credentials::{Named, is_label};
-use super::document::{Fields, Node, Wrong, nearest, text};
 use super::poll::{Schedule, interval};
 use super::{Organization, OrganizationKey};
 

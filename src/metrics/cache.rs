@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use exporter_toolkit::exposition::Encoding;
+use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::collect;
-use super::exposition::Encoding;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
 
 const SLOTS: usize = Encoding::ALL.len() * DataState::ALL.len();
 

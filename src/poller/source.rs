@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{Client, Error, Operation, Reason, Sink, SinkError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
+use invitations::census::{Fold, ListError, Rules, View, Whole, text};
+use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
-use crate::census::{Fold, ListError, Rules, View, Whole, text};
 use crate::config::{Config, Credential, Expand, Organization};
-use crate::csp::{Client, Error, Operation, Reason, Sink, SinkError};
-use crate::lifecycle::{Lifecycle, Tally};
-use crate::time::Millis;
+use crate::state::Lifecycle;
 
 /// What a good poll ends in.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ impl Upstream {
     async fn fetch(self, organization: Arc<Organization>, deadline: Instant) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
-        let whole = client.invitations(&organization, expand, deadline, sink).await?;
+        let whole = client.invitations(&organization.target(), expand, deadline, sink).await?;
         // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
@@ -123,7 +124,7 @@ impl Source for Upstream {
     ) -> BoxFuture<'static, Result<String, Error>> {
         let client = self.client.clone();
         async move {
-            let details = client.organization(&organization, deadline).await?;
+            let details = client.organization(&organization.target(), deadline).await?;
             Ok(text::clean(&details.display_name).into_owned())
         }
         .boxed()
@@ -135,11 +136,11 @@ impl Source for Upstream {
         deadline: Instant,
     ) -> BoxFuture<'static, Result<Option<Millis>, Error>> {
         let client = self.client.clone();
-        async move { client.token_details(&credential, deadline).await }.boxed()
+        async move { Ok(client.token_details(&credential, deadline).await?.map(Millis::from)) }.boxed()
     }
 
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
-        self.client.access_token_expiration(organization)
+        self.client.access_token_expiration(&organization.target()).map(Millis::from)
     }
 
     fn resume(&self) {

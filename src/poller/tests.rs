@@ -1,15 +1,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::census::View;
+use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
 use super::source::Polled;
 use super::*;
-use crate::census::View;
 use crate::config::{Credential, CredentialKind, Secret};
-use crate::csp::{Error, Operation, Reason};
-use crate::lifecycle::Tally;
 use crate::snapshot::OrganizationSnapshot;
 
 const INTERVAL: Duration = Duration::from_secs(60);

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use invitations::Millis;
+use invitations::lifecycle::Tally;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
 use crate::config::{Organization, OrganizationKey};
-use crate::lifecycle::Tally;
-use crate::time::Millis;
 
 /// The newest [`Snapshot`], replaced piece by piece by the polls and read as a whole by scrapes.
 ///

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use csp_invitations_exporter::simulator::{Options, Simulator};
-use csp_invitations_exporter::time::Millis;
+use csp_simulator::{Options, Simulator};
+use invitations::Millis;
 use serde_json::{Value, json};
 
 use crate::exporter::Exporter;

@@ -1,6 +1,6 @@
 //! `list`: the people behind the numbers.
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 use serde_json::{Value, json};
 
 use crate::exporter::{Finished, run};

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use invitations::Millis;
+use invitations::census::{CarriedGroup, Invitation};
 use jiff::Timestamp;
 
 use super::Row;
-use crate::census::{CarriedGroup, Invitation};
-use crate::time::Millis;
 
 /// The columns, which are also the keys of `json`.
 pub(super) const COLUMNS: [&str; 12] = [

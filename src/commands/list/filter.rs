@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::census::{Invitation, Status};
+use invitations::census::Invitation;
+use invitations::{Millis, Status};
+
 use crate::cli::{List, Sort};
-use crate::time::Millis;
 
 /// The filters of one call, all of which must hold.
 pub(super) struct Filter<'f> {

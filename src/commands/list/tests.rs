@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use invitations::Status;
+use invitations::census::CarriedGroup;
+
 use super::*;
-use crate::census::{CarriedGroup, Status};
 use crate::cli::ListFormat;
 
 const NOW: Millis = Millis(1_700_000_000_000);

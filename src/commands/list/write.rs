@@ -2,14 +2,14 @@
 
 use std::io;
 
+use invitations::Millis;
+use invitations::census::{CarriedGroup, Invitation};
 use serde::Serialize;
 
 use super::Row;
 use super::cells::{COLUMNS, Times, cells, clean, exact};
 use super::table::layout;
-use crate::census::{CarriedGroup, Invitation};
 use crate::cli::ListFormat;
-use crate::time::Millis;
 
 /// The whole output. `width` is that of the terminal, where there is one.
 pub(super) fn rows(rows: &[Row], format: ListFormat, now: Millis, width: Option<usize>) -> io::Result<Vec<u8>> {
