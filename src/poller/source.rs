@@ -156,16 +156,16 @@ impl Sink for ListSink {
     type Output = Whole;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
-        self.0.write(chunk).map_err(sink_error)
+        self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
     fn finish(self) -> Result<Whole, SinkError> {
-        self.0.finish().map_err(sink_error)
+        self.0.finish().map_err(|error| sink_error(&error))
     }
 }
 
 /// What a list that cannot be read is to the client.
-pub(crate) fn sink_error(error: ListError) -> SinkError {
+pub(crate) fn sink_error(error: &ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
         ListError::NotAList { .. }

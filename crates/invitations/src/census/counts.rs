@@ -1,5 +1,6 @@
 //! Everything that is counted while a list is read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::element::Element;
@@ -133,8 +134,10 @@ impl Counts {
         for (kind, role) in element.roles() {
             is_privileged |= rules.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
-            let known = of_kind.find(role);
-            let number = known.unwrap_or_else(|| of_kind.add(&gate.pass(role), role_filter.allows(role.text)));
+            let number = of_kind.find(role).unwrap_or_else(|| {
+                let clean = gate.pass(role);
+                of_kind.add(&clean, matches!(clean, Cow::Borrowed(_)), role_filter.allows(role.text))
+            });
             carried_roles.push(tally::role_id(kind, number));
         }
         carried_groups.clear();

@@ -65,7 +65,8 @@ impl Groups {
         if let Some(number) = self.ids.find(id) {
             return number;
         }
-        let number = self.ids.add(&gate.pass(id), true);
+        let clean = gate.pass(id);
+        let number = self.ids.add(&clean, matches!(clean, Cow::Borrowed(_)), true);
         if self.known.len() < self.ids.len() {
             self.known.push(Known::default());
         }

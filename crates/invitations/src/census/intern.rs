@@ -1,6 +1,5 @@
 //! Each distinct value once, known by a small number.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -66,12 +65,11 @@ impl Interner {
     }
 
     /// The number of a text that [`Self::find`] did not find; a new one if it is new. `clean` is what the gate made
-    /// of it: texts that become the same are one.
-    pub(super) fn add(&mut self, clean: &Cow<'_, str>, is_allowed: bool) -> u32 {
+    /// of it, `is_plain` whether it left it as it was: texts that become the same are one.
+    pub(super) fn add(&mut self, clean: &str, is_plain: bool, is_allowed: bool) -> u32 {
         let Self { text, entries, table, hasher, .. } = self;
-        let is_plain = matches!(clean, Cow::Borrowed(_));
-        let hash = hasher.hash_one(&**clean);
-        let is_it = |&id: &u32| entries[id as usize].is_allowed == is_allowed && slice(text, entries, id) == &**clean;
+        let hash = hasher.hash_one(clean);
+        let is_it = |&id: &u32| entries[id as usize].is_allowed == is_allowed && slice(text, entries, id) == clean;
         if let Some(&id) = table.find(hash, is_it) {
             entries[id as usize].is_plain |= is_plain;
             return id;
@@ -125,12 +123,16 @@ fn slice<'t>(text: &'t str, entries: &[Entry], id: u32) -> &'t str {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::super::text::Gate;
     use super::*;
 
     fn intern(interner: &mut Interner, text: &str, is_allowed: bool) -> u32 {
         let sent = Sent { text, surrogates: None };
-        interner.find(sent).unwrap_or_else(|| interner.add(&Gate::default().pass(sent), is_allowed))
+        let clean = Gate::default().pass(sent);
+        let is_plain = matches!(clean, Cow::Borrowed(_));
+        interner.find(sent).unwrap_or_else(|| interner.add(&clean, is_plain, is_allowed))
     }
 
     #[test]

@@ -48,10 +48,7 @@ impl<'t> Sent<'t> {
         if self.is_short() && !has_controls {
             return Cow::Borrowed(text);
         }
-        let mut clean = match has_controls {
-            true => text.replace(char::is_control, "\u{fffd}"),
-            false => text.to_owned(),
-        };
+        let mut clean = text.replace(char::is_control, "\u{fffd}");
         if clean.len() > LONGEST {
             let end = (0..=LONGEST).rfind(|&at| clean.is_char_boundary(at));
             clean.truncate(end.unwrap_or(0));

@@ -79,22 +79,22 @@ fn whole_number(text: &str) -> Option<i64> {
 
 /// The milliseconds of a date such as `2026-11-26T09:30:00.123+01:00`; `t` and `z` may be small.
 fn rfc3339(text: &str) -> Option<i64> {
-    let (date, rest) = text.as_bytes().split_first_chunk::<19>()?;
-    let [y, m, l, d, b'-', n, o, b'-', e, f, b'T' | b't', h, i, b':', j, k, b':', s, t] = *date else { return None };
-    let two =
-        |tens: u8, ones: u8| (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + ones - b'0');
-    let signed = |number: u8| i8::try_from(number).ok();
-    let year = i16::from(two(y, m)?) * 100 + i16::from(two(l, d)?);
+    let (date, rest) = text.as_bytes().split_at_checked(19)?;
+    let is_laid_out = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')].iter().all(|&(at, byte)| date[at] == byte);
+    if !is_laid_out || !matches!(date[10], b'T' | b't') {
+        return None;
+    }
+    let [month, day, hour, minute, second] = [5, 8, 11, 14, 17].map(|at| two_digits(&date[at..]));
+    let year = i16::from(two_digits(date)?) * 100 + i16::from(two_digits(&date[2..])?);
     // A leap second is the end of its minute: nothing here is that precise.
-    let second = signed(two(s, t)?)?;
-    let second = if second == 60 { 59 } else { second };
-    let [month, day, hour, minute] = [two(n, o)?, two(e, f)?, two(h, i)?, two(j, k)?].map(signed);
+    let second = if second == Some(60) { 59 } else { second? };
     let time = DateTime::new(year, month?, day?, hour?, minute?, second, 0).ok()?;
     let (millis, rest) = fraction(rest)?;
     let offset = match *rest {
         [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), h, i, b':', m, n] => {
-            let (hours, minutes) = (two(h, i).filter(|hours| *hours < 24)?, two(m, n).filter(|minutes| *minutes < 60)?);
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let hours = two_digits(&rest[1..]).filter(|hours| *hours < 24)?;
+            let minutes = two_digits(&rest[4..]).filter(|minutes| *minutes < 60)?;
             let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
             if sign == b'-' { -seconds } else { seconds }
         }
@@ -102,6 +102,13 @@ fn rfc3339(text: &str) -> Option<i64> {
     };
     let start = Offset::from_seconds(offset).ok()?.to_timestamp(time).ok()?;
     Some(start.as_millisecond() + millis)
+}
+
+/// The number that the first two bytes are, if they are digits.
+fn two_digits(text: &[u8]) -> Option<i8> {
+    let digits: [u8; 2] = *text.first_chunk()?;
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| digits.iter().fold(0, |number, digit| number * 10 + (digit - b'0').cast_signed()))
 }
 
 /// The milliseconds of a fraction of a second, and what stands behind it. More digits than three say nothing here.

@@ -79,7 +79,9 @@ impl PairTotals {
                 for &role in roles {
                     let start = place(role) * *columns;
                     let row = &mut cells[start..start + *columns];
-                    groups.iter().for_each(|&group| row[place(group)][status as usize] += 1);
+                    for &group in groups {
+                        row[place(group)][status as usize] += 1;
+                    }
                 }
             }
             Self::Map(totals) => {
