@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use crate::clock::{Reading, Steady};
 use crate::config::{Config, Problems};
 use crate::csp::{BuildError, Client};
 use crate::lifecycle::Lifecycle;
@@ -49,7 +50,7 @@ pub struct Exporter {
     parts: Parts,
     client: Mutex<Client>,
     poller: Poller,
-    started: Millis,
+    started: Steady,
     /// Held throughout a reload: one after the other.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -80,15 +81,14 @@ impl Exporter {
     /// Starts polling with a client of these parts. Needs a tokio runtime.
     #[must_use]
     pub fn start(parts: Parts, config: &Config, client: Client) -> Arc<Self> {
-        let now = Millis::now();
-        parts.metrics.exporter().config_loaded(true, now);
+        parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
         let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
         let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
         let reloading = tokio::sync::Mutex::default();
-        Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading })
+        Arc::new(Self { parts, client: Mutex::new(client), poller, started: Steady::now(), reloading })
     }
 
     /// Stops polling, then writes the state.
@@ -136,7 +136,7 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
         board.changed().await;
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
-        if tokio::task::spawn_blocking(move || prepared.prepare(Millis::now())).await.is_err() {
+        if tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await.is_err() {
             error!("preparing a scrape panicked");
         }
         tokio::time::sleep(start.elapsed() * PARTS).await;
@@ -152,7 +152,7 @@ impl From<crate::metrics::Scrape> for web::Scrape {
 
 impl web::Exporter for Exporter {
     fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<web::Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding).map(web::Scrape::from)
+        self.parts.metrics.kept_scrape(Steady::now(), accept, accept_encoding).map(web::Scrape::from)
     }
 
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
@@ -161,7 +161,7 @@ impl web::Exporter for Exporter {
         if let Some(durable) = self.parts.lifecycle.durable() {
             own.set_state_durable(durable);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding).into()
+        self.parts.metrics.scrape(Steady::now(), accept, accept_encoding).into()
     }
 
     fn health(&self) -> Result<(), String> {
@@ -180,10 +180,10 @@ impl web::Exporter for Exporter {
     }
 
     fn status(&self) -> StatusReport {
-        let now = Millis::now();
+        let now = Reading::now();
         StatusReport {
-            now,
-            started: self.started,
+            now: now.wall,
+            started: now.wall_at(self.started),
             config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
             organizations: self.parts.board.status(now),

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::serve::lifecycle;
 use super::{Failure, Outcome, block_on, configuration, usable_configuration};
 use crate::cli::Once;
+use crate::clock::Steady;
 use crate::config::Organization;
 use crate::exporter::Parts;
 use crate::poller::once;
@@ -38,7 +39,7 @@ pub(super) fn run(flags: &Once) -> Outcome {
         join_all(polls).await;
     })?;
     state.close(Millis::now());
-    let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
+    let text = parts.metrics.once_text(Steady::now(), flags.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => io::stdout().write_all(&text).map_err(Failure::running)?,

@@ -15,11 +15,11 @@ use super::families::{FAMILIES, api};
 use super::family::{Kind, Organization, Source};
 use super::process::ProcessSample;
 use super::samples::Samples;
+use crate::clock::Steady;
 use crate::snapshot::{OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
 
 /// The samples of one organization at `now`.
-pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Millis) -> Blocks {
+pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Steady) -> Blocks {
     if encoding == Encoding::Protobuf {
         return Blocks::encode(encoding, &collect(OrganizationCollector { snapshot: Arc::clone(snapshot), now }));
     }
@@ -77,7 +77,7 @@ fn encode(registry: &Registry) -> Vec<MetricFamily> {
 #[derive(Debug)]
 struct OrganizationCollector {
     snapshot: Arc<OrganizationSnapshot>,
-    now: Millis,
+    now: Steady,
 }
 
 impl Collector for OrganizationCollector {

@@ -10,8 +10,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::process::ProcessSample;
 use super::samples::Samples;
 use crate::census::View;
+use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
 
 /// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Organization<'a> {
 }
 
 impl<'a> Organization<'a> {
-    pub(super) fn at(snapshot: &'a OrganizationSnapshot, now: Millis) -> Self {
+    pub(super) fn at(snapshot: &'a OrganizationSnapshot, now: Steady) -> Self {
         Self { snapshot, state: snapshot.data_state(now), view: snapshot.visible_view(now).map(Arc::as_ref) }
     }
 

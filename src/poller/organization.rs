@@ -11,10 +11,10 @@ use tracing::{debug, info, warn};
 
 use super::source::{Polled, Source};
 use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, DETAILS_RETRY, schedule};
+use crate::clock::{Reading, Steady};
 use crate::config::{Credential, Organization};
 use crate::csp::{Error, Operation, Reason};
 use crate::snapshot::Board;
-use crate::time::Millis;
 
 /// One organization's loop.
 pub(super) struct Task {
@@ -67,9 +67,7 @@ impl Task {
 
     fn announce(&self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let next_poll = Millis(Millis::now().0.saturating_add(wait));
-        self.board.set_next_poll(&self.organization, Some(next_poll));
+        self.board.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
     }
 
     /// One poll and its result on the board.
@@ -79,7 +77,7 @@ impl Task {
         let source = Arc::clone(&self.source.borrow());
         let deadline = start + organization.deadline;
         let result = poll_contained(&*source, organization, deadline).await;
-        let now = Millis::now();
+        let now = Reading::now();
         let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
         log_outcome(organization, &result, failures_before, start.elapsed());
         board.update(organization, |entry| {

@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
+use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 use crate::lifecycle::Tally;
 use crate::time::Millis;
@@ -20,7 +21,7 @@ pub struct Board {
     current: RwLock<Current>,
     /// When the next poll of each organization starts, by its id; none while one is under way. The status page alone
     /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
-    next_polls: RwLock<HashMap<String, Millis>>,
+    next_polls: RwLock<HashMap<String, Steady>>,
     changed: Notify,
 }
 
@@ -89,7 +90,7 @@ impl Board {
     }
 
     /// Says when the next poll of an organization starts; `None` while one is under way.
-    pub fn set_next_poll(&self, organization: &Organization, at: Option<Millis>) {
+    pub fn set_next_poll(&self, organization: &Organization, at: Option<Steady>) {
         let mut next_polls = self.next_polls.write();
         match at {
             Some(at) => next_polls.insert(key(organization), at),
@@ -99,7 +100,7 @@ impl Board {
 
     /// What there is to show of each organization at `now`, by name.
     #[must_use]
-    pub fn status(&self, now: Millis) -> Vec<OrganizationStatus> {
+    pub fn status(&self, now: Reading) -> Vec<OrganizationStatus> {
         let snapshot = self.snapshot();
         let next_polls = self.next_polls.read();
         let status = |entry: &Arc<OrganizationSnapshot>| {

@@ -10,6 +10,7 @@ mod reference;
 
 mod exporter;
 mod fake;
+mod faults;
 mod scrape;
 mod setup;
 
@@ -17,6 +18,7 @@ mod access;
 mod bodies;
 mod canary;
 mod check;
+mod clock;
 mod counts;
 mod credentials;
 mod demo;

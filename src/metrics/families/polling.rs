@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{counter, gauge};
+use crate::clock::Reading;
 use crate::csp::Reason;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
-use crate::time::Millis;
 
 const ORGANIZATION: &[&str] = &["organization"];
 
@@ -118,8 +118,8 @@ fn failures(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::
     Ok(())
 }
 
-fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Millis>) -> fmt::Result {
-    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, Millis::as_seconds))
+fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Reading>) -> fmt::Result {
+    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, |at| at.wall.as_seconds()))
 }
 
 fn seconds(organization: &Organization<'_>, samples: &mut Samples<'_>, duration: Option<Duration>) -> fmt::Result {
