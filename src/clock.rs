@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::time::Millis;
+use invitations::Millis;
 
 /// A moment of the clock that only goes forward, in milliseconds since the machine was started.
 ///
@@ -57,6 +57,13 @@ impl Reading {
     #[must_use]
     pub fn wall_at(self, moment: Steady) -> Millis {
         Millis(self.wall.0.saturating_add(moment.0.saturating_sub(self.steady.0)))
+    }
+
+    /// The moment at which the wall clock, as it goes now, stood at `wall`. A time that is still to come is no age: it
+    /// counts as now.
+    #[must_use]
+    pub fn steady_at(self, wall: Millis) -> Steady {
+        Steady(self.steady.0.saturating_sub(self.wall.since(wall).max(0)))
     }
 }
 

@@ -3,23 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{BuildError, Client};
+use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::clock::{Reading, Steady};
 use crate::config::{Config, Problems};
-use crate::csp::{BuildError, Client};
-use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::time::Millis;
-use crate::web;
+use crate::state::{Finds, Lifecycle};
 
 /// Reads the configuration anew, from wherever it came at the start.
 pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
@@ -84,9 +84,11 @@ impl Exporter {
         parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
+        let recounting = recount(Arc::clone(&board), Arc::clone(&lifecycle), lifecycle.finds());
         let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
         let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
+        tokio::spawn(poller.stopped().run_until_cancelled_owned(recounting));
         let reloading = tokio::sync::Mutex::default();
         Arc::new(Self { parts, client: Mutex::new(client), poller, started: Steady::now(), reloading })
     }
@@ -95,7 +97,7 @@ impl Exporter {
     pub async fn shutdown(&self) {
         self.poller.shutdown().await;
         let lifecycle = Arc::clone(&self.parts.lifecycle);
-        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Millis::now()));
+        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Reading::now()));
         if closed.await.is_err() {
             error!("writing the state panicked");
         }
@@ -125,6 +127,27 @@ impl Exporter {
         self.poller.reload(&config, Arc::new(upstream));
         *self.client.lock() = client;
         Ok(())
+    }
+
+    /// What the status page shows.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        let now = Reading::now();
+        StatusReport {
+            now: now.wall,
+            started: now.wall_at(self.started),
+            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
+            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
+            organizations: self.parts.board.status(now),
+        }
+    }
+}
+
+/// Shows what is found in the state folder after the start.
+async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
+    loop {
+        finds.next().await;
+        board.recount(|id| lifecycle.account(id).tally());
     }
 }
 
@@ -158,8 +181,9 @@ impl web::Exporter for Exporter {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
-        if let Some(durable) = self.parts.lifecycle.durable() {
-            own.set_state_durable(durable);
+        let lifecycle = &self.parts.lifecycle;
+        if let Some((durable, resets)) = lifecycle.durable().zip(lifecycle.resets()) {
+            own.set_state(durable, resets);
         }
         self.parts.metrics.scrape(Steady::now(), accept, accept_encoding).into()
     }
@@ -176,17 +200,6 @@ impl web::Exporter for Exporter {
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
-        }
-    }
-
-    fn status(&self) -> StatusReport {
-        let now = Reading::now();
-        StatusReport {
-            now: now.wall,
-            started: now.wall_at(self.started),
-            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
-            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
-            organizations: self.parts.board.status(now),
         }
     }
 

@@ -20,11 +20,11 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Reading;
 use crate::config::{Config, Credential, CredentialKind, Organization};
-use crate::lifecycle::Lifecycle;
 use crate::shard::Shard;
 use crate::snapshot::Board;
-use crate::time::Millis;
+use crate::state::Lifecycle;
 use heartbeat::Heartbeat;
 pub use organization::once;
 use source::Source;
@@ -64,8 +64,7 @@ struct Loop<T> {
 }
 
 impl Poller {
-    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime; blocks on the
-    /// state folder for a moment.
+    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime.
     #[must_use]
     pub fn start(
         config: &Config,
@@ -132,11 +131,11 @@ impl Poller {
             .cloned()
             .collect();
         let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
-        self.lifecycle.keep(&ids, Millis::now());
+        self.lifecycle.keep(&ids, Reading::now());
         let mut running = self.running.lock();
         let Running { organizations: loops, credentials } = &mut *running;
         stop_others(loops, &organizations, |organization| organization.id.to_ascii_lowercase());
-        self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
+        self.board.arrange(&organizations, |id| self.lifecycle.account(id).tally());
         let added: Vec<_> = organizations
             .iter()
             .filter(|organization| !loops.contains_key(&organization.id.to_ascii_lowercase()))

@@ -6,12 +6,13 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::census::View;
+use csp_api::{Error, Reason};
+use invitations::Millis;
+use invitations::census::View;
+use invitations::lifecycle::Tally;
+
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
-use crate::csp::{Error, Reason};
-use crate::lifecycle::Tally;
-use crate::time::Millis;
 
 pub use board::Board;
 pub use status::{OrganizationStatus, StatusReport};
@@ -72,14 +73,15 @@ pub struct OrganizationSnapshot {
     pub last_error: Option<(Reading, Error)>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
-    /// What happened to its invitations so far, in this process and in those before it that left their state.
-    pub lifecycle: Arc<Tally>,
+    /// What happened to its invitations so far, in this process and in those before it that left their state; `None`
+    /// as long as that state cannot be read.
+    pub lifecycle: Option<Arc<Tally>>,
 }
 
 impl OrganizationSnapshot {
     /// An organization that was never polled by this process; `lifecycle` is what an earlier one left.
     #[must_use]
-    pub fn new(organization: Arc<Organization>, lifecycle: Arc<Tally>) -> Self {
+    pub fn new(organization: Arc<Organization>, lifecycle: Option<Arc<Tally>>) -> Self {
         Self {
             organization,
             display_name: None,
@@ -163,7 +165,7 @@ mod tests {
             last_success: last_success.map(|at| Reading { wall: Millis(at), steady: Steady(at) }),
             view: last_success.map(|at| Arc::new(View::empty(Millis(at)))),
             up,
-            ..OrganizationSnapshot::new(Arc::new(organization), Arc::default())
+            ..OrganizationSnapshot::new(Arc::new(organization), Some(Arc::default()))
         }
     }
 

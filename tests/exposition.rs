@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_invitations_exporter::census::View;
-use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleKind, RoleRow};
+use csp_api::{Observer, Operation};
 use csp_invitations_exporter::clock::{Reading, Steady};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
-use csp_invitations_exporter::csp::{Observer, Operation};
-use csp_invitations_exporter::lifecycle::Tally;
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
-use csp_invitations_exporter::time::Millis;
+use invitations::census::View;
+use invitations::census::view::{GroupInfo, GroupRow, PairRow, RoleRow};
+use invitations::lifecycle::Tally;
+use invitations::{Millis, RoleKind};
 use parking_lot::RwLock;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 use prost::Message;
@@ -38,7 +38,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
             deadline: Duration::from_secs(240),
             stale_after: Duration::from_secs(1200),
         }),
-        Arc::default(),
+        Some(Arc::default()),
     )
 }
 
@@ -92,7 +92,7 @@ fn snapshot() -> Snapshot {
     for seconds in [30.0, 4_000.5, 90_000.0, 1e9] {
         lifecycle.redemption.observe(seconds);
     }
-    acme.lifecycle = Arc::new(lifecycle);
+    acme.lifecycle = Some(Arc::new(lifecycle));
     Snapshot {
         organizations: vec![Arc::new(acme), Arc::new(organization("globex"))],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
@@ -104,7 +104,7 @@ fn metrics() -> Metrics {
     let metrics = Metrics::new(move || Arc::clone(&snapshot));
     metrics.exporter().config_loaded(true, NOW);
     metrics.exporter().http_request("metrics", 200);
-    metrics.exporter().set_state_durable(true);
+    metrics.exporter().set_state(true, 1);
     metrics.api().request(Operation::Invitations);
     metrics.api().response(Operation::Invitations, 503);
     metrics.api().error_codes(Operation::Invitations, "cloud.500", "bad code");

@@ -9,9 +9,10 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use csp_api::Client;
+
 use super::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
-use crate::csp::Client;
 use crate::shard::Shard;
 
 pub use estimate::{Requests, Series};

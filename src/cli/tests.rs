@@ -110,3 +110,10 @@ fn scenarios_are_read_by_the_name_that_they_show() {
         assert_eq!(demo.simulated.scenario.as_str(), name);
     }
 }
+
+#[test]
+fn the_metrics_cannot_take_the_path_of_another_page() {
+    for path in ["/", "/api/v1/status", "/assets/status.css", "/healthz", "metrics"] {
+        parsed(&["--web.telemetry-path", path]).unwrap_err();
+    }
+}

@@ -11,7 +11,7 @@ use super::{Failure, Outcome, block_on, signals, simulate};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Organization, Secret};
 use crate::exporter::Parts;
-use crate::simulator::{self, Options, Simulator};
+use csp_simulator::{self as simulator, Options, Simulator};
 
 /// Simulated seconds in a real one: a day passes in less than half a minute.
 const SPEED: f64 = 3600.0;

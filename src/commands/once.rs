@@ -11,12 +11,11 @@ use tokio::sync::watch;
 use super::serve::lifecycle;
 use super::{Failure, Outcome, block_on, configuration, usable_configuration};
 use crate::cli::Once;
-use crate::clock::Steady;
+use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
-use crate::time::Millis;
 
 pub(super) fn run(flags: &Once) -> Outcome {
     let file = flags.config.config_file.clone();
@@ -28,8 +27,8 @@ pub(super) fn run(flags: &Once) -> Outcome {
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.id))).cloned().collect();
     let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
-    state.keep(&ids, Millis::now());
-    parts.board.arrange(&organizations, |id| state.tally(id));
+    state.keep(&ids, Reading::now());
+    parts.board.arrange(&organizations, |id| state.account(id).tally());
     block_on(async {
         let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
         let (_keep, source) = watch::channel(upstream);
@@ -38,7 +37,9 @@ pub(super) fn run(flags: &Once) -> Outcome {
             .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
         join_all(polls).await;
     })?;
-    state.close(Millis::now());
+    state.close(Reading::now());
+    // What could not be read at the start may have been read by now.
+    parts.board.recount(|id| state.account(id).tally());
     let text = parts.metrics.once_text(Steady::now(), flags.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,

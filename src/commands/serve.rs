@@ -4,6 +4,8 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use exporter_toolkit::web::listen::{self, Address};
+use exporter_toolkit::web::{self, Access, Settings, Web};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -11,13 +13,12 @@ use tracing::{error, info, warn};
 use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
+use crate::clock::Reading;
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
-use crate::lifecycle::{Lifecycle, OpenError};
 use crate::metrics::Metrics;
-use crate::time::Millis;
-use crate::web::listen::{self, Address};
-use crate::web::{self, Access, Settings, Web};
+use crate::state::{Lifecycle, OpenError};
+use crate::status;
 
 pub(super) fn run(flags: Serve) -> Outcome {
     let file = flags.config.config_file.clone();
@@ -37,9 +38,9 @@ pub(super) fn run(flags: Serve) -> Outcome {
 /// The lifecycle's state, durable in `folder` where there is one.
 pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure> {
     let Some(folder) = folder else { return Ok(Arc::new(Lifecycle::in_memory())) };
-    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(|error| match error {
+    Lifecycle::open(folder, Reading::now()).map(Arc::new).map_err(|error| match error {
         OpenError::NotAFolder(_) => Failure::configuration(error),
-        OpenError::InUse(_) => Failure::running(error),
+        OpenError::InUse(_) | OpenError::NoThread(_) => Failure::running(error),
     })
 }
 
@@ -105,7 +106,9 @@ pub(super) async fn serve(
     started(&listeners)?;
     let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
     let limits = front.settings.limits;
-    let web = Web::new(Arc::clone(&pages), front.access, front.settings);
+    let reporter = Arc::clone(&exporter);
+    let own = status::pages(move || reporter.status(), front.telemetry_path());
+    let web = Web::new(Arc::clone(&pages), front.access, front.settings, own);
     let probes = web::serve_probes(pages, probe_listeners, limits, shutdown.clone());
     let (drained, _) = tokio::join!(web.serve(listeners, shutdown.clone()), probes);
     if drained.cut > 0 {

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::document::{self, Fields, Node, Wrong, text};
+use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
+
 use super::{Api, Config, Metrics, Problem, Problems, environment};
 use super::{api, credentials, metrics, organizations, poll};
 

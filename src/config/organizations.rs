@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exporter_toolkit::document::{Fields, nearest, text};
+
 use super::Organization;
 use super::credentials::{Named, is_label};
-use super::document::{Fields, nearest, text};
 use super::poll::{Schedule, interval};
 
 /// Where each id and each name was given first.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use exporter_toolkit::exposition::Encoding;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::collect;
-use super::exposition::Encoding;
 use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
@@ -87,7 +87,7 @@ mod tests {
                 deadline: second,
                 stale_after: second,
             }),
-            Arc::default(),
+            Some(Arc::default()),
         ))
     }
 

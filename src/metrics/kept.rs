@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use exporter_toolkit::exposition::{Compressor, Encoding};
 use parking_lot::Mutex;
 
-use super::exposition::{Compressor, Encoding};
 use super::layout::Chunks;
 use super::polled::Polled;
 use crate::clock::Steady;

@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use exporter_toolkit::exposition::{Encoding, Member};
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::cache::Cached;
-use super::exposition::{Encoding, Member};
 use super::layout::{Chunks, Layout};
 use crate::clock::Steady;
 use crate::snapshot::Snapshot;

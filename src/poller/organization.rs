@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use super::source::{Polled, Source};
 use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, DETAILS_RETRY, schedule};
 use crate::clock::{Reading, Steady};
 use crate::config::{Credential, Organization};
-use crate::csp::{Error, Operation, Reason};
 use crate::snapshot::Board;
 
 /// One organization's loop.
@@ -92,7 +92,7 @@ impl Task {
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
-                    entry.lifecycle = lifecycle;
+                    entry.lifecycle = lifecycle.tally();
                     entry.last_success = Some(now);
                     entry.last_error = None;
                 }

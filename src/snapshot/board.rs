@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use invitations::Millis;
+use invitations::lifecycle::Tally;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
-use crate::lifecycle::Tally;
-use crate::time::Millis;
 
 /// The newest [`Snapshot`], replaced piece by piece by the polls and read as a whole by scrapes.
 ///
@@ -58,10 +58,7 @@ impl Board {
                 .iter()
                 .map(|organization| match known.get(&key(organization)) {
                     Some(entry) => Arc::new(entry.with_settings(organization)),
-                    None => Arc::new(OrganizationSnapshot::new(
-                        Arc::clone(organization),
-                        tally(&organization.id).unwrap_or_default(),
-                    )),
+                    None => Arc::new(OrganizationSnapshot::new(Arc::clone(organization), tally(&organization.id))),
                 })
                 .collect();
             arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
@@ -80,6 +77,16 @@ impl Board {
                 let mut changed = (**entry).clone();
                 change(&mut changed);
                 *entry = Arc::new(changed);
+            }
+        });
+    }
+
+    /// Shows other lifecycle counters: those of earlier processes have been read.
+    pub fn recount(&self, tally: impl Fn(&str) -> Option<Arc<Tally>>) {
+        self.change(|current| {
+            for entry in &mut current.organizations {
+                *entry =
+                    Arc::new(OrganizationSnapshot { lifecycle: tally(&entry.organization.id), ..(**entry).clone() });
             }
         });
     }

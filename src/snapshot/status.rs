@@ -1,10 +1,10 @@
 //! What a person sees of a snapshot.
 
+use csp_api::Error;
+use invitations::{Millis, Status};
+
 use super::{DataState, OrganizationSnapshot};
-use crate::census::Status;
 use crate::clock::{Reading, Steady};
-use crate::csp::Error;
-use crate::time::Millis;
 
 /// What the status page and `/api/v1/status` show of the whole exporter.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! The wall clock is set while the exporter runs.
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 use serde_json::Value;
 
 use crate::faults::Faults;

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers, whatever their type")]
 
-#[path = "../common/reference.rs"]
+#[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
 
 mod exporter;

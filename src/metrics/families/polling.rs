@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use csp_api::Reason;
+
 use super::{counter, gauge};
 use crate::clock::Reading;
-use crate::csp::Reason;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
