@@ -4,6 +4,7 @@ mod api;
 mod credentials;
 mod environment;
 mod file;
+mod key;
 mod metrics;
 mod organizations;
 mod poll;
@@ -16,6 +17,7 @@ pub use environment::{VARIABLES, from_environment};
 pub use exporter_toolkit::document::{Problem, Problems};
 pub use file::{is_overruled, known_keys, load, obtain, parse};
 pub use invitations::settings::{Filter, Metrics};
+pub use key::OrganizationKey;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,8 @@ pub struct Config {
 pub struct Organization {
     /// GUID, as configured.
     pub id: String,
+    /// Only the invitations that carry this group count (`customGroupId`); `None` is all of them.
+    pub custom_group_id: Option<String>,
     /// The value of the label `organization`: the configured name, else the id.
     pub name: String,
     /// What it is asked with.
@@ -56,7 +60,18 @@ impl Organization {
     /// What the client has to know of it.
     #[must_use]
     pub fn target(&self) -> csp_api::Organization {
-        let Self { id, name, credential, interval: _, deadline: _, stale_after: _ } = self;
-        csp_api::Organization { id: id.clone(), name: name.clone(), credential: Arc::clone(credential) }
+        let Self { id, custom_group_id, name, credential, interval: _, deadline: _, stale_after: _ } = self;
+        csp_api::Organization {
+            id: id.clone(),
+            custom_group_id: custom_group_id.clone(),
+            name: name.clone(),
+            credential: Arc::clone(credential),
+        }
+    }
+
+    /// What tells it from every other entry.
+    #[must_use]
+    pub fn key(&self) -> OrganizationKey {
+        OrganizationKey::new(&self.id, self.custom_group_id.as_deref())
     }
 }

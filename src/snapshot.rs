@@ -155,6 +155,7 @@ mod tests {
         let token = Secret::File("/nowhere".into());
         let organization = Organization {
             id: "id".to_owned(),
+            custom_group_id: None,
             name: "name".to_owned(),
             credential: Arc::new(Credential { name: "c".to_owned(), kind: CredentialKind::ApiToken { token } }),
             interval: Duration::from_secs(60),

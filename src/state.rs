@@ -42,7 +42,8 @@ use organization::{Organization, Seen};
 use organizations::Organizations;
 use store::{Files, Real};
 
-/// The lifecycle counters of all organizations of this instance. Ids are compared without case.
+/// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is the same
+/// organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
 #[derive(Debug)]
 pub struct Lifecycle {
     organizations: Arc<Organizations>,
@@ -77,8 +78,8 @@ impl Lifecycle {
 
     /// The key that the next list of an organization has to be hashed with, too: see [`Self::observe`].
     #[must_use]
-    pub fn former_key(&self, organization_id: &str) -> Option<IdentityKey> {
-        self.organizations.find(organization_id)?.shown().former_key
+    pub fn former_key(&self, key: &str) -> Option<IdentityKey> {
+        self.organizations.find(key)?.shown().former_key
     }
 
     /// Takes a good poll's list; `former` are its identities by [`Self::former_key`]. What comes of it can be seen
@@ -87,15 +88,9 @@ impl Lifecycle {
     /// An organization's first list is its baseline. Lists of one organization are taken one after the other.
     /// Takes time in proportion to the list.
     #[must_use]
-    pub fn observe(
-        &self,
-        organization_id: &str,
-        sightings: Vec<Sighting>,
-        former: Option<Vec<Former>>,
-        now: Reading,
-    ) -> Observed {
+    pub fn observe(&self, key: &str, sightings: Vec<Sighting>, former: Option<Vec<Former>>, now: Reading) -> Observed {
         let organization = loop {
-            let organization = self.organizations.find_or_add(organization_id);
+            let organization = self.organizations.find_or_add(key);
             // A reload drops it right now: it begins anew.
             if !organization.is_dropped() {
                 break organization;
@@ -107,7 +102,7 @@ impl Lifecycle {
         let ticket = self.desk.as_ref().and_then(|desk| {
             if is_lacking {
                 let entry = Entry::Write(organization.clone());
-                Some((desk.clone(), desk.put(organization.id().clone(), entry, now)))
+                Some((desk.clone(), desk.put(organization.key().clone(), entry, now)))
             } else {
                 desk.beat(now);
                 None
@@ -119,14 +114,14 @@ impl Lifecycle {
     /// The tally to show; `None` until a first list, in this or an earlier process, has been taken, and while the
     /// stored state is unread.
     #[must_use]
-    pub fn tally(&self, organization_id: &str) -> Option<Arc<Tally>> {
-        self.organizations.find(organization_id)?.shown().tally
+    pub fn tally(&self, key: &str) -> Option<Arc<Tally>> {
+        self.organizations.find(key)?.shown().tally
     }
 
     /// The organization's counters, wherever they stand.
     #[must_use]
-    pub fn account(&self, organization_id: &str) -> Account {
-        Account(self.organizations.find_or_add(organization_id))
+    pub fn account(&self, key: &str) -> Account {
+        Account(self.organizations.find_or_add(key))
     }
 
     /// Whether everything is on disk that can be seen; `None` without a state folder.
@@ -150,12 +145,11 @@ impl Lifecycle {
 
     /// Says which organizations are configured, at the start and at each reload. Those that have been away for
     /// more than a day are dropped, the others continue. Does not wait for the disk.
-    pub fn keep<S: AsRef<str>>(&self, organization_ids: &[S], now: Reading) {
-        let ids: HashSet<Arc<str>> =
-            organization_ids.iter().map(|id| id.as_ref().to_ascii_lowercase().into()).collect();
-        for (id, entry) in self.organizations.keep(ids, now) {
+    pub fn keep<S: AsRef<str>>(&self, keys: &[S], now: Reading) {
+        let keys: HashSet<Arc<str>> = keys.iter().map(|key| key.as_ref().into()).collect();
+        for (key, entry) in self.organizations.keep(keys, now) {
             if let Some(desk) = &self.desk {
-                desk.put(id, entry, now);
+                desk.put(key, entry, now);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_api::{Observer, Operation};
+use csp_api::{Error, Observer, Operation, Reason};
 use csp_invitations_exporter::clock::{Reading, Steady};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
 use csp_invitations_exporter::metrics::Metrics;
@@ -32,6 +32,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
     OrganizationSnapshot::new(
         Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
+            custom_group_id: None,
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
             interval: Duration::from_secs(300),
@@ -93,8 +94,12 @@ fn snapshot() -> Snapshot {
         lifecycle.redemption.observe(seconds);
     }
     acme.lifecycle = Some(Arc::new(lifecycle));
+    let mut initech = organization("initech");
+    (initech.up, initech.polls, initech.failures[1]) = (Some(false), 1, 1);
+    let now = Reading { wall: NOW, steady: STEADY };
+    initech.last_error = Some((now, Error::new(Operation::Invitations, Reason::BadRequest, "")));
     Snapshot {
-        organizations: vec![Arc::new(acme), Arc::new(organization("globex"))],
+        organizations: vec![Arc::new(acme), Arc::new(organization("globex")), Arc::new(initech)],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
     }
 }

@@ -16,6 +16,7 @@ fn organization(name: &str, state: DataState) -> OrganizationStatus {
     let fresh = state == DataState::Fresh;
     OrganizationStatus {
         name: name.to_owned(),
+        custom_group_id: None,
         id: format!("id-of-{name}"),
         display_name: None,
         state,

@@ -1,5 +1,7 @@
 //! `check`: validate, say what would run, and with `--online` try it.
 
+mod offline;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -13,11 +15,11 @@ use tokio::time::Instant;
 
 use super::{Failure, Outcome, block_on, configuration};
 use crate::cli::Check;
-use crate::cli::check::offline;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::DETAILS_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
+use offline::offline;
 
 pub(super) fn run(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref());
@@ -26,7 +28,7 @@ pub(super) fn run(flags: &Check) -> Outcome {
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let shard = flags.sharding.shard;
-        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
         let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
         // Why there is none has been said.
         if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {

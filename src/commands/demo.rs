@@ -78,6 +78,7 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
         };
         config.organizations.push(Arc::new(Organization {
             id: organization.id.clone(),
+            custom_group_id: None,
             name: slug(&organization.display_name),
             credential,
             interval,

@@ -25,9 +25,9 @@ pub(super) fn run(flags: &Once) -> Outcome {
     let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
     let client = parts.client(&config).map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
-        config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.id))).cloned().collect();
-    let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
-    state.keep(&ids, Reading::now());
+        config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
+    let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
+    state.keep(&keys, Reading::now());
     parts.board.arrange(&organizations, |id| state.account(id).tally());
     block_on(async {
         let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));

@@ -122,6 +122,39 @@ fn credentials_and_organizations_must_fit_together() {
 }
 
 #[test]
+fn a_group_of_an_organization_is_an_entry_of_its_own() {
+    let entries = |entries: &str| {
+        let source = format!("credentials: {{a: {{api_token_file: a}}}}\norganizations:\n{entries}");
+        parse(source.as_bytes(), Path::new("")).map_err(|problems| problems.to_string())
+    };
+    let config = entries(&format!(
+        "  - {{id: {ID}, credentials: a}}\n  - {{id: {ID}, name: g, credentials: a, custom_group_id: 77aa-b}}\n  \
+         - {{id: {ID}, name: upper, credentials: a, custom_group_id: 77AA-B}}\n  \
+         - {{id: {OTHER}, credentials: a, custom_group_id: 77aa-b}}\n"
+    ));
+    let keys: Vec<_> = config.unwrap().organizations.iter().map(|one| one.key().to_string()).collect();
+    assert_eq!(keys, [ID.to_owned(), format!("{ID}/77aa-b"), format!("{ID}/77AA-B"), format!("{OTHER}/77aa-b")]);
+
+    let long = "x".repeat(65);
+    let problems = entries(&format!(
+        "  - {{id: {ID}, credentials: a}}\n  - {{id: {ID}, credentials: a, custom_group_id: g}}\n  \
+         - {{id: {upper}, name: twice, credentials: a, custom_group_id: g}}\n  \
+         - {{id: {ID}, name: b, credentials: a, custom_group_id: a/b}}\n  \
+         - {{id: {ID}, name: c, credentials: a, custom_group_id: {long}}}\n  \
+         - {{id: {ID}, name: d, credentials: a, custom_group_id: \"\"}}\n",
+        upper = ID.to_uppercase()
+    ));
+    assert_eq!(
+        problems.unwrap_err(),
+        "line 4: organizations[1].id: the same name as organizations[0]: without a name the id is the name, so give it one\n\
+         line 5: organizations[2].id: the same id and custom_group_id as organizations[1]\n\
+         line 6: organizations[3].custom_group_id: must be 1 to 64 letters, digits and hyphens\n\
+         line 7: organizations[4].custom_group_id: must be 1 to 64 letters, digits and hyphens\n\
+         line 8: organizations[5].custom_group_id: must not be empty"
+    );
+}
+
+#[test]
 fn a_file_without_organizations_is_refused() {
     assert_eq!(problems(""), ["line 1: organizations: is missing: at least one organization must be listed"]);
     assert_eq!(problems("organizations: []\n"), ["line 1: organizations: at least one organization must be listed"]);
@@ -181,4 +214,23 @@ fn a_file_goes_before_an_organization_in_the_environment() {
     assert!(problems.contains("give --config.file, or set CSP_ORGANIZATION_ID"), "{problems}");
     let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
+}
+
+#[test]
+fn values_of_variables_are_trimmed_and_obey_the_rules_of_the_file() {
+    let id = ("CSP_ORGANIZATION_ID", " 00000000-0000-4000-8000-000000000001\n");
+    let config = environment(&[id, ("CSP_CLIENT_ID", "app\r\n"), ("CSP_CLIENT_SECRET", " s\n"), ("CSP_URL", " ")]);
+    let config = config.unwrap().unwrap();
+    assert_eq!(config.organizations[0].id, "00000000-0000-4000-8000-000000000001");
+    let CredentialKind::OAuthApp { client_id, client_secret: Secret::Inline(secret) } = &config.credentials[0].kind
+    else {
+        panic!("an OAuth app")
+    };
+    assert_eq!((client_id.as_str(), secrecy::ExposeSecret::expose_secret(secret)), ("app", "s"));
+    assert_eq!(config.api.url, Config::with_defaults().api.url);
+    let wrong = environment(&[id, ("CSP_CLIENT_ID", "a:b"), ("CSP_CLIENT_SECRET", "s")]).unwrap_err();
+    assert!(wrong.contains("CSP_CLIENT_ID") && wrong.contains("colon") && !wrong.contains("a:b"), "{wrong}");
+    let torn = environment(&[id, ("CSP_CLIENT_ID", "a\u{1}b"), ("CSP_CLIENT_SECRET", "s")]).unwrap_err();
+    assert!(torn.contains("CSP_CLIENT_ID") && torn.contains("control"), "{torn}");
+    assert!(environment(&[("CSP_ORGANIZATION_ID", "\n")]).unwrap().is_none());
 }

@@ -81,6 +81,7 @@ mod tests {
         Arc::new(OrganizationSnapshot::new(
             Arc::new(Organization {
                 id: name.into(),
+                custom_group_id: None,
                 name: name.into(),
                 credential: Arc::new(Credential { name: "app".into(), kind }),
                 interval: second,

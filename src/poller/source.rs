@@ -99,7 +99,8 @@ impl Upstream {
             let census = whole.census_unless(in_time)?;
             // A poll that is too late is a failed one: nothing of it may reach the state.
             in_time()?;
-            let observed = lifecycle.observe(&organization.id, census.sightings, census.former, Reading::now());
+            let observed =
+                lifecycle.observe(organization.key().as_str(), census.sightings, census.former, Reading::now());
             Ok((Arc::new(census.view), observed))
         });
         let panicked = || Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked");
@@ -163,7 +164,8 @@ impl Sink for ListSink {
     }
 }
 
-fn sink_error(error: ListError) -> SinkError {
+/// What a list that cannot be read is to the client.
+pub(crate) fn sink_error(error: ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
         ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {

@@ -93,6 +93,7 @@ fn organization(name: &str) -> Arc<Organization> {
     let token = Secret::File("/nowhere".into());
     Arc::new(Organization {
         id: format!("id-{name}"),
+        custom_group_id: None,
         name: name.to_owned(),
         credential: Arc::new(Credential { name: "token".to_owned(), kind: CredentialKind::ApiToken { token } }),
         interval: INTERVAL,

@@ -28,6 +28,8 @@ pub struct OrganizationStatus {
     pub name: String,
     /// GUID.
     pub id: String,
+    /// The group that it is limited to, if any.
+    pub custom_group_id: Option<String>,
     /// What the service calls it, once known.
     pub display_name: Option<String>,
     /// How current its data is.
@@ -60,6 +62,7 @@ impl OrganizationStatus {
         Self {
             name: entry.organization.name.clone(),
             id: entry.organization.id.clone(),
+            custom_group_id: entry.organization.custom_group_id.clone(),
             display_name: entry.display_name.clone(),
             state: entry.data_state(now.steady),
             up: entry.up,

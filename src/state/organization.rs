@@ -13,7 +13,7 @@ use crate::clock::{Reading, Steady};
 
 /// One organization.
 pub(super) struct Organization {
-    id: Arc<str>,
+    key: Arc<str>,
     /// Held while a list is compared, never while a disk is waited for.
     state: Mutex<State>,
     /// A lock of its own, because a reload must not wait for a long list.
@@ -71,11 +71,11 @@ pub(super) struct Seen {
 
 impl Organization {
     /// One that nothing is known of. Its past is `unread` as long as the state is.
-    pub(super) fn new(id: Arc<str>, is_unread: bool) -> Self {
+    pub(super) fn new(key: Arc<str>, is_unread: bool) -> Self {
         let past = if is_unread { Past::Unread } else { Past::Nothing };
         let (ledger, first, unwritten) = (Ledger::default(), None, Vec::new());
         Self {
-            id,
+            key,
             state: Mutex::new(State { ledger, first, past, unwritten, stored_in: 0, version: 0 }),
             presence: Mutex::default(),
             shown: Mutex::new(Shown { is_unread, ..Shown::default() }),
@@ -83,12 +83,12 @@ impl Organization {
     }
 
     /// One that a file holds and this process has not met yet.
-    pub(super) fn found(id: Arc<str>, presence: Presence) -> Self {
-        Self { presence: Mutex::new(presence), ..Self::new(id, true) }
+    pub(super) fn found(key: Arc<str>, presence: Presence) -> Self {
+        Self { presence: Mutex::new(presence), ..Self::new(key, true) }
     }
 
-    pub(super) fn id(&self) -> &Arc<str> {
-        &self.id
+    pub(super) fn key(&self) -> &Arc<str> {
+        &self.key
     }
 
     /// What can be seen.
@@ -168,7 +168,7 @@ impl Organization {
             _ => Put::All(state.ledger.known().iter().map(|known| (file.key.seal(known.0), known.1)).collect()),
         };
         state.stored_in = file.generation;
-        Some(Write { id: self.id.clone(), tally, away_since: presence.away_since(now), put, shown })
+        Some(Write { id: self.key.clone(), tally, away_since: presence.away_since(now), put, shown })
     }
 
     /// What was written can be seen.
@@ -299,6 +299,6 @@ fn merge(earlier: &mut Vec<Change>, mut later: Vec<Change>) {
 
 impl fmt::Debug for Organization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Organization").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Organization").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -15,10 +15,10 @@ use crate::clock::{Reading, Steady};
 /// Reloads that are remembered while the state is unread. Past it only the first and the last ones are.
 const KEEPS: usize = 16;
 
-/// All organizations, by their id in lower case.
+/// All organizations, by their key.
 #[derive(Debug)]
 pub(super) struct Organizations {
-    by_id: RwLock<HashMap<Arc<str>, Arc<Organization>>>,
+    by_key: RwLock<HashMap<Arc<str>, Arc<Organization>>>,
     /// The file that is written to.
     file: RwLock<Option<File>>,
     is_unread: AtomicBool,
@@ -37,7 +37,7 @@ struct Keeps {
 impl Organizations {
     pub(super) fn new(is_unread: bool) -> Self {
         Self {
-            by_id: RwLock::default(),
+            by_key: RwLock::default(),
             file: RwLock::default(),
             is_unread: AtomicBool::new(is_unread),
             keeps: Mutex::default(),
@@ -49,20 +49,20 @@ impl Organizations {
         self.is_unread.load(Ordering::Relaxed)
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<Arc<Organization>> {
-        self.by_id.read().get(&*id.to_ascii_lowercase()).cloned()
+    pub(super) fn find(&self, key: &str) -> Option<Arc<Organization>> {
+        self.by_key.read().get(key).cloned()
     }
 
     /// The organization, a new one where there is none.
-    pub(super) fn find_or_add(&self, id: &str) -> Arc<Organization> {
-        let id: Arc<str> = id.to_ascii_lowercase().into();
-        if let Some(organization) = self.by_id.read().get(&id) {
+    pub(super) fn find_or_add(&self, key: &str) -> Arc<Organization> {
+        let key: Arc<str> = key.into();
+        if let Some(organization) = self.by_key.read().get(&key) {
             return organization.clone();
         }
-        let mut by_id = self.by_id.write();
+        let mut by_key = self.by_key.write();
         // Asked under the lock: one that is added after the state was read has no past.
-        let fresh = || Arc::new(Organization::new(id.clone(), self.is_unread()));
-        by_id.entry(id.clone()).or_insert_with(fresh).clone()
+        let fresh = || Arc::new(Organization::new(key.clone(), self.is_unread()));
+        by_key.entry(key.clone()).or_insert_with(fresh).clone()
     }
 
     pub(super) fn file(&self) -> Option<File> {
@@ -79,22 +79,22 @@ impl Organizations {
     }
 
     /// Looks into the configuration. Returns what has to be written.
-    pub(super) fn keep(&self, ids: HashSet<Arc<str>>, now: Reading) -> Vec<(Arc<str>, Entry)> {
+    pub(super) fn keep(&self, keys: HashSet<Arc<str>>, now: Reading) -> Vec<(Arc<str>, Entry)> {
         let mut keeps = self.keeps.lock();
         let gone_since = keeps.gone_since.take().unwrap_or(now.steady);
         let mut entries = Vec::new();
         for organization in self.all() {
-            let id = organization.id().clone();
-            match organization.keep(ids.contains(&id), gone_since, now.steady) {
+            let key = organization.key().clone();
+            match organization.keep(keys.contains(&key), gone_since, now.steady) {
                 Change::None => {}
-                Change::Moved => entries.push((id, Entry::Write(organization))),
+                Change::Moved => entries.push((key, Entry::Write(organization))),
                 Change::Dropped => {
-                    self.by_id.write().remove(&id);
-                    entries.push((id, Entry::Remove));
+                    self.by_key.write().remove(&key);
+                    entries.push((key, Entry::Remove));
                 }
             }
         }
-        keeps.note(ids, now.steady, self.is_unread());
+        keeps.note(keys, now.steady, self.is_unread());
         entries
     }
 
@@ -104,17 +104,17 @@ impl Organizations {
         let mut found: HashMap<Arc<str>, Box<Stored>> = HashMap::new();
         {
             let mut keeps = self.keeps.lock();
-            let mut by_id = self.by_id.write();
+            let mut by_key = self.by_key.write();
             if let Some(content) = content {
                 let alive_at = now.steady_at(content.alive_at);
                 for stored in content.organizations {
-                    let id: Arc<str> = stored.id.as_str().into();
-                    let Some(presence) = keeps.replay(&id, Presence::stored(stored.away_since, now), alive_at) else {
-                        entries.push((id, Entry::Remove));
+                    let key: Arc<str> = stored.id.as_str().into();
+                    let Some(presence) = keeps.replay(&key, Presence::stored(stored.away_since, now), alive_at) else {
+                        entries.push((key, Entry::Remove));
                         continue;
                     };
-                    by_id.entry(id.clone()).or_insert_with(|| Arc::new(Organization::found(id.clone(), presence)));
-                    found.insert(id, Box::new(stored));
+                    by_key.entry(key.clone()).or_insert_with(|| Arc::new(Organization::found(key.clone(), presence)));
+                    found.insert(key, Box::new(stored));
                 }
                 if keeps.looks.is_empty() {
                     keeps.gone_since = Some(alive_at);
@@ -124,7 +124,7 @@ impl Organizations {
         }
         // Outside of the locks: long lists take their time.
         for organization in self.all() {
-            organization.learn(found.remove(organization.id()));
+            organization.learn(found.remove(organization.key()));
         }
         entries.extend(self.all_entries());
         entries
@@ -132,34 +132,34 @@ impl Organizations {
 
     /// That everybody has to be written.
     pub(super) fn all_entries(&self) -> Vec<(Arc<str>, Entry)> {
-        self.all().into_iter().map(|organization| (organization.id().clone(), Entry::Write(organization))).collect()
+        self.all().into_iter().map(|organization| (organization.key().clone(), Entry::Write(organization))).collect()
     }
 
     fn all(&self) -> Vec<Arc<Organization>> {
-        self.by_id.read().values().cloned().collect()
+        self.by_key.read().values().cloned().collect()
     }
 }
 
 impl Keeps {
-    fn note(&mut self, ids: HashSet<Arc<str>>, now: Steady, is_unread: bool) {
+    fn note(&mut self, keys: HashSet<Arc<str>>, now: Steady, is_unread: bool) {
         if !is_unread {
             self.looks.clear();
         }
-        if self.looks.last().is_some_and(|last| last.0 == ids) {
+        if self.looks.last().is_some_and(|last| last.0 == keys) {
             return;
         }
         if self.looks.len() >= KEEPS {
             self.looks.remove(1);
         }
-        self.looks.push((ids, now));
+        self.looks.push((keys, now));
     }
 
     /// What has become of an organization that was read only now, as if it had been there at each look into the
     /// configuration; `None` if it was away for too long.
-    fn replay(&self, id: &Arc<str>, mut presence: Presence, alive_at: Steady) -> Option<Presence> {
-        for (place, (ids, at)) in self.looks.iter().enumerate() {
+    fn replay(&self, key: &Arc<str>, mut presence: Presence, alive_at: Steady) -> Option<Presence> {
+        for (place, (keys, at)) in self.looks.iter().enumerate() {
             let gone_since = if place == 0 { alive_at } else { *at };
-            if presence.keep(ids.contains(id), gone_since, *at) == Change::Dropped {
+            if presence.keep(keys.contains(key), gone_since, *at) == Change::Dropped {
                 return None;
             }
         }

@@ -32,6 +32,7 @@ struct Shard {
 struct Organization<'a> {
     name: &'a str,
     id: &'a str,
+    custom_group_id: Option<&'a str>,
     display_name: Option<&'a str>,
     state: &'static str,
     up: Option<bool>,
@@ -76,6 +77,7 @@ impl<'a> Organization<'a> {
         let OrganizationStatus {
             name,
             id,
+            custom_group_id,
             display_name,
             state,
             up,
@@ -90,6 +92,7 @@ impl<'a> Organization<'a> {
         Self {
             name,
             id,
+            custom_group_id: custom_group_id.as_deref(),
             display_name: display_name.as_deref(),
             state: state.as_str(),
             up: *up,

@@ -34,7 +34,7 @@ impl Filter {
     }
 
     fn passes(&self, organization: &OrganizationStatus) -> bool {
-        let OrganizationStatus { name, id, display_name, state, .. } = organization;
+        let OrganizationStatus { name, id, custom_group_id, display_name, state, .. } = organization;
         let sought = self.q.trim().to_lowercase();
         let found = |text: &str| text.to_lowercase().contains(&sought);
         let in_state = match self.state.as_str() {
@@ -42,7 +42,8 @@ impl Filter {
             "trouble" => is_trouble(organization),
             wanted => wanted == state.as_str(),
         };
-        in_state && (sought.is_empty() || found(name) || found(id) || display_name.as_deref().is_some_and(found))
+        let optional = [custom_group_id, display_name].into_iter().flatten();
+        in_state && (sought.is_empty() || [name, id].into_iter().chain(optional).any(|text| found(text)))
     }
 
     /// The choices of states.

@@ -10,6 +10,7 @@ use crate::snapshot::{DataState, OrganizationStatus};
 pub(super) struct Row<'a> {
     pub(super) name: &'a str,
     pub(super) id: &'a str,
+    pub(super) custom_group_id: Option<&'a str>,
     pub(super) display_name: Option<&'a str>,
     /// The data state's word; also its class in the style sheet.
     pub(super) state: &'static str,
@@ -71,6 +72,7 @@ impl<'a> Row<'a> {
         let OrganizationStatus {
             name,
             id,
+            custom_group_id,
             display_name,
             state,
             up,
@@ -86,6 +88,7 @@ impl<'a> Row<'a> {
         Self {
             name,
             id,
+            custom_group_id: custom_group_id.as_deref(),
             display_name: display_name.as_deref(),
             state: state.as_str(),
             explanation: match (state, up) {

@@ -120,6 +120,9 @@ impl Client {
         if expand.groups {
             url.query_pairs_mut().append_pair("expandCustomGroups", "true");
         }
+        if let Some(group) = &organization.custom_group_id {
+            url.query_pairs_mut().append_pair("customGroupId", group);
+        }
         self.get(Operation::Invitations, organization, url, deadline, sink).await
     }
 

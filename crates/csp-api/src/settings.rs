@@ -127,6 +127,8 @@ impl Eq for Secret {}
 pub struct Organization {
     /// GUID.
     pub id: String,
+    /// Only the invitations that carry this group are asked for (`customGroupId`); `None` is all of them.
+    pub custom_group_id: Option<String>,
     /// What the log calls it.
     pub name: String,
     /// What it is asked with.

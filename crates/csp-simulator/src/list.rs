@@ -7,6 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
+use serde_json::Value;
 
 use super::clock::Moment;
 use super::content::Content;
@@ -102,6 +103,17 @@ impl List {
     }
 }
 
+/// Those of a list that was given as a whole that carry a group; what is no JSON array stays as it is.
+pub(super) fn carrying(list: &Bytes, group: &str) -> Bytes {
+    let Ok(mut elements) = serde_json::from_slice::<Vec<Value>>(list) else { return list.clone() };
+    elements.retain(|element| {
+        let ids = element["customGroupsIds"].as_array().into_iter().flatten();
+        let expanded = element["customGroups"].as_array().into_iter().flatten().map(|group| &group["id"]);
+        ids.chain(expanded).any(|id| id == group)
+    });
+    serde_json::to_vec(&elements).map_or_else(|_| list.clone(), Bytes::from)
+}
+
 impl Iterator for List {
     type Item = Vec<u8>;
 
@@ -164,7 +176,6 @@ pub(super) fn body(chunks: impl Iterator<Item = Vec<u8>> + Send + 'static, gzip:
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
 
     use super::super::clock::Clock;
     use super::*;

@@ -73,8 +73,10 @@ pub(super) async fn invitations(
     let gzip = wants_gzip(&parts.headers);
     let explicit = site.invitations.read().clone();
     let body = match explicit {
-        Some(explicit) if !gzip => Body::from(explicit),
-        Some(explicit) => list::body(std::iter::once(explicit.to_vec()), gzip),
+        Some(explicit) => {
+            let carried = query.group.as_deref().map_or(explicit.clone(), |group| list::carrying(&explicit, group));
+            if gzip { list::body(std::iter::once(carried.to_vec()), gzip) } else { Body::from(carried) }
+        }
         None => list::body(list(), gzip),
     };
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();

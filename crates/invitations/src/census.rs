@@ -10,6 +10,7 @@ mod element;
 mod fold;
 mod groups;
 mod intern;
+mod invitation;
 mod json;
 mod list;
 mod log;
@@ -18,5 +19,6 @@ mod tally;
 pub mod view;
 
 pub use fold::{Census, Fold, Rules, Whole};
+pub use invitation::{CarriedGroup, Invitation, Invitations};
 pub use list::{ListError, MAX_ELEMENT};
 pub use view::View;

@@ -6,9 +6,9 @@ mod reference;
 use std::sync::Arc;
 
 use invitations::census::view::{ByStatus, View};
-use invitations::census::{Fold, ListError, MAX_ELEMENT, Rules};
+use invitations::census::{Fold, Invitation, Invitations, ListError, MAX_ELEMENT, Rules};
 use invitations::settings::{Filter, Metrics};
-use invitations::{Millis, Status};
+use invitations::{Millis, RoleKind, Status};
 use proptest::prelude::*;
 use reference::{Expected, Row, STATUSES};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const DAY: i64 = 86_400_000;
 
 fn filter(allow: &[&str], deny: &[&str]) -> Filter {
     let compile = |patterns: &[&str]| {
-        patterns.iter().map(|p| regex::Regex::new(&format!("^(?:{p})$")).expect("a valid pattern")).collect()
+        patterns.iter().map(|p| regex::Regex::new(&format!("^(?s:{p})$")).expect("a valid pattern")).collect()
     };
     Filter { allow: compile(allow), deny: compile(deny) }
 }
@@ -38,13 +38,18 @@ fn settings() -> Metrics {
 
 fn fold(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
     let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
+    for piece in pieces(body, cuts) {
+        fold.write(piece)?;
+    }
+    Ok(fold.finish()?.census().view)
+}
+
+/// `body`, cut at these places.
+fn pieces<'b>(body: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.extend([0, body.len()]);
     cuts.sort_unstable();
-    for piece in cuts.windows(2) {
-        fold.write(&body[piece[0]..piece[1]])?;
-    }
-    Ok(fold.finish()?.census().view)
+    cuts.windows(2).map(|piece| &body[piece[0]..piece[1]]).collect()
 }
 
 fn row(counts: &ByStatus) -> Row {
@@ -250,6 +255,63 @@ proptest! {
         let body = serde_json::to_vec(&list).expect("JSON");
         let end = cut % body.len();
         prop_assert!(fold(&body[..end], &settings(), &[]).is_err());
+    }
+}
+
+/// The sums that the rows of `list` make, where nothing is folded.
+fn summed(invitations: &[Invitation]) -> Expected {
+    let mut sums = Expected { external: Some(Row::new()), ..Expected::default() };
+    let add = |row: &mut Row, status: Status| *row.entry(status.as_str()).or_default() += 1;
+    for invitation in invitations {
+        let status = invitation.status;
+        add(&mut sums.by_status, status);
+        for (kind, names) in RoleKind::ALL.iter().zip(&invitation.roles) {
+            for role in names {
+                add(sums.by_role.entry((kind.as_str().to_owned(), role.clone())).or_default(), status);
+            }
+        }
+        for group in &invitation.groups {
+            add(sums.by_group.entry((group.id.clone(), group.name.clone())).or_default(), status);
+        }
+        if invitation.is_privileged {
+            add(&mut sums.privileged, status);
+        }
+        if invitation.is_external {
+            add(sums.external.as_mut().expect("domains are trusted"), status);
+        }
+        sums.duplicates += u64::from(invitation.is_duplicate);
+        sums.lapsed[0] += u64::from(invitation.is_lapsed);
+    }
+    sums
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn the_rows_of_a_list_sum_up_to_its_gauges(
+        list in prop::collection::vec(element(), 0..14),
+        cuts in prop::collection::vec(any::<usize>(), 0..4),
+    ) {
+        let body = serde_json::to_vec(&list).expect("JSON");
+        let mut rows = Invitations::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+        for piece in pieces(&body, &cuts) {
+            rows.write(piece).expect("a list so far");
+        }
+        let rows = rows.finish().expect("a whole list");
+        let expected = reference::count(&list, &settings(), NOW);
+        let sums = summed(&rows);
+        prop_assert_eq!(&sums.by_status, &expected.by_status);
+        prop_assert_eq!(&sums.by_role, &expected.by_role);
+        prop_assert_eq!(&sums.by_group, &expected.by_group);
+        prop_assert_eq!(&sums.privileged, &expected.privileged);
+        prop_assert_eq!(&sums.external, &expected.external);
+        prop_assert_eq!(sums.duplicates, expected.duplicates);
+        prop_assert_eq!(sums.lapsed[0], expected.lapsed.iter().sum::<u64>());
+        let pending = || rows.iter().filter(|row| row.status == Status::Available);
+        let older = pending().filter(|row| row.generated.is_some_and(|at| NOW - at.0 >= 3 * DAY)).count();
+        prop_assert_eq!(older as u64, expected.pending[2..5].iter().sum::<u64>());
+        let ending = pending().filter(|row| row.expires.is_some_and(|at| at.0 - NOW < DAY)).count();
+        prop_assert_eq!(ending as u64, expected.time_left[..2].iter().sum::<u64>());
     }
 }
 

@@ -38,6 +38,20 @@ async fn expansions_that_are_off_leave_no_trace_in_the_query() {
 }
 
 #[tokio::test]
+async fn one_group_alone_is_asked_for_by_its_id() {
+    let fake = lists(|_| answer(200, "[]")).await;
+    let (client, mut organization) = (client(&fake), organization(1, inline("s")));
+    organization.custom_group_id = Some("77aA-b".to_owned());
+    list(&client, &organization).await.unwrap();
+    let expand = Expand { roles: false, groups: false };
+    client.invitations(&organization, expand, soon(), Text::default).await.unwrap();
+    drop(client.organization(&organization, soon()).await);
+    let queries: Vec<_> = fake.requests("/invitations").into_iter().map(|request| request.query).collect();
+    assert_eq!(queries, ["expand=true&expandCustomGroups=true&customGroupId=77aA-b", "customGroupId=77aA-b"]);
+    assert_eq!(fake.requests(&organization.id)[0].query, "", "the name is the organization's");
+}
+
+#[tokio::test]
 async fn an_oauth_app_is_exchanged_with_basic_and_its_organization() {
     let fake = Fake::start(|request, n| match request.path.as_str() {
         path if path.ends_with("/auth/token") => grant(n, 1800),

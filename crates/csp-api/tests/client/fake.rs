@@ -198,6 +198,7 @@ pub(crate) fn organization(id: u32, secret: Secret) -> Organization {
 pub(crate) fn with(id: u32, kind: CredentialKind) -> Organization {
     Organization {
         id: format!("00000000-0000-4000-8000-{id:012}"),
+        custom_group_id: None,
         name: format!("org-{id}"),
         credential: Arc::new(Credential { name: "credential".to_owned(), kind }),
     }

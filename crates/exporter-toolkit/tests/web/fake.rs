@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::routing::get;
 use bytes::Bytes;
-use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Scrape, Settings, Web, serve_probes};
+use exporter_toolkit::exposition::Scrape;
+use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;
@@ -99,9 +100,10 @@ impl Exporter for Fake {
     }
 }
 
-/// The application's own.
+/// The application's own, with a policy of their own.
 fn pages() -> Vec<Page> {
-    let page = |path, handler| Page { path, handler, route: get(|| async { "a page" }) };
+    let policy = [("content-security-policy", "default-src 'none'; style-src 'self'")];
+    let page = |path, handler| Page { path, handler, route: get(move || async move { (policy, "a page") }) };
     vec![page("/", "status"), page("/api/v1/status", "api"), page("/assets/status.css", "style")]
 }
 

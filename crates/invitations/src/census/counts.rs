@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::element::Element;
 use super::fold::{Census, Rules};
 use super::intern::Interner;
-use super::json::Lenient;
 use super::log::Log;
 use super::roster::{Entry, Roster};
 use super::view::{Anomaly, ByStatus};
@@ -73,25 +72,12 @@ impl Counts {
 
     /// Counts one element.
     pub(super) fn add(&mut self, element: &Element) {
-        let status = self.status(element);
+        let status = element.status_at(self.view.at);
         self.by_status[status as usize] += 1;
         self.count_anomalies(element, status);
         self.count_times(element, status);
         self.count_roles_and_groups(element, status);
         self.count_person(element, status);
-    }
-
-    fn status(&self, element: &Element) -> Status {
-        match element.status {
-            Lenient::Set(word) => match element.text(word) {
-                "AVAILABLE" if element.expiration.millis().is_some_and(|end| end <= self.view.at.0) => Status::Expired,
-                "AVAILABLE" => Status::Available,
-                "REDEEMED" => Status::Redeemed,
-                "REVOKED" => Status::Revoked,
-                _ => Status::Unknown,
-            },
-            Lenient::NotSet | Lenient::Malformed => Status::Unknown,
-        }
     }
 
     /// An element that is no object has no fields that could be missing: it is one malformed thing, no more.
@@ -148,8 +134,7 @@ impl Counts {
 
     fn count_person(&mut self, element: &Element, status: Status) {
         self.username.clear();
-        let username = element.non_empty(element.username).map(str::trim).filter(|name| !name.is_empty());
-        let username = username.map(|name| {
+        let username = element.person().map(|name| {
             if name.is_ascii() {
                 self.username.push_str(name);
                 self.username.make_ascii_lowercase();

@@ -5,7 +5,7 @@ mod repeats;
 mod time;
 
 use super::json::{Cursor, Lenient, Span, Stop};
-use crate::RoleKind;
+use crate::{Millis, RoleKind, Status};
 use fields::Field;
 use repeats::{Found, Repeats};
 use time::{Time, time};
@@ -39,6 +39,9 @@ pub(super) struct Element {
     pub(super) status: Lenient<Span>,
     pub(super) username: Lenient<Span>,
     pub(super) ref_link: Lenient<Span>,
+    /// Who invited, in two fields of which older lists have one; read for [`Self::with_people`] alone.
+    pub(super) invited_by: Lenient<Span>,
+    pub(super) generated_by: Lenient<Span>,
     pub(super) generated_at: Time,
     pub(super) redeemed_at: Time,
     pub(super) revoked_at: Time,
@@ -49,9 +52,15 @@ pub(super) struct Element {
     group_roles: Vec<Span>,
     malformed_in_lists: [u64; Field::LISTS],
     repeats: Repeats,
+    reads_people: bool,
 }
 
 impl Element {
+    /// One that also reads who invited. Polls do not need it: what is never read cannot leak.
+    pub(super) fn with_people() -> Self {
+        Self { reads_people: true, ..Self::default() }
+    }
+
     /// Reads one element; the former one is forgotten. On [`Stop`] the content is unspecified.
     pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
         self.reset();
@@ -73,6 +82,25 @@ impl Element {
             Lenient::Set(span) => Some(self.text(span)).filter(|text| !text.is_empty()),
             Lenient::NotSet | Lenient::Malformed => None,
         }
+    }
+
+    /// The status at `at`: the service knows no expired invitations, they stay `AVAILABLE`.
+    pub(super) fn status_at(&self, at: Millis) -> Status {
+        match self.status {
+            Lenient::Set(word) => match self.text(word) {
+                "AVAILABLE" if self.expiration.millis().is_some_and(|end| end <= at.0) => Status::Expired,
+                "AVAILABLE" => Status::Available,
+                "REDEEMED" => Status::Redeemed,
+                "REVOKED" => Status::Revoked,
+                _ => Status::Unknown,
+            },
+            Lenient::NotSet | Lenient::Malformed => Status::Unknown,
+        }
+    }
+
+    /// The invitee without blanks around, when there is one.
+    pub(super) fn person(&self) -> Option<&str> {
+        self.non_empty(self.username).map(str::trim).filter(|name| !name.is_empty())
     }
 
     /// Every role that the invitation itself carries, repeats included.
@@ -123,6 +151,8 @@ impl Element {
             status,
             username,
             ref_link,
+            invited_by,
+            generated_by,
             generated_at,
             redeemed_at,
             revoked_at,
@@ -133,10 +163,12 @@ impl Element {
             group_roles,
             malformed_in_lists,
             repeats: _,
+            reads_people: _,
         } = self;
         text.clear();
         *is_object = false;
         (*status, *username, *ref_link) = (Lenient::NotSet, Lenient::NotSet, Lenient::NotSet);
+        (*invited_by, *generated_by) = (Lenient::NotSet, Lenient::NotSet);
         (*generated_at, *redeemed_at) = (Time::NotSet, Time::NotSet);
         (*revoked_at, *expiration) = (Time::NotSet, Time::NotSet);
         roles.clear();
@@ -157,6 +189,8 @@ impl Element {
             (10, b"redeemedAt") => self.redeemed_at = time(cursor)?,
             (9, b"revokedAt") => self.revoked_at = time(cursor)?,
             (14, b"expirationTime") => self.expiration = time(cursor)?,
+            (17, b"invitedByUsername") if self.reads_people => self.invited_by = cursor.string(&mut self.text)?,
+            (11, b"generatedBy") if self.reads_people => self.generated_by = cursor.string(&mut self.text)?,
             _ => match Field::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,

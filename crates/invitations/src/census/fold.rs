@@ -32,6 +32,11 @@ impl Rules {
         self.privileged.binary_search_by(|name| name.as_str().cmp(role)).is_ok()
     }
 
+    /// Whether there are domains to trust.
+    pub(super) fn judges_domains(&self) -> bool {
+        self.metrics.trusted_domains.is_some()
+    }
+
     /// Whether a user is of a trusted domain.
     pub(super) fn trusts(&self, username: Option<&str>) -> bool {
         let domain = username.and_then(|name| name.rsplit_once('@')).map_or("", |(_, domain)| domain);

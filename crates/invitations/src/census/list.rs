@@ -80,6 +80,11 @@ impl ListReader {
         }
     }
 
+    /// One whose elements also say who invited.
+    pub(super) fn with_people() -> Self {
+        Self { element: Element::with_people(), ..Self::new() }
+    }
+
     /// Takes the next piece of the body; `each` gets every element that it completes.
     pub(super) fn write(&mut self, chunk: &[u8], mut each: impl FnMut(&Element)) -> Result<(), ListError> {
         let chunk = self.complete_character(chunk)?;

@@ -44,6 +44,20 @@ struct Invitation {
     privileged: bool,
 }
 
+/// The invitations that the service lists for `group`: those that carry it; all of them without one.
+pub(crate) fn carrying(list: &[Value], group: Option<&str>) -> Vec<Value> {
+    let Some(group) = group else { return list.to_vec() };
+    let carries = |invitation: &&Value| {
+        let Value::Object(object) = invitation else { return false };
+        let mut ignored = [0; 5];
+        let mut ids = names(object, "customGroupsIds", &mut ignored);
+        let expanded = objects(object, "customGroups", &mut ignored);
+        ids.extend(expanded.into_iter().filter_map(|object| text(object, "id", &mut [0; 5])));
+        ids.iter().any(|id| id == group)
+    };
+    list.iter().filter(carries).cloned().collect()
+}
+
 fn time(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Option<i64> {
     let value = object.get(key)?;
     if value.is_null() {

@@ -11,28 +11,27 @@ use std::sync::Arc;
 
 use csp_api::Client;
 
-use super::Check;
+use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
 use crate::shard::Shard;
 
-pub use estimate::{Requests, Series};
+use estimate::{Requests, Series};
 
 /// What `check` has to say.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(super) struct Report {
     /// What would run, to read from top to bottom. Never a secret's value.
-    pub lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// What works, but is hardly meant.
-    pub warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// What has to be repaired.
-    pub problems: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 impl Report {
     /// The exit code: 0, or 1 with a problem.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        if self.problems.is_empty() { 0 } else { super::EXIT_FAILURE }
+    pub(super) fn exit_code(&self) -> u8 {
+        if self.problems.is_empty() { 0 } else { EXIT_FAILURE }
     }
 }
 
@@ -58,7 +57,7 @@ impl std::fmt::Display for Report {
 
 /// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
 /// configuration. All problems of both are in the report.
-pub fn offline(
+pub(super) fn offline(
     check: &Check,
     configuration: &Result<Config, Problems>,
     web: impl FnOnce(&Path) -> Result<(), Problems>,
@@ -80,10 +79,9 @@ pub fn offline(
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
-#[must_use]
-pub fn report(config: &Config, shard: Option<Shard>) -> Report {
+pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
-    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
     report.lines.push(format!("API: {}", config.api.url));
@@ -113,9 +111,10 @@ pub fn report(config: &Config, shard: Option<Shard>) -> Report {
 }
 
 fn describe(organization: &Organization) -> String {
-    let Organization { id, name, credential, interval, deadline, stale_after } = organization;
+    let Organization { id, custom_group_id, name, credential, interval, deadline, stale_after } = organization;
+    let group = custom_group_id.as_ref().map(|group| format!(", of group {group} alone")).unwrap_or_default();
     format!(
-        "{name}: id {id}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
+        "{name}: id {id}{group}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
         credential.name,
         kind(credential)
     )
@@ -131,7 +130,8 @@ fn kind(credential: &Credential) -> &'static str {
 fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
     for credential in &config.credentials {
-        let users = config.organizations.iter().filter(|o| o.credential.name == credential.name).count();
+        let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
+        let users = of_it().count();
         let name = &credential.name;
         let state = match secret::look(credential) {
             Ok(seen) => {
@@ -147,7 +147,10 @@ fn credentials(config: &Config, report: &mut Report) {
         if users == 0 {
             report.warnings.push(format!("credentials.{name}: no organization uses it"));
         }
-        if users > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
+        let mut organizations: Vec<_> = of_it().map(|organization| organization.id.to_ascii_lowercase()).collect();
+        organizations.sort();
+        organizations.dedup();
+        if organizations.len() > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
             let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
             report.warnings.push(format!("credentials.{name}: {message}"));
         }

@@ -9,6 +9,8 @@ use crate::config::{Config, CredentialKind, Organization};
 
 /// Series of an organization that depend on nothing but its being there, as a text exposition counts them.
 const FIXED: usize = 95;
+/// What an organization has more of while its polls fail: the reason.
+const IN_TROUBLE: usize = 1;
 /// Series that depend on no organization, in an exporter that works.
 const SHARED: usize = 170;
 /// What can come on top when things go wrong. Of each of the four operations: the registered HTTP status codes, and the pairs
@@ -27,17 +29,16 @@ const TOKEN_MINUTES: f64 = 30.0;
 /// `groups` being `csp_group_info`. The upper bound takes each limit for its value, with `other` beside it, and the
 /// limit of roles three times, once for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Series {
+pub(super) struct Series {
     /// For an ordinary organization: 15 roles, 10 groups, 30 pairs.
-    pub typical: usize,
+    pub(super) typical: usize,
     /// Which no data can exceed, and no trouble with a service that answers with registered status codes.
-    pub upper: usize,
+    pub(super) upper: usize,
 }
 
 impl Series {
     /// The series of `organizations` organizations.
-    #[must_use]
-    pub fn of(config: &Config, organizations: usize) -> Self {
+    pub(super) fn of(config: &Config, organizations: usize) -> Self {
         let metrics = &config.metrics;
         let info = usize::from(config.expand.groups);
         let joint = usize::from(metrics.joint);
@@ -63,6 +64,7 @@ impl Series {
                 with_other(metrics.max_groups),
                 with_other(metrics.max_pairs),
             )
+            .saturating_add(organizations.saturating_mul(IN_TROUBLE))
             .saturating_add(SHARED_IN_TROUBLE),
         }
     }
@@ -70,15 +72,14 @@ impl Series {
 
 /// How many requests there will be while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Requests {
+pub(super) struct Requests {
     /// Lists, tokens (every half hour) and details (every hour) together.
-    pub per_minute: f64,
+    pub(super) per_minute: f64,
 }
 
 impl Requests {
     /// The requests of the organizations that are polled.
-    #[must_use]
-    pub fn of(polled: &[&Arc<Organization>]) -> Self {
+    pub(super) fn of(polled: &[&Arc<Organization>]) -> Self {
         let lists: f64 = polled.iter().map(|organization| 60.0 / organization.interval.as_secs_f64()).sum();
         let names = polled.len() as f64 / 60.0;
         // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
@@ -96,8 +97,7 @@ impl Requests {
     }
 
     /// What to say when the budget is too small.
-    #[must_use]
-    pub fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
+    pub(super) fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
         let budget = requests_per_second? * 60.0;
         (self.per_minute > budget).then(|| {
             format!(

@@ -44,9 +44,9 @@ fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() 
     write(folder.path().join("t"), "\n").unwrap();
     let config = config(folder.path(), &format!("api: {{tls: {{ca_file: nope}}}}\n{}", source()));
     let flags = Check {
-        config: super::super::ConfigFile { config_file: None },
+        config: crate::cli::ConfigFile { config_file: None },
         web_config_file: Some("web.yml".into()),
-        sharding: super::super::Sharding { shard: None },
+        sharding: crate::cli::Sharding { shard: None },
         online: false,
     };
     let report = offline(&flags, &Ok(config), |_| Err(Problem::general("bad").into()));
@@ -79,7 +79,7 @@ fn series_grow_with_the_limits_and_requests_with_the_frequency() {
     let folder = Path::new("");
     let default = config(folder, &source());
     let series = Series::of(&default, 2);
-    assert_eq!(series.upper, 172 + 564 + 2 * (95 + 5 * (603 + 201 + 201) + 201));
+    assert_eq!(series.upper, 172 + 564 + 2 * (95 + 1 + 5 * (603 + 201 + 201) + 201));
     assert_eq!(series.typical, 172 + 2 * (95 + 5 * 55 + 10));
     let small = config(
         folder,
@@ -88,7 +88,7 @@ fn series_grow_with_the_limits_and_requests_with_the_frequency() {
             source()
         ),
     );
-    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 95 + 5 * (3 + 1 + 1));
+    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 95 + 1 + 5 * (3 + 1 + 1));
     let greedy = config(folder, &format!("api: {{requests_per_second: 0.01}}\n{}", source()));
     let warnings = report(&greedy, None).warnings;
     assert!(warnings.iter().any(|warning| warning.contains("requests_per_second allows 0.6")), "{warnings:?}");
