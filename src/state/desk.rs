@@ -194,9 +194,10 @@ impl Desk {
     pub(super) fn close(&self, now: Reading) -> bool {
         let mut queue = self.queue.lock();
         queue.alive_at = now;
+        // Whoever comes later need not wait all over again.
+        let deadline = Instant::now() + if queue.is_closing { Duration::ZERO } else { self.patience.end };
         queue.is_closing = true;
         self.work.notify_one();
-        let deadline = Instant::now() + self.patience.end;
         while !queue.has_ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
         queue.has_ended
     }

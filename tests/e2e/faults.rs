@@ -45,14 +45,19 @@ impl Faults {
     pub(crate) fn launch(&self, flags: &[&str]) -> Exporter {
         let config = self.folder.path("config.yaml");
         let standard = ["--config.file", &config, "--web.listen-address", "127.0.0.1:0", "--state.dir", &self.state];
-        let (disk, clock) = (self.folder.path("faults-disk"), self.folder.path("faults-clock"));
-        let environment = [
-            ("LD_PRELOAD", library().to_str().unwrap()),
-            ("FAULTS_FOLDER", &self.state),
-            ("FAULTS_DISK", &disk),
-            ("FAULTS_CLOCK", &clock),
-        ];
+        let environment = self.environment();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Exporter::launch(&[&standard, flags].concat(), &environment)
+    }
+
+    /// What a process has to be started with.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("LD_PRELOAD", library().to_str().unwrap().to_owned()),
+            ("FAULTS_FOLDER", self.state.clone()),
+            ("FAULTS_DISK", self.folder.path("faults-disk")),
+            ("FAULTS_CLOCK", self.folder.path("faults-clock")),
+        ]
     }
 
     /// What the disk does from now on: `hang`, `hang-writes`, `refuse`; nothing wrong if empty.

@@ -32,5 +32,6 @@ mod refusals;
 mod reload;
 mod scrapes;
 mod standard_error;
+mod state;
 mod states;
 mod usage;
