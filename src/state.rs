@@ -87,7 +87,6 @@ impl Lifecycle {
     ///
     /// An organization's first list is its baseline. Lists of one organization are taken one after the other.
     /// Takes time in proportion to the list.
-    #[must_use]
     pub fn observe(&self, key: &str, sightings: Vec<Sighting>, former: Option<Vec<Former>>, now: Reading) -> Observed {
         let organization = loop {
             let organization = self.organizations.find_or_add(key);
@@ -157,6 +156,7 @@ impl Lifecycle {
     /// Writes what is in memory alone, and that this process was alive at `now`. Blocks for ten seconds at the most.
     ///
     /// Returns [`Self::durable`] afterwards.
+    #[must_use]
     pub fn flush(&self, now: Reading) -> Option<bool> {
         self.desk.as_ref()?.flush(now);
         self.durable()

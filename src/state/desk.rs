@@ -96,18 +96,30 @@ pub(super) enum Health {
 #[derive(Debug)]
 struct Queue {
     batch: Batch,
+    /// The number of the newest entry, or of whatever else wants a write.
     ticket: u64,
+    /// The number up to which the writer has taken everything.
+    taken: u64,
     alive_at: Reading,
     written_at: Option<Steady>,
-    is_due: bool,
     /// Since when the writer has been at one thing.
     busy_since: Option<Instant>,
-    is_closing: bool,
-    has_ended: bool,
+    phase: Phase,
     /// Whether the state has been read.
     is_read: bool,
     /// Whether the trouble there is has been logged.
     is_told: bool,
+}
+
+/// How much the writer has before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No end in sight.
+    Open,
+    /// It has to come to an end.
+    Closing,
+    /// It has ended.
+    Ended,
 }
 
 /// Where word is left for the writer.
@@ -128,12 +140,11 @@ impl Desk {
         let queue = Queue {
             batch: Batch::new(),
             ticket: 0,
+            taken: 0,
             alive_at: now,
             written_at: None,
-            is_due: false,
             busy_since: None,
-            is_closing: false,
-            has_ended: false,
+            phase: Phase::Open,
             is_read: false,
             is_told: false,
         };
@@ -151,7 +162,7 @@ impl Desk {
     pub(super) fn put(&self, id: Arc<str>, entry: Entry, now: Reading) -> u64 {
         let mut queue = self.queue.lock();
         queue.alive_at = now;
-        if !queue.has_ended {
+        if queue.phase != Phase::Ended {
             queue.batch.insert(id, entry);
             queue.ticket += 1;
             self.work.notify_one();
@@ -164,7 +175,7 @@ impl Desk {
         let mut queue = self.queue.lock();
         queue.alive_at = now;
         if queue.written_at.is_some_and(|at| now.steady.since(at) >= HEARTBEAT) {
-            queue.is_due = true;
+            queue.ticket += 1;
             self.work.notify_one();
         }
     }
@@ -180,13 +191,12 @@ impl Desk {
     pub(super) fn flush(&self, now: Reading) -> bool {
         let mut queue = self.queue.lock();
         queue.alive_at = now;
-        queue.is_due = true;
         queue.ticket += 1;
         let ticket = queue.ticket;
         self.work.notify_one();
         let deadline = Instant::now() + self.patience.end;
         let is_written = || self.progress.borrow().written >= ticket;
-        while !is_written() && !queue.has_ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
+        while !is_written() && queue.phase != Phase::Ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
         is_written()
     }
 
@@ -195,19 +205,24 @@ impl Desk {
         let mut queue = self.queue.lock();
         queue.alive_at = now;
         // Whoever comes later need not wait all over again.
-        let deadline = Instant::now() + if queue.is_closing { Duration::ZERO } else { self.patience.end };
-        queue.is_closing = true;
-        self.work.notify_one();
-        while !queue.has_ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
-        queue.has_ended
+        let deadline = match queue.phase {
+            Phase::Open => Instant::now() + self.patience.end,
+            Phase::Closing | Phase::Ended => Instant::now(),
+        };
+        if queue.phase == Phase::Open {
+            queue.phase = Phase::Closing;
+            self.work.notify_one();
+        }
+        while queue.phase != Phase::Ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
+        queue.phase == Phase::Ended
     }
 
     /// The writer: waits for work; without an open file until `retry` instead. Returns whether to go on after it.
     pub(super) fn wait(&self, retry: Option<Instant>) -> bool {
         let mut queue = self.queue.lock();
-        while !queue.is_closing {
+        while queue.phase == Phase::Open {
             match retry {
-                None if !queue.batch.is_empty() || queue.is_due => break,
+                None if queue.ticket > queue.taken => break,
                 None => self.work.wait(&mut queue),
                 Some(at) if at <= Instant::now() => break,
                 Some(at) => {
@@ -217,7 +232,7 @@ impl Desk {
         }
         queue.busy_since = Some(Instant::now());
         self.turn.notify_all();
-        !queue.is_closing
+        queue.phase == Phase::Open
     }
 
     /// The writer: the state has been read.
@@ -230,7 +245,7 @@ impl Desk {
         let mut queue = self.queue.lock();
         queue.busy_since = Some(Instant::now());
         self.turn.notify_all();
-        queue.is_due = false;
+        queue.taken = queue.ticket;
         Work { batch: std::mem::take(&mut queue.batch), ticket: queue.ticket, alive_at: queue.alive_at }
     }
 
@@ -244,20 +259,17 @@ impl Desk {
         let mut queue = self.queue.lock();
         queue.busy_since = None;
         let was_in_trouble = self.progress.borrow().health == Health::Trouble;
-        let health = match failure {
-            Some(failure) => {
-                // What was not put anew meanwhile has to be done again.
-                for (id, entry) in work.batch {
-                    queue.batch.entry(id).or_insert(entry);
-                }
-                self.tell(&mut queue, failure);
-                Health::Trouble
+        let health = if let Some(failure) = failure {
+            // What was not put anew meanwhile has to be done again.
+            for (id, entry) in work.batch {
+                queue.batch.entry(id).or_insert(entry);
             }
-            None => {
-                queue.written_at = Some(work.alive_at.steady);
-                // What was put during trouble could be seen at once: it has to be on disk before all is well.
-                if was_in_trouble && !queue.batch.is_empty() { Health::CatchingUp } else { Health::Good }
-            }
+            self.tell(&mut queue, failure);
+            Health::Trouble
+        } else {
+            queue.written_at = Some(work.alive_at.steady);
+            // What was put during trouble could be seen at once: it has to be on disk before all is well.
+            if was_in_trouble && !queue.batch.is_empty() { Health::CatchingUp } else { Health::Good }
         };
         if health == Health::Good && std::mem::take(&mut queue.is_told) {
             tracing::info!("the state folder takes what is written again, and has all of it");
@@ -277,7 +289,7 @@ impl Desk {
     pub(super) fn end(&self) {
         let mut queue = self.queue.lock();
         queue.busy_since = None;
-        queue.has_ended = true;
+        queue.phase = Phase::Ended;
         queue.batch.clear();
         self.turn.notify_all();
         self.progress.send_modify(|progress| progress.health = Health::Trouble);
@@ -286,7 +298,7 @@ impl Desk {
     /// The watch: sets everybody free who waits for a writer that is not heard of.
     pub(super) fn watch(&self) {
         let mut queue = self.queue.lock();
-        while !queue.has_ended {
+        while queue.phase != Phase::Ended {
             let is_known = queue.is_told && self.progress.borrow().health == Health::Trouble;
             let Some(since) = queue.busy_since.filter(|_| !is_known) else {
                 self.turn.wait(&mut queue);

@@ -31,6 +31,8 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod shape;
+mod slow;
 mod standard_error;
 mod state;
 mod states;

@@ -148,12 +148,11 @@ fn hashed(
         whole(&buffer[..length])
     };
     // The first byte keeps the two kinds of input apart.
-    match ref_link.filter(|link| !link.is_empty()) {
-        Some(link) => Identity::new(&hash(&[b"r", link.as_bytes()]), false),
-        None => {
-            let generated_at = generated_at.map_or(i64::MIN, |at| at.0).to_le_bytes();
-            Identity::new(&hash(&[b"u", &generated_at, username.trim().to_lowercase().as_bytes()]), true)
-        }
+    if let Some(link) = ref_link.filter(|link| !link.is_empty()) {
+        Identity::new(&hash(&[b"r", link.as_bytes()]), false)
+    } else {
+        let generated_at = generated_at.map_or(i64::MIN, |at| at.0).to_le_bytes();
+        Identity::new(&hash(&[b"u", &generated_at, username.trim().to_lowercase().as_bytes()]), true)
     }
 }
 

@@ -53,7 +53,7 @@ fn redemptions_that_nobody_could_compare_yet_are_timed() {
     let lifecycle = open(dir.path(), &faults, CALM);
     assert_eq!(poll(&lifecycle, ORG, sighting(R, Some(1_500)), 0), None);
     faults.mend();
-    lifecycle.flush(at(0));
+    assert_eq!(lifecycle.flush(at(0)), Some(true));
     let tally = lifecycle.tally(ORG).unwrap();
     assert_eq!((tally.events, tally.redemption.count(), tally.redemption.sum()), ([0, 1, 0, 0, 0], 1, 1.5));
 }
@@ -79,7 +79,7 @@ fn absences_count_as_if_the_state_had_been_read_at_the_start() {
     lifecycle.keep(&["stays"], at(22 * hour));
     lifecycle.keep(&["stays", "back", "long-gone"], at(30 * hour));
     faults.mend();
-    lifecycle.flush(at(40 * hour));
+    assert_eq!(lifecycle.flush(at(40 * hour)), Some(true));
     let counted = ids.map(|id| generated(&lifecycle, id));
     assert_eq!(counted, [Some(1), Some(1), None, Some(1)]);
     let (_dir, copy) = copy(dir.path());
@@ -206,7 +206,7 @@ impl Trial {
             mount(&self.folder(), &self.outer.path().join("elsewhere"));
             fs::remove_dir_all(self.folder().with_extension("hidden")).unwrap();
             // What the writer is at right now may still be for the hidden file.
-            self.lifecycle().flush(at(0));
+            let _ = self.lifecycle().flush(at(0));
         }
         assert_eq!(self.lifecycle().flush(at(0)), Some(true));
     }
