@@ -45,7 +45,7 @@ impl Systemd {
         let told = thread::Builder::new().name("systemd".to_owned()).spawn(move || {
             for message in received {
                 // Nobody is left to tell when this fails.
-                let _ = sd_notify::notify(false, &message.iter().filter_map(state).collect::<Vec<_>>());
+                let _ = sd_notify::notify(false, &message.iter().map(state).collect::<Vec<_>>());
             }
         });
         Self { messages: told.ok().map(|_| messages), watchdog }
@@ -94,14 +94,14 @@ impl Systemd {
     }
 }
 
-fn state(message: &Message) -> Option<NotifyState<'_>> {
-    Some(match message {
+fn state(message: &Message) -> NotifyState<'_> {
+    match message {
         Message::Ready => NotifyState::Ready,
         Message::Reloading => NotifyState::Reloading,
         Message::Stopping => NotifyState::Stopping,
         Message::Alive => NotifyState::Watchdog,
         Message::Status(text) => NotifyState::Status(text),
-    })
+    }
 }
 
 /// `3 organizations: 1 failing, 1 not yet polled`, as `systemctl status` shows it.
