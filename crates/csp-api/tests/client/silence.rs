@@ -131,7 +131,13 @@ async fn an_idle_connection_that_goes_silent_costs_nothing() {
     let (client, recorder) = observed(&server.settings(wire.port, Duration::from_secs(3)));
     list(&client, &organization(1, inline("s"))).await.unwrap();
     wire.go_silent();
+    let start = Instant::now();
     wire.closed(wire.made()).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "found out by a ping, not by its idleness: {:?}",
+        start.elapsed()
+    );
     list(&client, &organization(1, inline("s"))).await.unwrap();
     let failures: Vec<_> = recorder.all().into_iter().filter(|event| event.starts_with("failure ")).collect();
     assert_eq!(failures, Vec::<String>::new());
