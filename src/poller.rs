@@ -16,12 +16,12 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Reading;
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
 use crate::shard::Shard;
 use crate::snapshot::Board;
@@ -65,8 +65,7 @@ struct Loop<T> {
 }
 
 impl Poller {
-    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime; blocks on the
-    /// state folder for a moment.
+    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime.
     #[must_use]
     pub fn start(
         config: &Config,
@@ -133,11 +132,11 @@ impl Poller {
             .cloned()
             .collect();
         let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
-        self.lifecycle.keep(&keys, Millis::now());
+        self.lifecycle.keep(&keys, Reading::now());
         let mut running = self.running.lock();
         let Running { organizations: loops, credentials } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
-        self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
+        self.board.arrange(&organizations, |key| self.lifecycle.account(key).tally());
         let added: Vec<_> =
             organizations.iter().filter(|organization| !loops.contains_key(&organization.key())).collect();
         let count = added.len();

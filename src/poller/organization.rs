@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
-use invitations::Millis;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::source::{Polled, Source};
 use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, DETAILS_RETRY, schedule};
+use crate::clock::{Reading, Steady};
 use crate::config::{Credential, Organization};
 use crate::snapshot::Board;
 
@@ -67,9 +67,7 @@ impl Task {
 
     fn announce(&self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let next_poll = Millis(Millis::now().0.saturating_add(wait));
-        self.board.set_next_poll(&self.organization, Some(next_poll));
+        self.board.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
     }
 
     /// One poll and its result on the board.
@@ -79,7 +77,7 @@ impl Task {
         let source = Arc::clone(&self.source.borrow());
         let deadline = start + organization.deadline;
         let result = poll_contained(&*source, organization, deadline).await;
-        let now = Millis::now();
+        let now = Reading::now();
         let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
         log_outcome(organization, &result, failures_before, start.elapsed());
         board.update(organization, |entry| {
@@ -94,7 +92,7 @@ impl Task {
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
-                    entry.lifecycle = lifecycle;
+                    entry.lifecycle = lifecycle.tally();
                     entry.last_success = Some(now);
                     entry.last_error = None;
                 }

@@ -3,14 +3,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use invitations::census::View;
-use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
 use super::source::Polled;
 use super::*;
 use crate::config::{Credential, CredentialKind, Secret};
 use crate::snapshot::OrganizationSnapshot;
+use crate::state::Account;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -77,7 +78,7 @@ impl Source for Script {
 }
 
 fn polled() -> Polled {
-    Polled { view: Arc::new(View::empty(Millis::now())), lifecycle: Arc::new(Tally::default()) }
+    Polled { view: Arc::new(View::empty(Millis::now())), lifecycle: Account::default() }
 }
 
 fn good() -> BoxFuture<'static, Result<(), Error>> {
