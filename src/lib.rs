@@ -18,6 +18,7 @@ pub mod commands;
 pub mod config;
 pub mod csp;
 pub mod exporter;
+pub mod files;
 pub mod histogram;
 pub mod lifecycle;
 pub mod logging;

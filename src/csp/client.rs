@@ -41,16 +41,15 @@ impl Client {
     ///
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
-    pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
+    pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Self::build(api, observer, budget, Arc::default())
+        Self::build(api, observer, budget, Arc::default()).await
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
-    #[must_use]
-    pub fn problems(api: &Api) -> Vec<BuildError> {
-        tls::problems(api)
+    pub async fn problems(api: &Api) -> Vec<BuildError> {
+        tls::problems(api).await
     }
 
     /// A client for changed settings that takes over what is still good: access tokens of unchanged
@@ -58,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
-    pub fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
+    pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let same = sender.budget.is(api.requests_per_second, api.max_concurrent_requests);
         let budget = if same {
@@ -66,20 +65,20 @@ impl Client {
         } else {
             Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests))
         };
-        let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens))?;
+        let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens)).await?;
         tokens.prune();
         self.resume();
         Ok(client)
     }
 
-    fn build(
+    async fn build(
         api: &Api,
         observer: Arc<dyn Observer>,
         budget: Arc<Budget>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
         let sender = Sender {
-            http: http_client(api)?,
+            http: http_client(api).await?,
             budget,
             observer,
             timeout: api.timeout,

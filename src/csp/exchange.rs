@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
 use super::attempt::Sender;
@@ -15,6 +15,7 @@ use super::retry::{CallError, Failure, Retry};
 use super::sink::Gather;
 use super::wire;
 use crate::config::{Credential, CredentialKind, Organization, Secret};
+use crate::files;
 use crate::time::Millis;
 
 /// Where the token operations are.
@@ -131,26 +132,27 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
     })
 }
 
+/// The largest secret; real ones have a few hundred bytes.
+const LARGEST_SECRET: u64 = 64 << 10;
+
 /// Reads a secret now, so that a rotated file needs no reload.
 async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Result<SecretString, Failure> {
     let refuse = |detail| Failure { error: Error::new(operation, Reason::Credentials, detail), retry: Retry::Never };
     match secret {
         Secret::Inline(value) if value.expose_secret().is_empty() => Err(refuse("the secret is empty".to_owned())),
         Secret::Inline(value) => Ok(value.clone()),
-        Secret::File(path) => match timeout_at(deadline, read_file(path)).await {
-            Ok(outcome) => outcome.map_err(refuse),
-            Err(_) => Err(refuse(format!("{} could not be read before the poll's deadline", path.display()))),
-        },
+        Secret::File(path) => read_file(path, deadline.min(Instant::now() + files::PATIENCE)).await.map_err(refuse),
     }
 }
 
-async fn read_file(path: &Path) -> Result<SecretString, String> {
-    let text = tokio::fs::read_to_string(path).await;
-    let mut text = text.map_err(|error| format!("{} cannot be read: {}", path.display(), error.kind()))?;
+async fn read_file(path: &Path, deadline: Instant) -> Result<SecretString, String> {
+    let shown = path.display();
+    let bytes = files::read(path, LARGEST_SECRET, deadline).await.map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let mut text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not text"))?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
     if text.is_empty() {
-        return Err(format!("{} is empty", path.display()));
+        return Err(format!("{shown} is empty"));
     }
     Ok(text.into())
 }
