@@ -1,5 +1,6 @@
 //! The command line: commands, flags, their environment variables, and exit codes.
 
+mod arguments;
 pub mod check;
 mod demo;
 mod healthcheck;
@@ -12,13 +13,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::Resettable;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::build_info::LONG_VERSION;
 use crate::logging::{Format, Level};
 use crate::shard::Shard;
 
+use arguments::Prepared;
 pub use demo::{Demo, Simulate, Simulated};
 pub use healthcheck::Healthcheck;
 pub use serve::{Serve, Web};
@@ -160,44 +161,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
 
 /// [`parse`] without printing.
 fn try_parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let command = without_empty_variables(Cli::command()).mut_subcommands(|command| command.display_name(NAME));
-    let matches = command.try_get_matches_from(with_command(arguments.into_iter().collect()))?;
+    let definition = Cli::command().mut_subcommands(|command| command.display_name(NAME));
+    let prepared = arguments::prepare(definition, arguments.into_iter().collect(), |name| std::env::var_os(name));
+    let Prepared { definition, arguments } = prepared;
+    let matches = definition.try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches).map(|cli| cli.command)
-}
-
-/// An empty environment variable counts as unset, as a template leaves it that has nothing to say.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let unset = |argument: clap::Arg| {
-        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-        if empty { argument.env(Resettable::Reset) } else { argument }
-    };
-    command.mut_subcommands(|subcommand| subcommand.mut_args(unset))
-}
-
-/// Puts the command first, `serve` when there is none: its flags work before it and without it.
-fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    const COMMANDS: [&str; 7] = ["serve", "demo", "simulate", "check", "once", "healthcheck", "help"];
-    let mut position = 1;
-    while let Some(argument) = arguments.get(position).and_then(|argument| argument.to_str()) {
-        match argument {
-            "-h" | "--help" | "-V" | "--version" => return arguments,
-            _ if COMMANDS.contains(&argument) => {
-                let command = arguments.remove(position);
-                arguments.insert(1, command);
-                return arguments;
-            }
-            "--web.systemd-socket" | "--online" => {}
-            // The value of a flag may look like a command.
-            flag if flag.starts_with("--") && !flag.contains('=') => position += 1,
-            flag if flag.starts_with('-') => {}
-            // Neither a command nor a flag: the parser knows what to say.
-            _ => return arguments,
-        }
-        position += 1;
-    }
-    let end = arguments.len().min(1);
-    arguments.insert(end, "serve".into());
-    arguments
 }
 
 fn shard(text: &str) -> Result<Shard, String> {

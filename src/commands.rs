@@ -9,12 +9,14 @@ mod signals;
 mod simulate;
 
 use std::fmt::Display;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Problems};
-use crate::logging;
+use crate::logging::{self, Format, Level};
+use crate::panics;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -60,31 +62,44 @@ type Outcome = Result<(), Failure>;
 /// Runs a command to its end.
 #[must_use]
 pub fn run(command: Command) -> ExitCode {
-    let outcome = match command {
-        Command::Serve(flags) => logged(flags.log, || serve::run(flags)),
-        Command::Demo(flags) => logged(flags.log, || demo::run(flags)),
-        Command::Simulate(flags) => logged(flags.log, || simulate::run(&flags)),
-        Command::Check(flags) => check::run(&flags),
-        Command::Once(flags) => logged(flags.log, || once::run(&flags)),
-        Command::Healthcheck(flags) => healthcheck::run(&flags),
-    };
+    start_logging(&command);
+    panics::watch();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command)));
+    let outcome = outcome.unwrap_or_else(|_| Err(Failure::running("it failed through a fault of its own")));
+    logging::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(message) = failure.message() {
-                #[expect(clippy::print_stderr, reason = "the last words of a command")]
-                {
-                    eprintln!("csp-invitations-exporter: {message}");
-                }
+                logging::say(format!("csp-invitations-exporter: {message}\n"));
             }
             failure.exit_code()
         }
     }
 }
 
-fn logged(log: crate::cli::Log, run: impl FnOnce() -> Outcome) -> Outcome {
-    logging::init(log.level, log.format);
-    run()
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Serve(flags) => serve::run(flags),
+        Command::Demo(flags) => demo::run(flags),
+        Command::Simulate(flags) => simulate::run(&flags),
+        Command::Check(flags) => check::run(&flags),
+        Command::Once(flags) => once::run(&flags),
+        Command::Healthcheck(flags) => healthcheck::run(&flags),
+    }
+}
+
+/// Commands without flags for it say what they have to say on standard output, and log faults of their own alone.
+fn start_logging(command: &Command) {
+    let log = match command {
+        Command::Serve(flags) => Some(flags.log),
+        Command::Demo(flags) => Some(flags.log),
+        Command::Simulate(flags) => Some(flags.log),
+        Command::Once(flags) => Some(flags.log),
+        Command::Check(_) | Command::Healthcheck(_) => None,
+    };
+    let (level, format) = log.map_or((Level::Error, Format::Logfmt), |log| (log.level, log.format));
+    logging::init(level, format);
 }
 
 /// Runs `command` on a runtime of its own to its end, and no further: what still blocks a thread then, a secret file on

@@ -12,7 +12,9 @@ use tracing::{error, info};
 use crate::config::{Config, Problems};
 use crate::csp::{BuildError, Client};
 use crate::lifecycle::Lifecycle;
+use crate::logging;
 use crate::metrics::Metrics;
+use crate::panics;
 use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
@@ -158,6 +160,7 @@ impl web::Exporter for Exporter {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
+        own.set_troubles(panics::count(), logging::lines_dropped());
         if let Some(durable) = self.parts.lifecycle.durable() {
             own.set_state_durable(durable);
         }

@@ -23,6 +23,7 @@ pub mod histogram;
 pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod poller;
 pub mod shard;
 pub mod simulator;

@@ -1,9 +1,12 @@
 //! Log lines: one event is one line, and a dependency can't say what it should not.
 
 mod line;
+mod queue;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use tracing::Subscriber;
@@ -13,6 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use line::Line;
+use queue::Queue;
 
 /// The least important level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,11 +54,34 @@ pub enum Format {
     Json,
 }
 
-/// Logs to standard error from here on. Only the first call counts.
+/// The queue of this process's standard error, once there is one.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Logs to standard error from here on, without ever waiting for it. Only the first call counts.
 pub fn init(level: Level, format: Format) {
-    let subscriber = subscriber(level, format, std::io::stderr);
+    let queue = QUEUE.get_or_init(|| Queue::of_standard_error(format)).clone();
     // A test may have set one already; its own is then what it wants.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(subscriber(level, format, queue));
+}
+
+/// How many lines were dropped since the start because standard error did not take them.
+#[must_use]
+pub fn lines_dropped() -> u64 {
+    QUEUE.get().map_or(0, Queue::dropped)
+}
+
+/// Waits until the lines so far are written, for a second at the most. Before the end of the process.
+pub fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush();
+    }
+}
+
+/// Says the last words of a command on standard error, as they are: it is a person who reads them. Waits for a second at
+/// the most, and does not mind a standard error that is closed.
+pub fn say(text: impl Into<String>) {
+    flush();
+    queue::say(text.into());
 }
 
 /// Logs to `writer`.

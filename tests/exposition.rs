@@ -11,7 +11,7 @@ use std::time::Duration;
 use csp_invitations_exporter::census::View;
 use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleKind, RoleRow};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
-use csp_invitations_exporter::csp::{Observer, Operation};
+use csp_invitations_exporter::csp::{Error, Observer, Operation, Reason};
 use csp_invitations_exporter::lifecycle::Tally;
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
@@ -90,8 +90,11 @@ fn snapshot() -> Snapshot {
         lifecycle.redemption.observe(seconds);
     }
     acme.lifecycle = Arc::new(lifecycle);
+    let mut initech = organization("initech");
+    (initech.up, initech.polls, initech.failures[1]) = (Some(false), 1, 1);
+    initech.last_error = Some((NOW, Error::new(Operation::Invitations, Reason::BadRequest, "")));
     Snapshot {
-        organizations: vec![Arc::new(acme), Arc::new(organization("globex"))],
+        organizations: vec![Arc::new(acme), Arc::new(organization("globex")), Arc::new(initech)],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
     }
 }

@@ -110,3 +110,61 @@ fn scenarios_are_read_by_the_name_that_they_show() {
         assert_eq!(demo.simulated.scenario.as_str(), name);
     }
 }
+
+/// As [`parsed`], with these variables that clap cannot see.
+fn parsed_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Command, clap::Error> {
+    let arguments = ["x"].iter().chain(arguments).map(OsString::from).collect();
+    let variable = |name: &OsStr| variables.iter().find(|(known, _)| name == *known).map(|(_, value)| value.into());
+    let Prepared { definition, arguments } = arguments::prepare(Cli::command(), arguments, variable);
+    Cli::from_arg_matches(&definition.try_get_matches_from(arguments)?).map(|cli| cli.command)
+}
+
+#[test]
+fn an_empty_flag_or_variable_counts_as_not_given() {
+    for arguments in [
+        &["--web.config.file", "", "--state.dir=", "--log.level", ""][..],
+        &["serve", "--web.config.file=", "--shard", ""],
+    ] {
+        let Command::Serve(serve) = parsed(arguments).unwrap() else { panic!("serve") };
+        assert!(serve.web.web_config_file.is_none() && serve.state_dir.is_none() && serve.sharding.shard.is_none());
+        assert_eq!(serve.log.level, Level::Info);
+    }
+    let variables = [("CSP_EXPORTER_STATE_DIR", " \n"), ("CSP_EXPORTER_SHARD", "")];
+    let Command::Serve(serve) = parsed_with(&[], &variables).unwrap() else { panic!("serve") };
+    assert!(serve.state_dir.is_none() && serve.sharding.shard.is_none());
+    let Command::Check(check) = parsed(&["check", "--web.config.file", "", "--online"]).unwrap() else {
+        panic!("check")
+    };
+    assert!(check.web_config_file.is_none() && check.online);
+}
+
+#[test]
+fn variables_are_trimmed_and_flags_go_before_them() {
+    let variables = [
+        ("CSP_EXPORTER_LOG_LEVEL", "debug\n"),
+        ("CSP_EXPORTER_STATE_DIR", " /state\r\n"),
+        ("CSP_EXPORTER_WEB_SYSTEMD_SOCKET", "true\n"),
+        ("CSP_EXPORTER_WEB_LISTEN_ADDRESS", ":1, :2\n"),
+    ];
+    let Command::Serve(serve) = parsed_with(&["--state.dir", "/other"], &variables).unwrap() else { panic!("serve") };
+    assert_eq!((serve.log.level, serve.state_dir), (Level::Debug, Some("/other".into())));
+    assert!(serve.systemd_socket && serve.listen_addresses.len() == 2);
+    let Command::Serve(serve) = parsed_with(&[], &variables).unwrap() else { panic!("serve") };
+    assert_eq!(serve.state_dir, Some("/state".into()));
+    let no = [("CSP_EXPORTER_WEB_SYSTEMD_SOCKET", "false\n")];
+    let Command::Serve(serve) = parsed_with(&[], &no).unwrap() else { panic!("serve") };
+    assert!(!serve.systemd_socket);
+    assert!(parsed_with(&[], &[("CSP_EXPORTER_LOG_LEVEL", "loud\n")]).is_err());
+}
+
+#[test]
+fn help_behind_flags_of_serve_is_that_of_serve() {
+    for arguments in
+        [&["--log.level", "debug", "--help"][..], &["--config.file=x", "-h"], &["--state.dir", "", "--help"]]
+    {
+        let error = parsed(arguments).unwrap_err();
+        assert!(!error.use_stderr() && error.to_string().contains("--web.listen-address"), "{arguments:?}: {error}");
+    }
+    let all = parsed(&["--help"]).unwrap_err().to_string();
+    assert!(all.contains("simulate") && all.contains("healthcheck"), "{all}");
+}

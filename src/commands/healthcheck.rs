@@ -2,15 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Failure, Outcome};
 use crate::cli::Healthcheck;
 
-/// Limit of the connection, and of each pause while it answers.
+/// Limit of the whole question, from the connection to the end of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// More than a health page has. What else may listen there is not worth reading.
-const LARGEST_ANSWER: u64 = 4096;
+const LARGEST_ANSWER: usize = 4096;
 
 pub(super) fn run(flags: &Healthcheck) -> Outcome {
     let Some(address) = flags.address() else {
@@ -39,7 +39,12 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 /// Asks for `/healthz`, in plain HTTP. One request to the own machine needs neither a runtime nor a client with TLS,
 /// whose set-up would cost more than the question.
 fn alive(address: SocketAddr, timeout: Duration) -> Result<(), String> {
-    let answer = ask(address, timeout).map_err(|error| format!("{address} does not answer: {error}"))?;
+    let answer = ask(address, timeout).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("{address} does not answer: it was silent for {timeout:?}, though something listens there")
+        }
+        _ => format!("{address} does not answer: {error}"),
+    })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     match status.and_then(|digits| digits.parse::<u16>().ok()) {
@@ -52,12 +57,25 @@ fn alive(address: SocketAddr, timeout: Duration) -> Result<(), String> {
 }
 
 fn ask(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+    let deadline = Instant::now() + timeout;
+    let left = || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
+    };
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(left()?))?;
     stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(LARGEST_ANSWER).read_to_end(&mut answer)?;
+    let mut buffer = [0; LARGEST_ANSWER];
+    while answer.len() < LARGEST_ANSWER {
+        stream.set_read_timeout(Some(left()?))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
@@ -120,7 +138,8 @@ mod tests {
     fn a_silent_listener_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let problem = alive(listener.local_addr().unwrap(), Duration::from_millis(10)).unwrap_err();
-        assert!(problem.contains("does not answer"), "{problem}");
+        assert!(problem.contains("does not answer: it was silent for 10ms"), "{problem}");
+        assert!(!problem.contains("unavailable"), "{problem}");
     }
 
     #[test]

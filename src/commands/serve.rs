@@ -1,12 +1,11 @@
 //! `serve`: poll and serve until told to stop.
 
-use std::panic;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
@@ -14,7 +13,6 @@ use crate::cli::{Serve, Web as WebFlags};
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
 use crate::lifecycle::{Lifecycle, OpenError};
-use crate::metrics::Metrics;
 use crate::time::Millis;
 use crate::web::listen::{self, Address};
 use crate::web::{self, Access, Settings, Web};
@@ -97,8 +95,6 @@ pub(super) async fn serve(
     // Settings that cannot be used are found before anything is bound.
     let client = parts.client(config).map_err(Failure::configuration)?;
     let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
-    let metrics = Arc::clone(&parts.metrics);
-    count_panics(metrics);
     let exporter = Exporter::start(parts, config, client);
     signals::reload_on_hangup(Arc::clone(&exporter)).map_err(Failure::running)?;
     announce(config, &listeners, &probe_listeners);
@@ -126,14 +122,4 @@ fn announce(config: &Config, listeners: &[TcpListener], probes: &[TcpListener]) 
             info!(%address, serves, "listening");
         }
     }
-}
-
-/// Counts panics and says where they were. What they say is left out: it may hold what was being worked on.
-fn count_panics(metrics: Arc<Metrics>) {
-    panic::set_hook(Box::new(move |info| {
-        metrics.exporter().panic();
-        let place = info.location().map(|place| PathBuf::from(place.file()).display().to_string());
-        let line = info.location().map(panic::Location::line);
-        error!(place, line, "a task panicked; please report this");
-    }));
 }

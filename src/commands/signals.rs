@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::cli::EXIT_FAILURE;
 use crate::exporter::Exporter;
+use crate::logging;
 
 /// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once.
 ///
@@ -27,6 +28,7 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
             }
             if token.is_cancelled() {
                 warn!("second signal: aborting");
+                logging::flush();
                 process::exit(EXIT_FAILURE.into());
             }
             info!("shutting down: requests under way are finished, then the state is written");

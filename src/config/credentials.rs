@@ -33,7 +33,7 @@ fn kind(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<CredentialKind> {
     );
     let [token, id, secret] = ["api_token_file", "client_id", "client_secret_file"].map(|key| fields.has(key));
     let token_file = fields.optional("api_token_file", file);
-    let client_id = fields.optional("client_id", client_id);
+    let client_id = fields.optional("client_id", |node| client_id(&text(node)?));
     let client_secret = fields.optional("client_secret_file", file);
     match (token, id, secret) {
         (true, false, false) => Some(CredentialKind::ApiToken { token: token_file? }),
@@ -63,6 +63,12 @@ pub(super) fn is_label(name: &str) -> bool {
 }
 
 /// Basic authentication separates the two halves by a colon (RFC 7617), so the first one cannot have any.
-fn client_id(node: &Node) -> Result<String, Wrong> {
-    text(node).and_then(|id| if id.contains(':') { Err("must not contain a colon".into()) } else { Ok(id) })
+pub(super) fn client_id(id: &str) -> Result<String, Wrong> {
+    if id.contains(':') {
+        Err("must not contain a colon".into())
+    } else if id.contains(char::is_control) {
+        Err("must not contain line ends or other control characters".into())
+    } else {
+        Ok(id.to_owned())
+    }
 }

@@ -1,8 +1,11 @@
 //! One credential and its organizations from the environment, for starts without a file.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::credentials::client_id;
+use super::document::Wrong;
 use super::organizations::is_guid;
 use super::poll::Schedule;
 use super::{Config, Credential, CredentialKind, Organization, Problem, Problems, Secret, api};
@@ -19,7 +22,8 @@ pub const VARIABLES: [&str; 7] = [
 ];
 
 /// The configuration that the variables make, everything else at its default; `None` when
-/// `CSP_ORGANIZATION_ID` is not set. An empty variable counts as not set.
+/// `CSP_ORGANIZATION_ID` is not set. Values are trimmed; an empty one counts
+/// as not set.
 ///
 /// # Errors
 /// Every problem of the variables, by their names; values are not shown.
@@ -30,11 +34,8 @@ pub fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Option
         return if problems.is_empty() { Ok(None) } else { Err(Problems(problems)) };
     };
     let mut config = Config::with_defaults();
-    if let Some(url) = variables.text("CSP_URL") {
-        match api::base_url(&url) {
-            Ok(url) => config.api.url = url,
-            Err(wrong) => variables.problem("CSP_URL", wrong.0),
-        }
+    if let Some(url) = variables.checked("CSP_URL", api::base_url) {
+        config.api.url = url;
     }
     let ids = variables.ids(&ids);
     let kind = variables.credential();
@@ -73,13 +74,26 @@ impl Variables<'_> {
         self.problems.push(Problem { path: name.to_owned(), line: None, message: message.into() });
     }
 
+    /// The trimmed value; files of variables end their lines in more ways than one, and no value ends with a blank.
     fn text(&mut self, name: &str) -> Option<String> {
-        let value = (self.get)(name).filter(|value| !value.is_empty())?;
-        let text = value.into_string().ok();
-        if text.is_none() {
+        let Ok(text) = (self.get)(name)?.into_string() else {
             self.problem(name, "is not UTF-8 text");
-        }
-        text
+            return None;
+        };
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A value that obeys the same rule as its key in the file.
+    fn checked<T>(&mut self, name: &str, check: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+        let text = self.text(name)?;
+        check(&text).map_err(|wrong| self.problem(name, wrong.0)).ok()
+    }
+
+    /// A path, which need not be UTF-8.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let value = (self.get)(name)?;
+        let trimmed = value.to_str().map(|text| PathBuf::from(text.trim()));
+        Some(trimmed.unwrap_or_else(|| value.into())).filter(|path| !path.as_os_str().is_empty())
     }
 
     fn ids(&mut self, list: &str) -> Vec<String> {
@@ -97,15 +111,15 @@ impl Variables<'_> {
 
     /// The secret in the file that one variable names, or in the other variable itself.
     fn secret(&mut self, file: &str, inline: &str) -> Option<Secret> {
-        let path = (self.get)(file).filter(|value| !value.is_empty());
+        let path = self.path(file);
         let value = self.text(inline);
         match (path, value) {
             (Some(_), Some(_)) => {
                 self.problem(inline, format!("is set beside {file}: unset one of them"));
                 None
             }
-            (Some(path), None) => Some(Secret::File(path.into())),
-            (None, Some(value)) => Some(Secret::Inline(value.trim_end_matches(['\r', '\n']).into())),
+            (Some(path), None) => Some(Secret::File(path)),
+            (None, Some(value)) => Some(Secret::Inline(value.into())),
             (None, None) => None,
         }
     }
@@ -113,7 +127,7 @@ impl Variables<'_> {
     fn credential(&mut self) -> Option<CredentialKind> {
         let before = self.problems.len();
         let token = self.secret("CSP_API_TOKEN_FILE", "CSP_API_TOKEN");
-        let client_id = self.text("CSP_CLIENT_ID");
+        let client_id = self.checked("CSP_CLIENT_ID", client_id);
         let client_secret = self.secret("CSP_CLIENT_SECRET_FILE", "CSP_CLIENT_SECRET");
         let message = match (token, client_id, client_secret) {
             (Some(token), None, None) => return Some(CredentialKind::ApiToken { token }),

@@ -61,7 +61,8 @@ pub async fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>)
 /// Whether the environment names organizations that do not count, because there is a file.
 #[must_use]
 pub fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> bool {
-    file.is_some() && get("CSP_ORGANIZATION_ID").is_some_and(|value| !value.is_empty())
+    file.is_some()
+        && get("CSP_ORGANIZATION_ID").is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature that the reader asks for")]

@@ -182,3 +182,22 @@ fn a_file_goes_before_an_organization_in_the_environment() {
     let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
 }
+
+#[test]
+fn values_of_variables_are_trimmed_and_obey_the_rules_of_the_file() {
+    let id = ("CSP_ORGANIZATION_ID", " 00000000-0000-4000-8000-000000000001\n");
+    let config = environment(&[id, ("CSP_CLIENT_ID", "app\r\n"), ("CSP_CLIENT_SECRET", " s\n"), ("CSP_URL", " ")]);
+    let config = config.unwrap().unwrap();
+    assert_eq!(config.organizations[0].id, "00000000-0000-4000-8000-000000000001");
+    let CredentialKind::OAuthApp { client_id, client_secret: Secret::Inline(secret) } = &config.credentials[0].kind
+    else {
+        panic!("an OAuth app")
+    };
+    assert_eq!((client_id.as_str(), secrecy::ExposeSecret::expose_secret(secret)), ("app", "s"));
+    assert_eq!(config.api.url, Config::with_defaults().api.url);
+    let wrong = environment(&[id, ("CSP_CLIENT_ID", "a:b"), ("CSP_CLIENT_SECRET", "s")]).unwrap_err();
+    assert!(wrong.contains("CSP_CLIENT_ID") && wrong.contains("colon") && !wrong.contains("a:b"), "{wrong}");
+    let torn = environment(&[id, ("CSP_CLIENT_ID", "a\u{1}b"), ("CSP_CLIENT_SECRET", "s")]).unwrap_err();
+    assert!(torn.contains("CSP_CLIENT_ID") && torn.contains("control"), "{torn}");
+    assert!(environment(&[("CSP_ORGANIZATION_ID", "\n")]).unwrap().is_none());
+}

@@ -11,6 +11,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::Format;
 
+/// Bytes of a value that are logged: lines wait in memory while nobody reads them.
+const LONGEST_VALUE: usize = 8192;
+
 /// Writes events and the fields of spans in one of the formats.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line(pub(super) Format);
@@ -23,10 +26,8 @@ where
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::new(self.0);
         event.record(&mut fields);
-        let mut head = Fields::new(self.0);
-        head.text("ts", &format!("{:.3}", jiff::Timestamp::now()));
-        head.text("level", &event.metadata().level().as_str().to_lowercase());
-        head.text("msg", fields.message.as_deref().unwrap_or_default());
+        let message = fields.message.as_deref().unwrap_or_default();
+        let head = head(self.0, &event.metadata().level().as_str().to_lowercase(), message);
         let mut parts = vec![head.written, fields.written];
         for span in context.event_scope().into_iter().flatten() {
             if let Some(formatted) = span.extensions().get::<FormattedFields<N>>() {
@@ -38,6 +39,27 @@ where
             Format::Logfmt => writeln!(writer, "{}", parts.join(" ")),
             Format::Json => writeln!(writer, "{{{}}}", parts.join(",")),
         }
+    }
+}
+
+/// The keys that each line begins with.
+fn head(format: Format, level: &str, message: &str) -> Fields {
+    let mut head = Fields::new(format);
+    head.text("ts", &format!("{:.3}", jiff::Timestamp::now()));
+    head.text("level", level);
+    head.text("msg", message);
+    head
+}
+
+/// A whole line for what can be no event, because it is about the log itself.
+pub(super) fn warning(format: Format, message: &str, key: &str, count: u64) -> String {
+    let mut line = head(format, "warn", message);
+    line.key(key);
+    // Writing to a string does not fail.
+    let _ = write!(line.written, "{count}");
+    match format {
+        Format::Logfmt => format!("{}\n", line.written),
+        Format::Json => format!("{{{}}}\n", line.written),
     }
 }
 
@@ -96,6 +118,14 @@ impl Fields {
 
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
+        let shortened: String;
+        let value = if value.len() > LONGEST_VALUE {
+            let end = (0..=LONGEST_VALUE).rev().find(|&at| value.is_char_boundary(at));
+            shortened = format!("{}…", &value[..end.unwrap_or_default()]);
+            &shortened
+        } else {
+            value
+        };
         let bare = |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));
         if self.format == Format::Logfmt && !value.is_empty() && value.chars().all(bare) {
             self.written.push_str(value);

@@ -1,6 +1,6 @@
 //! Counts what the exporter does on its own account.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,6 +25,7 @@ pub struct ExporterMetrics {
     shard_index: Gauge,
     shards: Gauge,
     panics: Counter,
+    log_lines_dropped: Counter,
     http_requests: Family<[(&'static str, String); 2], Counter>,
     /// Empty, and so absent, until it is known.
     state_durable: Family<[(&'static str, &'static str); 0], Gauge>,
@@ -40,6 +41,7 @@ impl ExporterMetrics {
             shard_index: Gauge::default(),
             shards: Gauge::default(),
             panics: Counter::default(),
+            log_lines_dropped: Counter::default(),
             http_requests: Family::default(),
             state_durable: Family::default(),
         };
@@ -62,6 +64,7 @@ impl ExporterMetrics {
         register(registry, "csp_exporter_shard_index", metrics.shard_index.clone());
         register(registry, "csp_exporter_shards", metrics.shards.clone());
         register(registry, "csp_exporter_panics_total", metrics.panics.clone());
+        register(registry, "csp_exporter_log_lines_dropped_total", metrics.log_lines_dropped.clone());
         register(registry, "csp_exporter_http_requests_total", metrics.http_requests.clone());
         register(registry, "csp_exporter_state_durable", metrics.state_durable.clone());
         metrics
@@ -92,9 +95,10 @@ impl ExporterMetrics {
         self.shards.set(i64::from(count));
     }
 
-    /// A task ended in a panic.
-    pub fn panic(&self) {
-        self.panics.inc();
+    /// How many tasks ended in a panic, and how many log lines nobody took, since the start.
+    pub fn set_troubles(&self, panics: u64, log_lines_dropped: u64) {
+        self.panics.inner().store(panics, Ordering::Relaxed);
+        self.log_lines_dropped.inner().store(log_lines_dropped, Ordering::Relaxed);
     }
 
     /// A request was answered by one of a closed set of handlers.

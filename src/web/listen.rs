@@ -22,6 +22,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const FORM: &str = "expected HOST:PORT, [IPv6]:PORT or :PORT";
+        let text = text.trim();
         let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
         let port = port.parse().map_err(|_| "the port must be a number from 0 to 65535")?;
         if let Some(inner) = host.strip_prefix('[') {

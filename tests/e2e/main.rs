@@ -27,5 +27,6 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod standard_error;
 mod states;
 mod usage;

@@ -26,6 +26,12 @@ fn shown(scrape: &Scrape) -> Vec<String> {
     families
 }
 
+/// The reasons for which the last poll failed.
+fn failing(scrape: &Scrape) -> Vec<&str> {
+    let all = scrape.all("csp_poll_failing", &[("organization", "one")]);
+    all.iter().map(|sample| sample.labels["reason"].as_str()).collect()
+}
+
 #[tokio::test]
 async fn data_is_waited_for_then_fresh_then_held_then_withdrawn_then_fresh_again() {
     let status = Arc::new(AtomicU16::new(403));
@@ -43,16 +49,19 @@ async fn data_is_waited_for_then_fresh_then_held_then_withdrawn_then_fresh_again
     assert!(waiting.is_in_state("one", "waiting"), "failures do not end the wait for data");
     assert_eq!((waiting.up("one"), shown(&waiting)), (Some(0.0), Vec::<String>::new()));
     assert_eq!(waiting.get("csp_poll_last_success_timestamp_seconds", &[]), Some(0.0));
+    assert_eq!(failing(&waiting), ["forbidden"]);
 
     status.store(200, SeqCst);
     let fresh = exporter.until("fresh", |scrape| scrape.is_in_state("one", "fresh")).await;
     assert_eq!((fresh.up("one"), fresh.invitations("one")), (Some(1.0), Some(1.0)));
+    assert_eq!(failing(&fresh), [""; 0], "the failures before are over");
     let families = shown(&fresh);
     assert!(families.len() >= 12, "{families:?}");
 
-    status.store(403, SeqCst);
+    status.store(404, SeqCst);
     let held = exporter.until("held", |scrape| scrape.is_in_state("one", "held")).await;
     assert_eq!((held.up("one"), shown(&held)), (Some(0.0), families.clone()));
+    assert_eq!(failing(&held), ["not_found"], "the newest reason alone");
 
     let withdrawn = exporter.until("withdrawn", |scrape| scrape.is_in_state("one", "withdrawn")).await;
     assert_eq!((withdrawn.up("one"), shown(&withdrawn)), (Some(0.0), Vec::<String>::new()));
@@ -62,6 +71,7 @@ async fn data_is_waited_for_then_fresh_then_held_then_withdrawn_then_fresh_again
     status.store(200, SeqCst);
     let again = exporter.until("fresh again", |scrape| scrape.is_in_state("one", "fresh")).await;
     assert_eq!((again.up("one"), shown(&again)), (Some(1.0), families));
+    assert_eq!(failing(&again), [""; 0]);
     assert_eq!(exporter.logged(&["polling works again"]).len(), 2);
 }
 

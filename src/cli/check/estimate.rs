@@ -8,6 +8,8 @@ use crate::config::{Config, CredentialKind, Organization};
 
 /// Series of an organization that depend on nothing but its being there, as a text exposition counts them.
 const FIXED: usize = 95;
+/// What an organization has more of while its polls fail: the reason.
+const IN_TROUBLE: usize = 1;
 /// Series that depend on no organization, in an exporter that works.
 const SHARED: usize = 170;
 /// What can come on top when things go wrong. Of each of the four operations: the registered HTTP status codes, and the pairs
@@ -62,6 +64,7 @@ impl Series {
                 with_other(metrics.max_groups),
                 with_other(metrics.max_pairs),
             )
+            .saturating_add(organizations.saturating_mul(IN_TROUBLE))
             .saturating_add(SHARED_IN_TROUBLE),
         }
     }

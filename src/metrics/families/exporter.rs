@@ -61,6 +61,13 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     counter(
         Part::Exporter,
+        "csp_exporter_log_lines_dropped_total",
+        &[],
+        "Log lines that were dropped because nobody took them from standard error.",
+        Source::Registered,
+    ),
+    counter(
+        Part::Exporter,
         "csp_exporter_http_requests_total",
         &["handler", "code"],
         "Requests that the exporter answered, by HTTP status.",

@@ -25,6 +25,13 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         Part::Polling,
+        "csp_poll_failing",
+        &["organization", "reason"],
+        "The last poll failed for this reason, always 1. Absent while the last poll succeeded or there was none.",
+        Source::Organization(failing),
+    ),
+    gauge(
+        Part::Polling,
         "csp_organization_data_state",
         &["organization", "state"],
         "How current the data from the last good poll is: one state is 1, the others are 0.",
@@ -93,6 +100,15 @@ pub(super) const FAMILIES: &[Family] = &[
         Source::Organization(failures),
     ),
 ];
+
+fn failing(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+    match &organization.snapshot.last_error {
+        Some((_, error)) => {
+            samples.gauge(&[("organization", organization.name()), ("reason", error.reason.as_str())], 1.0)
+        }
+        None => Ok(()),
+    }
+}
 
 fn data_state(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
     for state in DataState::ALL {
