@@ -21,6 +21,7 @@ mod wire;
 
 pub use client::Client;
 pub use error::{Error, Operation, Reason};
+pub use exchange::LARGEST_SECRET;
 pub use observer::{NoObserver, Observer};
 pub use sink::{Sink, SinkError};
 pub use tls::BuildError;

@@ -51,6 +51,9 @@ pub enum ReadError {
     /// A folder.
     #[error("it is a folder, not a file")]
     Folder,
+    /// A pipe where one is of no use.
+    #[error("it is a pipe, and would be empty the next time")]
+    Pipe,
     /// A device or the like, which need not end.
     #[error("it is neither a regular file nor a pipe")]
     NotAFile,
@@ -79,7 +82,16 @@ impl ReadError {
 /// When it is something else, is larger than `limit` bytes, cannot be read, or was not read before `deadline`.
 pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
     let owned = path.to_owned();
-    ask(path, deadline, move |until| read_whole(&owned, limit, until)).await
+    ask(path, deadline, move |until| read_whole(&owned, limit, Some(until))).await
+}
+
+/// [`read`], for files that are read again and again: a pipe is refused at once.
+///
+/// # Errors
+/// As [`read`], and when it is a pipe.
+pub async fn read_regular(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+    let owned = path.to_owned();
+    ask(path, deadline, move |_| read_whole(&owned, limit, None)).await
 }
 
 /// Lets the reader of `path` do `job` when it is at leisure, and waits for the outcome until `deadline`. `job` is told
@@ -166,17 +178,23 @@ fn lane(path: &Path) -> Lane {
     lane
 }
 
-fn read_whole(path: &Path, limit: u64, until: std::time::Instant) -> Result<Vec<u8>, ReadError> {
-    // Opening a pipe waits for its writer otherwise, and a terminal would become that of this process.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+/// `until` is how long the writer of a pipe is waited for; pipes are refused without.
+fn read_whole(path: &Path, limit: u64, until: Option<std::time::Instant>) -> Result<Vec<u8>, ReadError> {
+    let open = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     loop {
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        // Opening a pipe waits for its writer otherwise, and a terminal would become that of this process.
+        let file = match open(OFlags::NONBLOCK | OFlags::NOCTTY) {
+            // A file server lends the file to somebody, and has to ask for it back.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => open(OFlags::NOCTTY)?,
+            opened => opened?,
+        };
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
         let mut bytes = Vec::new();
         if kind.is_dir() {
             return Err(ReadError::Folder);
         } else if kind.is_fifo() {
+            let until = until.ok_or(ReadError::Pipe)?;
             let is_still_there =
                 || Ok(fs::metadata(path).map(|now| (now.dev(), now.ino()))? == (metadata.dev(), metadata.ino()));
             if !read_pipe(file, limit, until, is_still_there, &mut bytes)? {

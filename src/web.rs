@@ -8,7 +8,7 @@
 //! # async fn start(exporter: std::sync::Arc<dyn csp_invitations_exporter::web::Exporter>) -> Result<(), Box<dyn std::error::Error>> {
 //! use csp_invitations_exporter::web::{Access, Settings, Web, listen};
 //!
-//! let access = Access::load(None)?;
+//! let access = Access::load(None).await?;
 //! let listeners = listen::bind(&[":10094".parse()?])?;
 //! let shutdown = tokio_util::sync::CancellationToken::new();
 //! Web::new(exporter, access, Settings::default()).serve(listeners, shutdown).await;

@@ -20,17 +20,21 @@ use crate::time::Millis;
 use crate::web;
 
 pub(super) fn run(flags: &Check) -> Outcome {
-    let configuration = configuration(flags.config.config_file.as_deref());
+    block_on(check(flags))?
+}
+
+async fn check(flags: &Check) -> Outcome {
+    let configuration = configuration(flags.config.config_file.as_deref()).await;
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
-    let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
+    let mut report = offline(flags, &configuration, async |path| web::config::validate(path).await.map(drop)).await;
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let shard = flags.sharding.shard;
         let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
         let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
         // Why there is none has been said.
-        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {
-            for tried in block_on(attempt(config, client, organizations))? {
+        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)).await {
+            for tried in attempt(config, client, organizations).await {
                 match tried {
                     Tried::Fine(line) => report.lines.push(line),
                     Tried::Warning(warning) => report.warnings.push(warning),

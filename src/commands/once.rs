@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{join_all, ready};
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, block_on, configuration, usable_configuration};
+use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::Once;
 use crate::config::Organization;
 use crate::exporter::Parts;
@@ -18,25 +19,27 @@ use crate::poller::source::{Source, Upstream};
 use crate::time::Millis;
 
 pub(super) fn run(flags: &Once) -> Outcome {
-    let file = flags.config.config_file.clone();
-    let config = usable_configuration(file.as_deref())?;
+    block_on(poll(flags))?
+}
+
+async fn poll(flags: &Once) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
+    let same = config.clone();
     let shard = flags.sharding.shard;
     let state = lifecycle(flags.state_dir.as_deref())?;
-    let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
-    let client = parts.client(&config).map_err(Failure::configuration)?;
+    let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), shard, Arc::clone(&state));
+    let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.id))).cloned().collect();
     let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
     state.keep(&ids, Millis::now());
     parts.board.arrange(&organizations, |id| state.tally(id));
-    block_on(async {
-        let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
-        let (_keep, source) = watch::channel(upstream);
-        let polls = organizations
-            .iter()
-            .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
-        join_all(polls).await;
-    })?;
+    let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
+    let (_keep, source) = watch::channel(upstream);
+    let polls = organizations
+        .iter()
+        .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
+    join_all(polls).await;
     state.close(Millis::now());
     let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
     match &flags.output {

@@ -45,7 +45,7 @@ pub fn known_keys() -> Vec<String> {
 ///
 /// # Errors
 /// Every problem of the file or the variables.
-pub async fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Problems> {
+pub async fn obtain(file: Option<&Path>, get: &(dyn Fn(&str) -> Option<OsString> + Sync)) -> Result<Config, Problems> {
     let Some(file) = file else {
         return environment::from_environment(get)?.ok_or_else(|| {
             Problem::general(

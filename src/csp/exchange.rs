@@ -133,7 +133,7 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
 }
 
 /// The largest secret; real ones have a few hundred bytes.
-const LARGEST_SECRET: u64 = 64 << 10;
+pub const LARGEST_SECRET: u64 = 64 << 10;
 
 /// Reads a secret now, so that a rotated file needs no reload.
 async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Result<SecretString, Failure> {
@@ -147,7 +147,9 @@ async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Resul
 
 async fn read_file(path: &Path, deadline: Instant) -> Result<SecretString, String> {
     let shown = path.display();
-    let bytes = files::read(path, LARGEST_SECRET, deadline).await.map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let bytes = files::read(path, LARGEST_SECRET, deadline)
+        .await
+        .map_err(|error| format!("{shown} cannot be read: {error}"))?;
     let mut text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not text"))?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());

@@ -59,12 +59,12 @@ pub enum BuildError {
 /// No file is read on the caller's thread, that of the system's authorities included, nor waited for longer than
 /// [`files::PATIENCE`].
 pub(super) async fn http_client(api: &Api) -> Result<reqwest::Client, BuildError> {
-    let deadline = Instant::now() + files::PATIENCE;
-    let material = Material::read(&api.tls, deadline).await;
-    let api = api.clone();
+    let Material { ca, cert, key } = Material::read(&api.tls, Instant::now() + files::PATIENCE).await;
+    let (ca, cert, key, api) = (ca?, cert?, key?, api.clone());
     // The library looks for them in several places; this one stands for all.
     let authorities = Path::new("/etc/ssl/certs");
-    let built = files::ask(authorities, deadline, move |_| Ok(build(&api, material))).await;
+    let deadline = Instant::now() + files::PATIENCE;
+    let built = files::ask(authorities, deadline, move |_| Ok(build(&api, ca, cert, key))).await;
     built.unwrap_or_else(|error| Err(BuildError::System(error)))
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn problems(api: &Api) -> Vec<BuildError> {
     if found.is_empty() { http_client(api).await.err().into_iter().collect() } else { found }
 }
 
-fn build(api: &Api, material: Material) -> Result<reqwest::Client, BuildError> {
+fn build(api: &Api, ca: Option<Pem>, cert: Option<Pem>, key: Option<Pem>) -> Result<reqwest::Client, BuildError> {
     let builder = || {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("csp-invitations-exporter/", env!("CARGO_PKG_VERSION")))
@@ -96,16 +96,15 @@ fn build(api: &Api, material: Material) -> Result<reqwest::Client, BuildError> {
             None => builder,
         })
     };
-    let Material { ca, cert, key } = material;
     let mut secured = builder()?;
-    if let Some(ca) = ca? {
+    if let Some(ca) = ca {
         let authorities = ca.authorities()?;
         secured =
             if api.tls.ca_only { secured.tls_certs_only(authorities) } else { secured.tls_certs_merge(authorities) };
     } else if api.tls.ca_only {
         return Err(BuildError::Incomplete("ca_only needs ca_file"));
     }
-    let has_identity = match (cert?, key?) {
+    let has_identity = match (cert, key) {
         (Some(cert), Some(key)) => {
             secured = secured.identity(identity(cert, &key)?);
             true

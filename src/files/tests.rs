@@ -31,6 +31,8 @@ async fn a_file_is_read_whole_up_to_its_limit_and_what_is_no_file_is_refused() {
     assert_eq!(refused(&path).await, "it is larger than 0 KiB");
     assert!(refused(folder.path()).await.contains("folder"));
     assert!(refused("/dev/zero".as_ref()).await.contains("neither a regular file nor a pipe"));
+    let error = read_regular(&pipe(&folder), 1024, later()).await.unwrap_err().to_string();
+    assert!(error.contains("it is a pipe"), "{error}");
     assert!(refused(&folder.path().join("missing")).await.contains("No such file"));
 }
 
@@ -47,12 +49,12 @@ async fn a_pipe_is_read_to_its_end_or_given_up() {
     });
     spawn_blocking(move || {
         let mut pipe = OpenOptions::new().write(true).open(path).unwrap();
-        pipe.write_all(&[1; 100_000]).unwrap();
-        pipe.write_all(&[2; 100_000]).unwrap();
+        pipe.write_all(&vec![1; 100_000]).unwrap();
+        pipe.write_all(&vec![2; 100_000]).unwrap();
     })
     .await
     .unwrap();
-    assert_eq!(reading.await.unwrap().unwrap(), [[1; 100_000], [2; 100_000]].concat());
+    assert_eq!(reading.await.unwrap().unwrap(), [vec![1; 100_000], vec![2; 100_000]].concat());
 }
 
 #[tokio::test]

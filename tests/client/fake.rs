@@ -246,7 +246,9 @@ pub(crate) fn client(fake: &Fake) -> Client {
 
 /// A client, from a runtime of its own, so that tests have one in the middle of a line.
 pub(crate) fn built(api: &Api, observer: Arc<dyn Observer>) -> Result<Client, BuildError> {
-    let build = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Client::new(api, observer));
+    let build = || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Client::new(api, observer))
+    };
     std::thread::scope(|scope| scope.spawn(build).join().unwrap())
 }
 

@@ -14,7 +14,9 @@ use rcgen::CertificateParams;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::fake::{API_TOKEN_PATH, Answer, Fake, Request, answer, api, client, grant, built, inline, list, lists, observed};
+use crate::fake::{
+    API_TOKEN_PATH, Answer, Fake, Request, answer, api, built, client, grant, inline, list, lists, observed,
+};
 use crate::fake::{failure, gzip, organization, response};
 use crate::pki::Pki;
 

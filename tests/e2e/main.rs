@@ -20,6 +20,7 @@ mod check;
 mod counts;
 mod credentials;
 mod demo;
+mod hanging;
 mod lifecycle;
 mod memory;
 mod once;

@@ -123,7 +123,7 @@ impl Server {
     }
 
     pub(crate) async fn with(fake: Fake, settings: Settings, config: Option<&Path>) -> Self {
-        let access = Access::load(config).unwrap();
+        let access = Access::load(config).await.unwrap();
         let web = Web::new(Arc::new(fake), access, settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());

@@ -1,11 +1,15 @@
 //! Whether a secret is there, without keeping it.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
+use tokio::time::Instant;
 
 use crate::config::{Credential, CredentialKind, Secret};
+use crate::csp::LARGEST_SECRET;
+use crate::files::{self, ReadError};
 
 /// A usable secret.
 #[derive(Debug)]
@@ -14,24 +18,27 @@ pub(super) struct Seen {
     pub(super) warning: Option<String>,
 }
 
-/// Looks at the secret of `credential`.
-pub(super) fn look(credential: &Credential) -> Result<Seen, String> {
+/// Looks at the secret of `credential`, until `deadline` at the latest.
+pub(super) async fn look(credential: &Credential, deadline: Instant) -> Result<Seen, String> {
     let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
         &credential.kind;
     match secret {
         Secret::Inline(_) => Ok(Seen { described: "secret from the environment".to_owned(), warning: None }),
-        Secret::File(path) => look_at_file(path),
+        Secret::File(path) => look_at_file(path, deadline).await,
     }
 }
 
-fn look_at_file(path: &Path) -> Result<Seen, String> {
+async fn look_at_file(path: &Path, deadline: Instant) -> Result<Seen, String> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("the secret file {shown} can't be read: {error}");
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(format!("the secret file {shown} is not a regular file"));
+    let unreadable = |error: ReadError| format!("the secret file {shown} can't be read: {error}");
+    let looked_at = path.to_owned();
+    let metadata = files::ask(path, deadline, move |_| Ok(fs::metadata(looked_at)?)).await.map_err(unreadable)?;
+    if metadata.file_type().is_fifo() {
+        // What is read here would be missing where it is needed.
+        let described = format!("secret from the pipe {shown}, which is read when it is needed");
+        return Ok(Seen { described, warning: None });
     }
-    let content = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
+    let content = Zeroizing::new(files::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
     if content.trim_ascii().is_empty() {
         return Err(format!("the secret file {shown} is empty"));
     }
