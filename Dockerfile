@@ -15,17 +15,23 @@ WORKDIR /src
 # The dependencies, in a layer of their own: rebuilt only when these change. Benches are not built, but the manifest names them.
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
-RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' | tee src/main.rs >build.rs \
+COPY crates/csp-api/Cargo.toml crates/csp-api/
+COPY crates/csp-simulator/Cargo.toml crates/csp-simulator/
+COPY crates/exporter-toolkit/Cargo.toml crates/exporter-toolkit/
+COPY crates/invitations/Cargo.toml crates/invitations/
+RUN for package in . crates/*; do mkdir "$package/src" && touch "$package/src/lib.rs"; done \
+    && echo 'fn main() {}' | tee src/main.rs >build.rs \
     && cargo build --locked --release --target "$(rustc --print host-tuple)" \
-    && rm -r src build.rs
+    && rm -r src crates build.rs
 
 COPY build.rs ./
 COPY templates templates
+COPY crates crates
 COPY src src
 ARG REVISION=unknown
 # The modification times of the copied files are older than the stand-ins that were built: touch them.
 RUN export CSP_EXPORTER_REVISION="$REVISION" host="$(rustc --print host-tuple)" \
-    && touch build.rs src/main.rs src/lib.rs \
+    && touch build.rs src/main.rs src/lib.rs crates/*/src/lib.rs \
     && cargo build --locked --release --target "$host" \
     && mkdir -p /out/etc/ssl/certs /out/state \
     && cp "target/$host/release/csp-invitations-exporter" /out/ \

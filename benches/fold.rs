@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use csp_invitations_exporter::census::{Census, Fold, Rules};
 use csp_invitations_exporter::config::Metrics;
-use csp_invitations_exporter::lifecycle::IdentityKey;
-use csp_invitations_exporter::time::Millis;
+use invitations::census::{Census, Fold, Rules};
+use invitations::{IdentityKey, Millis};
 use serde::de::IgnoredAny;
 
 fn fold(rules: &Arc<Rules>, list: &[u8]) -> Census {

@@ -14,10 +14,9 @@ mod stream;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use csp_invitations_exporter::census::{Fold, Rules};
 use csp_invitations_exporter::config::Metrics;
-use csp_invitations_exporter::lifecycle::IdentityKey;
-use csp_invitations_exporter::time::Millis;
+use invitations::census::{Fold, Rules};
+use invitations::{IdentityKey, Millis};
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
 use stream::Stream;

@@ -4,6 +4,7 @@ mod arguments;
 pub mod check;
 mod demo;
 mod healthcheck;
+mod list;
 mod serve;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::shard::Shard;
 use arguments::Prepared;
 pub use demo::{Demo, Simulate, Simulated};
 pub use healthcheck::Healthcheck;
+pub use list::{List, ListFormat, Sort};
 pub use serve::{Serve, Web};
 
 /// Exit code of a failure while running.
@@ -57,6 +59,8 @@ pub enum Command {
     Simulate(Simulate),
     /// Validate the configuration and print what would run
     Check(Check),
+    /// Print the invitations themselves, for the person who acts on an alert; the output is personal data
+    List(List),
     /// Poll each organization once and print its metrics
     Once(Once),
     /// Ask a running exporter whether it is alive, for the health check of a container

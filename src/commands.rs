@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod healthcheck;
+mod list;
 mod once;
 mod serve;
 mod signals;
@@ -15,7 +16,6 @@ use std::process::ExitCode;
 
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Problems};
-use crate::files;
 use crate::logging::{self, Format, Level};
 use crate::panics;
 
@@ -26,7 +26,7 @@ enum Failure {
     Configuration(String),
     /// Something went wrong while running.
     Running(String),
-    /// `once`: an organization failed.
+    /// `once` or `list`: an organization failed.
     Organization,
     /// Everything has been said already.
     Told,
@@ -85,6 +85,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Demo(flags) => demo::run(flags),
         Command::Simulate(flags) => simulate::run(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::List(flags) => list::run(&flags),
         Command::Once(flags) => once::run(&flags),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
     }
@@ -96,6 +97,7 @@ fn start_logging(command: &Command) {
         Command::Serve(flags) => Some(flags.log),
         Command::Demo(flags) => Some(flags.log),
         Command::Simulate(flags) => Some(flags.log),
+        Command::List(flags) => Some(flags.log),
         Command::Once(flags) => Some(flags.log),
         Command::Check(_) | Command::Healthcheck(_) => None,
     };
@@ -110,7 +112,7 @@ const BLOCKING_THREADS: usize = 512;
 /// a storage that hangs or a name server that is silent, holds up nobody.
 fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS + files::MOST_READERS)
+        .max_blocking_threads(BLOCKING_THREADS + file_reader::MOST_READERS)
         .enable_all()
         .build()
         .map_err(Failure::running)?;

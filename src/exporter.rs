@@ -4,17 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use csp_api::{BuildError, Client};
+use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::config::{Config, Problems};
-use crate::csp::{BuildError, Client};
-use crate::files;
-use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::panics;
@@ -22,8 +22,7 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::time::Millis;
-use crate::web;
+use crate::state::Lifecycle;
 
 /// Reads the configuration anew, from wherever it came at the start.
 pub type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<Config, Problems>> + Send + Sync>;
@@ -138,7 +137,7 @@ impl Exporter {
             return last.outcome.clone();
         }
         let number = self.reloads.fetch_add(1, Ordering::SeqCst) + 1;
-        files::try_again();
+        file_reader::try_again();
         let outcome = self.reload_now().await;
         *last = LastReload { number, outcome: outcome.clone() };
         outcome
@@ -169,6 +168,19 @@ impl Exporter {
             .map_err(|_| "going over to the new configuration failed: a fault in the exporter itself".to_owned())?;
         *self.client.lock() = client;
         Ok(())
+    }
+
+    /// What the status page shows.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        let now = Millis::now();
+        StatusReport {
+            now,
+            started: self.started,
+            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
+            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
+            organizations: self.parts.board.status(now),
+        }
     }
 }
 
@@ -221,17 +233,6 @@ impl web::Exporter for Exporter {
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
-        }
-    }
-
-    fn status(&self) -> StatusReport {
-        let now = Millis::now();
-        StatusReport {
-            now,
-            started: self.started,
-            config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
-            shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
-            organizations: self.parts.board.status(now),
         }
     }
 

@@ -12,21 +12,15 @@
 //! scrape can see it, so a scrape is never torn and vanished roles and groups vanish.
 
 pub mod build_info;
-pub mod census;
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod csp;
 pub mod exporter;
-pub mod files;
-pub mod histogram;
-pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
 pub mod panics;
 pub mod poller;
 pub mod shard;
-pub mod simulator;
 pub mod snapshot;
-pub mod time;
-pub mod web;
+pub mod state;
+pub mod status;

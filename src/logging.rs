@@ -18,6 +18,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use line::Line;
 use queue::Queue;
 
+/// The crates of this workspace, which log what their level says.
+const OWN: [&str; 6] =
+    [env!("CARGO_CRATE_NAME"), "csp_api", "csp_simulator", "exporter_toolkit", "file_reader", "invitations"];
+
 /// The least important level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Level {
@@ -86,15 +90,14 @@ pub fn say(text: impl Into<String>) {
 
 /// Logs to `writer`.
 ///
-/// `level` is for this crate. Dependencies are heard from `warn` upwards at most, whatever it is: below
+/// `level` is for the crates of this workspace. Dependencies are heard from `warn` upwards at most, whatever it is: below
 /// that, HTTP libraries log headers and bodies, which carry credentials.
 pub fn subscriber<W>(level: Level, format: Format, writer: W) -> impl Subscriber + Send + Sync + 'static
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let level = LevelFilter::from(level);
-    let targets =
-        Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(level.min(LevelFilter::WARN));
+    let targets = Targets::new().with_targets(OWN.map(|name| (name, level))).with_default(level.min(LevelFilter::WARN));
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(writer)

@@ -7,33 +7,30 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use exporter_toolkit::exposition::{self, Encoding, negotiate};
+use invitations::Millis;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::snapshot::Snapshot;
-use crate::time::Millis;
 
 mod api;
 mod blocks;
 mod cache;
 mod collect;
 mod exporter;
-pub mod exposition;
 pub mod families;
 pub mod family;
 mod kept;
 mod layout;
 mod native;
 mod polled;
-mod process;
 mod samples;
 
 pub use api::ApiMetrics;
 pub use exporter::ExporterMetrics;
-pub use process::ProcessSample;
 
 use blocks::Blocks;
 use cache::Cache;
-use exposition::{Encoding, negotiate};
 use families::FAMILIES;
 use family::{Family, Part};
 use kept::{Kept, Maker};

@@ -12,19 +12,20 @@ pub mod source;
 mod tests;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Credential, CredentialKind, Organization};
-use crate::lifecycle::Lifecycle;
+use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
 use crate::shard::Shard;
 use crate::snapshot::Board;
-use crate::time::Millis;
+use crate::state::Lifecycle;
 use heartbeat::Heartbeat;
 pub use organization::once;
 use source::Source;
@@ -49,10 +50,10 @@ pub struct Poller {
     stop: CancellationToken,
 }
 
-/// The loops by the id of their organization, and by the name of their credential.
+/// The loops by the key of their organization, and by the name of their credential.
 #[derive(Debug, Default)]
 struct Running {
-    organizations: HashMap<String, Loop<Organization>>,
+    organizations: HashMap<OrganizationKey, Loop<Organization>>,
     credentials: HashMap<String, Loop<Credential>>,
 }
 
@@ -128,19 +129,17 @@ impl Poller {
         let organizations: Vec<Arc<Organization>> = config
             .organizations
             .iter()
-            .filter(|organization| self.shard.is_none_or(|shard| shard.owns(&organization.id)))
+            .filter(|organization| self.shard.is_none_or(|shard| shard.owns(&organization.key())))
             .cloned()
             .collect();
-        let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
-        self.lifecycle.keep(&ids, Millis::now());
+        let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
+        self.lifecycle.keep(&keys, Millis::now());
         let mut running = self.running.lock();
         let Running { organizations: loops, credentials } = &mut *running;
-        stop_others(loops, &organizations, |organization| organization.id.to_ascii_lowercase());
+        stop_others(loops, &organizations, Organization::key);
         self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
-        let added: Vec<_> = organizations
-            .iter()
-            .filter(|organization| !loops.contains_key(&organization.id.to_ascii_lowercase()))
-            .collect();
+        let added: Vec<_> =
+            organizations.iter().filter(|organization| !loops.contains_key(&organization.key())).collect();
         let count = added.len();
         for (place, organization) in added.into_iter().enumerate() {
             let delay = schedule::first_delay(organization.interval, place, count);
@@ -152,7 +151,7 @@ impl Poller {
                 wake: Arc::clone(&of.wake),
             };
             self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(delay)));
-            loops.insert(organization.id.to_ascii_lowercase(), of);
+            loops.insert(organization.key(), of);
         }
         self.arrange_credentials(credentials, &organizations);
     }
@@ -191,8 +190,8 @@ impl Drop for Poller {
 }
 
 /// Stops the loops of subjects that are gone or whose settings changed.
-fn stop_others<T: PartialEq>(loops: &mut HashMap<String, Loop<T>>, stay: &[Arc<T>], key: impl Fn(&T) -> String) {
-    let stay: HashMap<String, &Arc<T>> = stay.iter().map(|subject| (key(subject), subject)).collect();
+fn stop_others<K: Eq + Hash, T: PartialEq>(loops: &mut HashMap<K, Loop<T>>, stay: &[Arc<T>], key: impl Fn(&T) -> K) {
+    let stay: HashMap<K, &Arc<T>> = stay.iter().map(|subject| (key(subject), subject)).collect();
     loops.retain(|key, of| {
         let stays = stay.get(key).is_some_and(|subject| **subject == of.subject);
         if !stays {

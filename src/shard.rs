@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::config::OrganizationKey;
+
 /// One of several instances that share the organizations of one configuration.
 ///
 /// Rendezvous hashing: each organization belongs to the shard that scores highest for it. Growing from `n` to
@@ -59,21 +61,21 @@ impl Shard {
         self.count
     }
 
-    /// Whether this instance polls the organization. Case does not matter.
+    /// Whether this instance polls the organization.
     #[must_use]
-    pub fn owns(self, organization_id: &str) -> bool {
-        let id = organization_id.to_ascii_lowercase();
+    pub fn owns(self, organization: &OrganizationKey) -> bool {
         // A tie, however unlikely, goes to the lower index, so that there is always exactly one owner.
-        let owner = (1..=self.count).max_by_key(|index| (score(&id, *index), std::cmp::Reverse(*index)));
+        let owner =
+            (1..=self.count).max_by_key(|index| (score(organization.as_str(), *index), std::cmp::Reverse(*index)));
         owner == Some(self.index)
     }
 }
 
 /// The score of a shard for an organization: the first eight bytes, as a big-endian number, of the BLAKE3 hash
-/// of `csp-exporter shard`, a zero byte, the index as four big-endian bytes, and the lower-cased id.
-fn score(id: &str, index: u32) -> u64 {
+/// of `csp-exporter shard`, a zero byte, the index as four big-endian bytes, and the organization's key.
+fn score(key: &str, index: u32) -> u64 {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(b"csp-exporter shard\0").update(&index.to_be_bytes()).update(id.as_bytes());
+    hasher.update(b"csp-exporter shard\0").update(&index.to_be_bytes()).update(key.as_bytes());
     let mut bytes = [0; 8];
     hasher.finalize_xof().fill(&mut bytes);
     u64::from_be_bytes(bytes)

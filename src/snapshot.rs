@@ -6,11 +6,12 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::census::View;
+use csp_api::{Error, Reason};
+use invitations::Millis;
+use invitations::census::View;
+use invitations::lifecycle::Tally;
+
 use crate::config::Organization;
-use crate::csp::{Error, Reason};
-use crate::lifecycle::Tally;
-use crate::time::Millis;
 
 pub use board::Board;
 pub use status::{OrganizationStatus, StatusReport};
@@ -158,6 +159,7 @@ mod tests {
         let token = Secret::File("/nowhere".into());
         let organization = Organization {
             id: "id".to_owned(),
+            custom_group_id: None,
             name: "name".to_owned(),
             credential: Arc::new(Credential { name: "c".to_owned(), kind: CredentialKind::ApiToken { token } }),
             interval: Duration::from_secs(60),

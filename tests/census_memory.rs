@@ -7,10 +7,10 @@ mod stream;
 
 use std::sync::Arc;
 
-use csp_invitations_exporter::census::{Census, Fold, Rules};
 use csp_invitations_exporter::config::Metrics;
-use csp_invitations_exporter::lifecycle::IdentityKey;
-use csp_invitations_exporter::time::Millis;
+use invitations::census::{Census, Fold, Rules};
+use invitations::{IdentityKey, Millis};
+
 use stream::Stream;
 
 /// Folds so many rounds of `stream` in chunks as they come from a socket.

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_invitations_exporter::census::View;
-use csp_invitations_exporter::census::view::{GroupInfo, GroupRow, PairRow, RoleKind, RoleRow};
+use csp_api::{Error, Observer, Operation, Reason};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
-use csp_invitations_exporter::csp::{Error, Observer, Operation, Reason};
-use csp_invitations_exporter::lifecycle::Tally;
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
-use csp_invitations_exporter::time::Millis;
+use invitations::census::View;
+use invitations::census::view::{GroupInfo, GroupRow, PairRow, RoleRow};
+use invitations::lifecycle::Tally;
+use invitations::{Millis, RoleKind};
 use parking_lot::RwLock;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 use prost::Message;
@@ -29,6 +29,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
     OrganizationSnapshot::new(
         Arc::new(Organization {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
+            custom_group_id: None,
             name: name.into(),
             credential: Arc::new(Credential { name: "app".into(), kind }),
             interval: Duration::from_secs(300),

@@ -13,8 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use csp_invitations_exporter::lifecycle::Lifecycle;
-use csp_invitations_exporter::time::Millis;
+use csp_invitations_exporter::state::Lifecycle;
+use invitations::Millis;
+
 use history::{Dice, Model, World, as_sent};
 
 const FOLDER: &str = "LIFECYCLE_KILL_FOLDER";

@@ -8,8 +8,9 @@ mod history;
 use std::collections::HashMap;
 use std::path::Path;
 
-use csp_invitations_exporter::lifecycle::Lifecycle;
-use csp_invitations_exporter::time::Millis;
+use csp_invitations_exporter::state::Lifecycle;
+use invitations::Millis;
+
 use history::{Dice, Model, World, as_sent};
 
 const START: i64 = 1_767_225_600_000;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Command;
 
-use csp_invitations_exporter::csp::Reason;
+use csp_api::Reason;
 use csp_invitations_exporter::metrics::families::FAMILIES;
 
 const PAGE: &str = include_str!("../docs/metrics.md");

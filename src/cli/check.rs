@@ -9,13 +9,12 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use csp_api::Client;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
-use crate::csp::Client;
-use crate::files;
 use crate::shard::Shard;
 
 pub use estimate::{Requests, Series};
@@ -85,7 +84,7 @@ pub async fn offline(
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
 pub async fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
-    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
     report.lines.push(format!("API: {}", config.api.url));
@@ -115,9 +114,10 @@ pub async fn report(config: &Config, shard: Option<Shard>) -> Report {
 }
 
 fn describe(organization: &Organization) -> String {
-    let Organization { id, name, credential, interval, deadline, stale_after } = organization;
+    let Organization { id, custom_group_id, name, credential, interval, deadline, stale_after } = organization;
+    let group = custom_group_id.as_ref().map(|group| format!(", of group {group} alone")).unwrap_or_default();
     format!(
-        "{name}: id {id}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
+        "{name}: id {id}{group}, every {interval:?}, deadline {deadline:?}, withdrawn after {stale_after:?}, credential {} ({})",
         credential.name,
         kind(credential)
     )
@@ -132,11 +132,12 @@ fn kind(credential: &Credential) -> &'static str {
 
 async fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
-    let deadline = Instant::now() + files::PATIENCE;
+    let deadline = Instant::now() + file_reader::PATIENCE;
     // Together: files that hang are waited for once.
     let looks = join_all(config.credentials.iter().map(|credential| secret::look(credential, deadline))).await;
     for (credential, look) in config.credentials.iter().zip(looks) {
-        let users = config.organizations.iter().filter(|o| o.credential.name == credential.name).count();
+        let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
+        let users = of_it().count();
         let name = &credential.name;
         let state = match look {
             Ok(seen) => {
@@ -152,7 +153,10 @@ async fn credentials(config: &Config, report: &mut Report) {
         if users == 0 {
             report.warnings.push(format!("credentials.{name}: no organization uses it"));
         }
-        if users > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
+        let mut organizations: Vec<_> = of_it().map(|organization| organization.id.to_ascii_lowercase()).collect();
+        organizations.sort();
+        organizations.dedup();
+        if organizations.len() > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {
             let message = "an API token has rights in one organization only: the others will likely be `forbidden`";
             report.warnings.push(format!("credentials.{name}: {message}"));
         }

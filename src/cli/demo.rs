@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use csp_simulator::Scenario;
+use exporter_toolkit::web::listen::Address;
 
 use super::{Log, Web};
 use crate::build_info::LONG_VERSION;
-use crate::simulator::Scenario;
-use crate::web::listen::Address;
 
 /// Flags that shape the simulated API.
 #[derive(Debug, Clone, Args)]

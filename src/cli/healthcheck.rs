@@ -1,9 +1,9 @@
 //! Flags of `healthcheck`.
 
 use clap::Args;
+use exporter_toolkit::web::listen::Address;
 
 use crate::build_info::LONG_VERSION;
-use crate::web::listen::Address;
 
 /// Flags of `healthcheck`: those of `serve` that say where it listens, so that both read the same environment.
 #[derive(Debug, Args)]

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use exporter_toolkit::web::TelemetryPath;
+use exporter_toolkit::web::listen::Address;
 
 use super::{ConfigFile, Log, Sharding};
 use crate::build_info::LONG_VERSION;
-use crate::web::TelemetryPath;
-use crate::web::listen::Address;
+use crate::status::PATHS;
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -55,7 +56,8 @@ pub struct Web {
         long = "web.telemetry-path",
         env = "CSP_EXPORTER_WEB_TELEMETRY_PATH",
         value_name = "PATH",
-        default_value = "/metrics"
+        default_value = "/metrics",
+        value_parser = telemetry_path
     )]
     pub telemetry_path: TelemetryPath,
     /// TLS and authentication, in the format of the Prometheus exporter-toolkit
@@ -71,4 +73,9 @@ pub struct Web {
     /// Scrapes at once, further ones get 503; 0 is no limit
     #[arg(long = "web.max-requests", env = "CSP_EXPORTER_WEB_MAX_REQUESTS", value_name = "N", default_value_t = 40)]
     pub max_requests: usize,
+}
+
+/// The path of the metrics, which must leave those of the status page alone.
+fn telemetry_path(path: &str) -> Result<TelemetryPath, String> {
+    if PATHS.contains(&path) { Err("is the path of another page".to_owned()) } else { path.parse() }
 }

@@ -111,6 +111,13 @@ fn scenarios_are_read_by_the_name_that_they_show() {
     }
 }
 
+#[test]
+fn the_metrics_cannot_take_the_path_of_another_page() {
+    for path in ["/", "/api/v1/status", "/assets/status.css", "/healthz", "metrics"] {
+        parsed(&["--web.telemetry-path", path]).unwrap_err();
+    }
+}
+
 /// As [`parsed`], with these variables that clap cannot see.
 fn parsed_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Command, clap::Error> {
     let arguments = ["x"].iter().chain(arguments).map(OsString::from).collect();

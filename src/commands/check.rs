@@ -4,20 +4,20 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use csp_api::{Client, Error, NoObserver, Operation};
+use exporter_toolkit::web;
 use futures_util::future::join_all;
+use invitations::Millis;
+use invitations::census::Fold;
 use tokio::time::Instant;
 
 use super::{Failure, Outcome, block_on, configuration};
-use crate::census::Fold;
 use crate::cli::Check;
 use crate::cli::check::offline;
 use crate::config::{Config, Credential, CredentialKind, Organization};
-use crate::csp::{Client, Error, NoObserver, Operation};
-use crate::lifecycle::Lifecycle;
 use crate::poller::DETAILS_DEADLINE;
 use crate::poller::source::Upstream;
-use crate::time::Millis;
-use crate::web;
+use crate::state::Lifecycle;
 
 pub(super) fn run(flags: &Check) -> Outcome {
     block_on(check(flags))?
@@ -30,7 +30,7 @@ async fn check(flags: &Check) -> Outcome {
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let shard = flags.sharding.shard;
-        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.id));
+        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
         let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
         // Why there is none has been said.
         if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)).await {
@@ -80,7 +80,7 @@ async fn list(upstream: &Upstream, organization: &Arc<Organization>) -> Tried {
     let Organization { name, credential, deadline, .. } = &**organization;
     let (rules, client) = (upstream.rules(), upstream.client());
     let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
-    match client.invitations(organization, upstream.expand(), Instant::now() + *deadline, sink).await {
+    match client.invitations(&organization.target(), upstream.expand(), Instant::now() + *deadline, sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => {
             Tried::Problem(explain(&format!("online: {name}: credentials.{}", credential.name), &error))
@@ -93,7 +93,7 @@ async fn token(client: &Client, credential: &Credential) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
     match client.token_details(credential, Instant::now() + DETAILS_DEADLINE).await {
         Ok(Some(expiration)) => {
-            let days = expiration.since(Millis::now()) / Millis::DAY;
+            let days = Millis::from(expiration).since(Millis::now()) / Millis::DAY;
             Tried::Fine(format!("{place}: the API token runs out in {days} days"))
         }
         Ok(None) => Tried::Fine(format!("{place}: the service does not tell when the API token runs out")),

@@ -13,7 +13,7 @@ use super::{Failure, Outcome, block_on, signals, simulate};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Organization, Secret};
 use crate::exporter::Parts;
-use crate::simulator::{self, Options, Simulator};
+use csp_simulator::{self as simulator, Options, Simulator};
 
 /// Simulated seconds in a real one: a day passes in less than half a minute.
 const SPEED: f64 = 3600.0;
@@ -80,6 +80,7 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
         };
         config.organizations.push(Arc::new(Organization {
             id: organization.id.clone(),
+            custom_group_id: None,
             name: slug(&organization.display_name),
             credential,
             interval,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, ready};
+use invitations::Millis;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
@@ -16,7 +17,6 @@ use crate::config::Organization;
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
-use crate::time::Millis;
 
 pub(super) fn run(flags: &Once) -> Outcome {
     block_on(poll(flags))?
@@ -30,9 +30,9 @@ async fn poll(flags: &Once) -> Outcome {
     let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), shard, Arc::clone(&state));
     let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
-        config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.id))).cloned().collect();
-    let ids: Vec<&str> = organizations.iter().map(|organization| organization.id.as_str()).collect();
-    state.keep(&ids, Millis::now());
+        config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
+    let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
+    state.keep(&keys, Millis::now());
     parts.board.arrange(&organizations, |id| state.tally(id));
     let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
     let (_keep, source) = watch::channel(upstream);

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use exporter_toolkit::web::listen::{self, Address};
+use exporter_toolkit::web::{self, Access, Settings, Web};
 use futures_util::FutureExt as _;
+use invitations::Millis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -13,10 +16,8 @@ use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
-use crate::lifecycle::{Lifecycle, OpenError};
-use crate::time::Millis;
-use crate::web::listen::{self, Address};
-use crate::web::{self, Access, Settings, Web};
+use crate::state::{Lifecycle, OpenError};
+use crate::status;
 
 pub(super) fn run(flags: Serve) -> Outcome {
     block_on(async {
@@ -110,7 +111,9 @@ pub(super) async fn serve(
     started(&listeners)?;
     let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
     let limits = front.settings.limits;
-    let web = Web::new(Arc::clone(&pages), front.access, front.settings);
+    let reporter = Arc::clone(&exporter);
+    let own = status::pages(move || reporter.status(), front.telemetry_path());
+    let web = Web::new(Arc::clone(&pages), front.access, front.settings, own);
     let probes = web::serve_probes(pages, probe_listeners, limits, shutdown.clone());
     let (drained, _) = tokio::join!(web.serve(listeners, shutdown.clone()), probes);
     if drained.cut > 0 {

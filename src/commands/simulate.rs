@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
+use csp_simulator::{self as simulator, Options};
+use exporter_toolkit::web::listen::Address;
+
 use super::{Failure, Outcome, block_on, signals};
 use crate::cli::{Simulate, Simulated};
-use crate::simulator::{self, Options};
-use crate::web::listen::Address;
 
 pub(super) fn run(flags: &Simulate) -> Outcome {
     let defaults = Options::default();

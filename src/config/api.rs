@@ -1,34 +1,13 @@
 //! `api`: how the upstream is reached.
 
 use std::path::Path;
-use std::time::Duration;
 
+use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, positive_duration, rate, size, text};
 use secrecy::SecretString;
 use url::Url;
 
-use super::document::{Fields, Node, Wrong, boolean, count, positive_duration, rate, size, text};
 use super::file::path;
 use super::{Api, Tls};
-
-const URL: &str = "https://console.tanzu.broadcom.com";
-
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            #[expect(clippy::expect_used, reason = "a constant")]
-            url: Url::parse(URL).expect("the default URL is one"),
-            timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(5),
-            max_response_size: 1 << 30,
-            max_concurrent_requests: 8,
-            requests_per_second: Some(10.0),
-            max_attempts: 3,
-            token_path: "/csp/gateway/am/api/auth/token".to_owned(),
-            proxy_url: None,
-            tls: Tls::default(),
-        }
-    }
-}
 
 pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
     let default = Api::default();

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::document::{Fields, Node, Wrong, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, text};
+
 use super::file::path;
 use super::{Credential, CredentialKind, Secret};
 

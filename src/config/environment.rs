@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use exporter_toolkit::document::Wrong;
+
 use super::credentials::client_id;
-use super::document::Wrong;
 use super::organizations::is_guid;
 use super::poll::Schedule;
 use super::{Config, Credential, CredentialKind, Organization, Problem, Problems, Secret, api};
@@ -57,6 +58,7 @@ fn organization(id: String, credential: &Arc<Credential>) -> Arc<Organization> {
     Arc::new(Organization {
         name: id.clone(),
         id,
+        custom_group_id: None,
         credential: Arc::clone(credential),
         interval,
         deadline: schedule.deadline(interval),

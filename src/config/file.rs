@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
 use tokio::time::Instant;
 
-use super::document::{self, Fields, Node, Wrong, text};
 use super::{Api, Config, Metrics, Problem, Problems, environment};
 use super::{api, credentials, metrics, organizations, poll};
-use crate::files;
 
 /// Reads and validates the configuration file. Secret files are not looked at: a missing one fails its
 /// organizations' polls, not the others'.
@@ -17,8 +16,8 @@ use crate::files;
 /// Every problem of the file.
 pub async fn load(path: &Path) -> Result<Config, Problems> {
     let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
-    let deadline = Instant::now() + files::PATIENCE;
-    let source = files::read(path, document::MAX_SOURCE, deadline).await.map_err(unreadable)?;
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    let source = file_reader::read(path, document::MAX_SOURCE, deadline).await.map_err(unreadable)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     // Many organizations take their time: off the runtime's workers.
     let parsed = tokio::task::spawn_blocking(move || parse(&source, &folder));

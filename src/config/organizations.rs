@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Organization;
-use super::credentials::{Named, is_label};
-use super::document::{Fields, nearest, text};
-use super::poll::{Schedule, interval};
+use exporter_toolkit::document::{Fields, Node, Wrong, nearest, text};
 
-/// Where each id and each name was given first.
+use super::credentials::{Named, is_label};
+use super::poll::{Schedule, interval};
+use super::{Organization, OrganizationKey};
+
+/// Where each organization, or group of one, and each name was given first.
 #[derive(Default)]
 struct Seen {
-    ids: HashMap<String, String>,
+    keys: HashMap<String, String>,
     names: HashMap<String, String>,
 }
 
@@ -39,13 +40,18 @@ fn organization(
 ) -> Option<Organization> {
     let id = fields.required("id", text);
     let named = fields.optional("name", text);
-    let mut is_known_id = false;
+    let custom_group_id = fields.optional("custom_group_id", group_id);
+    let mut is_known = false;
     if let Some(id) = &id {
+        let key = OrganizationKey::new(id, custom_group_id.as_deref());
         if !is_guid(id) {
             fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
-        } else if let Some(first) = claim(&mut seen.ids, &id.to_ascii_lowercase(), &fields) {
-            is_known_id = true;
-            fields.problem_at("id", format!("the same id as {first}"));
+        } else if fields.has("custom_group_id") && custom_group_id.is_none() {
+            // Which group it is for is not known: nothing can be said of it.
+        } else if let Some(first) = claim(&mut seen.keys, key.as_str(), &fields) {
+            is_known = true;
+            let what = if custom_group_id.is_some() { "id and custom_group_id" } else { "id" };
+            fields.problem_at("id", format!("the same {what} as {first}"));
         }
     }
     if named.as_deref().is_some_and(|name| !is_label(name)) {
@@ -55,10 +61,16 @@ fn organization(
     let has_name = fields.has("name");
     // Two of the same id are said above already.
     if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, name, &fields))
-        && (has_name || !is_known_id)
+        && (has_name || !is_known)
     {
-        let key = if has_name { "name" } else { "id" };
-        fields.problem_at(key, format!("the same name as {first}"));
+        if has_name {
+            fields.problem_at("name", format!("the same name as {first}"));
+        } else {
+            fields.problem_at(
+                "id",
+                format!("the same name as {first}: without a name the id is the name, so give it one"),
+            );
+        }
     }
     let credential = fields.required("credentials", |node| {
         let wanted = text(node)?;
@@ -76,7 +88,22 @@ fn organization(
         fields.problem_at("interval", "must not be longer than poll.stale_after");
     }
     fields.finish();
-    Some(Organization { id: id?, name: name?, credential: credential??, interval, deadline, stale_after })
+    Some(Organization {
+        id: id?,
+        custom_group_id,
+        name: name?,
+        credential: credential??,
+        interval,
+        deadline,
+        stale_after,
+    })
+}
+
+/// What `customGroupId` is sent as: letters, digits and hyphens, as the service's own ids are.
+fn group_id(node: &Node) -> Result<String, Wrong> {
+    let id = text(node)?;
+    let is_clean = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if is_clean { Ok(id) } else { Err("must be 1 to 64 letters, digits and hyphens".into()) }
 }
 
 /// Where `value` was given first, if it was; else it is given here.

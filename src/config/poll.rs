@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use exporter_toolkit::document::{Fields, Node, Wrong, boolean, positive_duration};
+
 use super::Expand;
-use super::document::{Fields, Node, Wrong, boolean, positive_duration};
 
 /// The shortest interval.
 const SHORTEST: Duration = Duration::from_secs(1);

@@ -122,6 +122,39 @@ fn credentials_and_organizations_must_fit_together() {
 }
 
 #[test]
+fn a_group_of_an_organization_is_an_entry_of_its_own() {
+    let entries = |entries: &str| {
+        let source = format!("credentials: {{a: {{api_token_file: a}}}}\norganizations:\n{entries}");
+        parse(source.as_bytes(), Path::new("")).map_err(|problems| problems.to_string())
+    };
+    let config = entries(&format!(
+        "  - {{id: {ID}, credentials: a}}\n  - {{id: {ID}, name: g, credentials: a, custom_group_id: 77aa-b}}\n  \
+         - {{id: {ID}, name: upper, credentials: a, custom_group_id: 77AA-B}}\n  \
+         - {{id: {OTHER}, credentials: a, custom_group_id: 77aa-b}}\n"
+    ));
+    let keys: Vec<_> = config.unwrap().organizations.iter().map(|one| one.key().to_string()).collect();
+    assert_eq!(keys, [ID.to_owned(), format!("{ID}/77aa-b"), format!("{ID}/77AA-B"), format!("{OTHER}/77aa-b")]);
+
+    let long = "x".repeat(65);
+    let problems = entries(&format!(
+        "  - {{id: {ID}, credentials: a}}\n  - {{id: {ID}, credentials: a, custom_group_id: g}}\n  \
+         - {{id: {upper}, name: twice, credentials: a, custom_group_id: g}}\n  \
+         - {{id: {ID}, name: b, credentials: a, custom_group_id: a/b}}\n  \
+         - {{id: {ID}, name: c, credentials: a, custom_group_id: {long}}}\n  \
+         - {{id: {ID}, name: d, credentials: a, custom_group_id: \"\"}}\n",
+        upper = ID.to_uppercase()
+    ));
+    assert_eq!(
+        problems.unwrap_err(),
+        "line 4: organizations[1].id: the same name as organizations[0]: without a name the id is the name, so give it one\n\
+         line 5: organizations[2].id: the same id and custom_group_id as organizations[1]\n\
+         line 6: organizations[3].custom_group_id: must be 1 to 64 letters, digits and hyphens\n\
+         line 7: organizations[4].custom_group_id: must be 1 to 64 letters, digits and hyphens\n\
+         line 8: organizations[5].custom_group_id: must not be empty"
+    );
+}
+
+#[test]
 fn a_file_without_organizations_is_refused() {
     assert_eq!(problems(""), ["line 1: organizations: is missing: at least one organization must be listed"]);
     assert_eq!(problems("organizations: []\n"), ["line 1: organizations: at least one organization must be listed"]);

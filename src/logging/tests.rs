@@ -79,3 +79,12 @@ fn the_level_is_for_this_crate_and_dependencies_stay_at_warn() {
     assert!(all.contains("own trace") && all.contains("warned") && !all.contains("secret"), "{all}");
     assert_eq!(logged(Level::Error, Format::Logfmt, events), "");
 }
+
+#[test]
+fn every_crate_of_the_workspace_is_heard() {
+    let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).unwrap();
+    let names = crates.map(|entry| entry.unwrap().file_name().to_str().unwrap().replace('-', "_"));
+    for name in names {
+        assert!(OWN.contains(&name.as_str()), "{name}");
+    }
+}

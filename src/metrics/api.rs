@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use csp_api::{Observer, Operation, Reason};
+use invitations::Millis;
+use invitations::histogram::Histogram;
 use parking_lot::Mutex;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 use prometheus_client::metrics::counter::Counter;
@@ -12,9 +15,6 @@ use prometheus_client::registry::Registry;
 
 use super::register;
 use super::samples::Samples;
-use crate::csp::{Observer, Operation, Reason};
-use crate::histogram::Histogram;
-use crate::time::Millis;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Codes = [(&'static str, String); 3];

@@ -3,10 +3,10 @@
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
+use exporter_toolkit::exposition::{self, Encoding};
 use hashbrown::DefaultHashBuilder;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 
-use super::exposition::{self, Encoding};
 use super::families::{self, FAMILIES};
 use super::family::Family;
 

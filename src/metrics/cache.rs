@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use exporter_toolkit::exposition::Encoding;
+use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::collect;
-use super::exposition::Encoding;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
 
 const SLOTS: usize = Encoding::ALL.len() * DataState::ALL.len();
 
@@ -81,6 +81,7 @@ mod tests {
         Arc::new(OrganizationSnapshot::new(
             Arc::new(Organization {
                 id: name.into(),
+                custom_group_id: None,
                 name: name.into(),
                 credential: Arc::new(Credential { name: "app".into(), kind }),
                 interval: second,

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use exporter_toolkit::exposition::Kind;
+use exporter_toolkit::exposition::{self, Encoding};
+use exporter_toolkit::process::ProcessSample;
+use invitations::Millis;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::prometheus_protobuf::{self, prometheus_data_model::MetricFamily};
@@ -10,13 +14,10 @@ use prometheus_client::registry::Registry;
 
 use super::api::Durations;
 use super::blocks::Blocks;
-use super::exposition::{self, Encoding};
 use super::families::{FAMILIES, api};
-use super::family::{Kind, Organization, Source};
-use super::process::ProcessSample;
+use super::family::{Organization, Source};
 use super::samples::Samples;
 use crate::snapshot::{OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
 
 /// The samples of one organization at `now`.
 pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Millis) -> Blocks {
@@ -26,7 +27,7 @@ pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapsh
     let organization = Organization::at(snapshot, now);
     Blocks::write(|family, out| {
         if let (Source::Organization(produce), Some(writer)) =
-            (family.source, exposition::writer(encoding, family, out))
+            (family.source, exposition::writer(encoding, &family.header(), out))
             && produce(&organization, &mut Samples::text(writer)).is_err()
         {
             tracing::error!(family = family.name, "a family could not be encoded and is missing from the scrape");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use invitations::Millis;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -9,7 +10,6 @@ use prometheus_client::registry::Registry;
 
 use super::register;
 use crate::build_info;
-use crate::time::Millis;
 
 type Seconds = Gauge<f64, AtomicU64>;
 

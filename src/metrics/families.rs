@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::family::{Family, Kind, Part, Source};
+use exporter_toolkit::exposition::Kind;
+
+use super::family::{Family, Part, Source};
 
 pub(super) mod api;
 pub(super) mod exporter;
@@ -84,7 +86,11 @@ mod tests {
             for suffix in series {
                 assert!(names.insert(format!("{}{suffix}", family.name)), "{}", family.name);
             }
-            assert!(family.base() == family.name || names.insert(family.base().to_owned()), "{}", family.name);
+            assert!(
+                family.header().base() == family.name || names.insert(family.header().base().to_owned()),
+                "{}",
+                family.name
+            );
         }
     }
 

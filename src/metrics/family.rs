@@ -3,38 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use exporter_toolkit::exposition::{Header, Kind};
+use exporter_toolkit::process::ProcessSample;
+use invitations::Millis;
+use invitations::census::View;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::process::ProcessSample;
 use super::samples::Samples;
-use crate::census::View;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
-use crate::time::Millis;
-
-/// The type of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows while the process lives; the name ends in `_total`.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Classic and native buckets.
-    Histogram,
-}
-
-impl Kind {
-    /// The word that the exposition formats use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
 
 /// What a family speaks of; the chapters of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,26 +87,17 @@ pub struct Family {
 }
 
 impl Family {
-    /// The unit in the words of OpenMetrics, when the name carries one.
+    /// What the formats write of it before its samples.
     #[must_use]
-    pub fn unit(&self) -> Option<&'static str> {
-        let base = self.base();
-        ["seconds", "bytes"].into_iter().find(|unit| base.ends_with(unit))
-    }
-
-    /// The name without `_total`: what OpenMetrics calls the name of a counter's family.
-    #[must_use]
-    pub fn base(&self) -> &'static str {
-        match self.kind {
-            Kind::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
-            Kind::Gauge | Kind::Histogram => self.name,
-        }
+    pub fn header(&self) -> Header {
+        let Self { name, kind, help, labels: _, part: _, source: _ } = *self;
+        Header { name, kind, help }
     }
 
     /// Name and unit as `prometheus_client` wants them: it appends unit and `_total` on its own.
     fn descriptor(&self) -> (&'static str, Option<Unit>) {
-        let base = self.base();
-        let unit = match self.unit() {
+        let base = self.header().base();
+        let unit = match self.header().unit() {
             Some("seconds") => Unit::Seconds,
             Some(_) => Unit::Bytes,
             None => return (base, None),

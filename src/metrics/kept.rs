@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use exporter_toolkit::exposition::{Compressor, Encoding};
+use invitations::Millis;
 use parking_lot::Mutex;
 
-use super::exposition::{Compressor, Encoding};
 use super::layout::Chunks;
 use super::polled::Polled;
 use crate::snapshot::Snapshot;
-use crate::time::Millis;
 
 /// How old the exporter's own metrics may be in a flood of scrapes.
 const OWN_MAX_AGE: Duration = Duration::from_millis(250);

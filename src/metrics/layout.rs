@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use exporter_toolkit::exposition::{self, Compressor, Encoding, Member, Piece};
+
 use super::blocks::{Block, Blocks, Digest, digest};
-use super::exposition::{self, Compressor, Encoding, Member, Piece};
 use super::families::FAMILIES;
 use super::family::Family;
 
@@ -33,7 +34,7 @@ impl<'b> Layout<'b> {
             if length == 0 {
                 continue;
             }
-            let preamble = exposition::preamble(self.encoding, family, length);
+            let preamble = exposition::preamble(self.encoding, &family.header(), length);
             let first = [Block { bytes: &preamble, digest: digest(&preamble) }];
             let all: Vec<Block<'_>> = first.into_iter().chain(parts.iter().copied()).collect();
             each(&all);

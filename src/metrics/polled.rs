@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use exporter_toolkit::exposition::{Encoding, Member};
+use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::cache::Cached;
-use super::exposition::{Encoding, Member};
 use super::layout::{Chunks, Layout};
 use crate::snapshot::Snapshot;
-use crate::time::Millis;
 
 /// The families of all organizations as they are while nothing changes: each coding is made when it is first
 /// asked for, and then kept.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use exporter_toolkit::exposition::{Buckets, Writer};
+use invitations::Status;
+use invitations::census::view::ByStatus;
+use invitations::histogram::{self, Histogram};
 use prometheus_client::encoding::{MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet};
 
-use super::exposition::Writer;
 use super::native::spans_and_deltas;
-use crate::census::{Status, view::ByStatus};
-use crate::histogram::{self, Histogram};
 
 /// Takes the samples of one family.
 #[derive(Debug)]
@@ -67,7 +68,8 @@ impl<'e> Samples<'e> {
     /// Adds one sample per status: the label `status` goes last.
     pub(super) fn by_status(&mut self, labels: &[(&str, &str)], counts: &ByStatus) -> fmt::Result {
         if let Form::Text(writer) = &mut self.0 {
-            writer.by_status(labels, counts);
+            let counts = Status::ALL.iter().zip(counts);
+            writer.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), *count)));
             return Ok(());
         }
         let mut labels = labels.to_vec();
@@ -83,10 +85,14 @@ impl<'e> Samples<'e> {
     pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) -> fmt::Result {
         match &mut self.0 {
             Form::Neutral(encoder) => encode_histogram(encoder, labels, histogram)?,
-            Form::Text(writer) => writer.histogram(labels, histogram),
+            Form::Text(writer) => writer.histogram(labels, buckets(histogram)),
         }
         Ok(())
     }
+}
+
+fn buckets(histogram: &Histogram) -> Buckets<'_> {
+    Buckets { bounds: histogram.bounds(), counts: histogram.counts(), sum: histogram.sum() }
 }
 
 fn encode_histogram(encoder: &mut MetricEncoder<'_>, labels: &[(&str, &str)], histogram: &Histogram) -> fmt::Result {

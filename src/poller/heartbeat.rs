@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-
-use crate::time::Millis;
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(1);

@@ -4,7 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
+use invitations::Millis;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -12,9 +14,7 @@ use tracing::{debug, info, warn};
 use super::source::{Polled, Source};
 use super::{DETAILS_DEADLINE, DETAILS_INTERVAL, DETAILS_RETRY, schedule};
 use crate::config::{Credential, Organization};
-use crate::csp::{Error, Operation, Reason};
 use crate::snapshot::Board;
-use crate::time::Millis;
 
 /// One organization's loop.
 pub(super) struct Task {

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use csp_api::{Client, Error, Operation, Reason, Sink, SinkError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
+use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
-use crate::census::{Fold, ListError, Rules, View, Whole};
 use crate::config::{Config, Credential, Expand, Organization};
-use crate::csp::{Client, Error, Operation, Reason, Sink, SinkError};
-use crate::lifecycle::{Lifecycle, Tally};
-use crate::time::Millis;
+use crate::state::Lifecycle;
 
 /// What a good poll ends in.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ impl Upstream {
     async fn fetch(self, organization: Arc<Organization>, deadline: Instant) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
-        let whole = client.invitations(&organization, expand, deadline, sink).await?;
+        let whole = client.invitations(&organization.target(), expand, deadline, sink).await?;
         // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
@@ -97,7 +98,7 @@ impl Upstream {
             let census = whole.census_unless(in_time)?;
             // A poll that is too late is a failed one: nothing of it may reach the state.
             in_time()?;
-            let lifecycle = lifecycle.observe(&organization.id, census.sightings, Millis::now());
+            let lifecycle = lifecycle.observe(organization.key().as_str(), census.sightings, Millis::now());
             Ok(Polled { view: Arc::new(census.view), lifecycle })
         });
         let panicked = || Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked");
@@ -122,7 +123,7 @@ impl Source for Upstream {
         deadline: Instant,
     ) -> BoxFuture<'static, Result<String, Error>> {
         let client = self.client.clone();
-        async move { Ok(client.organization(&organization, deadline).await?.display_name) }.boxed()
+        async move { Ok(client.organization(&organization.target(), deadline).await?.display_name) }.boxed()
     }
 
     fn api_token_expiration(
@@ -131,11 +132,11 @@ impl Source for Upstream {
         deadline: Instant,
     ) -> BoxFuture<'static, Result<Option<Millis>, Error>> {
         let client = self.client.clone();
-        async move { client.token_details(&credential, deadline).await }.boxed()
+        async move { Ok(client.token_details(&credential, deadline).await?.map(Millis::from)) }.boxed()
     }
 
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
-        self.client.access_token_expiration(organization)
+        self.client.access_token_expiration(&organization.target()).map(Millis::from)
     }
 
     fn resume(&self) {
@@ -159,7 +160,8 @@ impl Sink for ListSink {
     }
 }
 
-fn sink_error(error: ListError) -> SinkError {
+/// What a list that cannot be read is to the client.
+pub(crate) fn sink_error(error: ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
         ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {

@@ -1,15 +1,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use csp_api::{Error, Operation, Reason};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::census::View;
+use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
 use super::source::Polled;
 use super::*;
-use crate::census::View;
 use crate::config::{Credential, CredentialKind, Secret};
-use crate::csp::{Error, Operation, Reason};
-use crate::lifecycle::Tally;
 use crate::snapshot::OrganizationSnapshot;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -92,6 +92,7 @@ fn organization(name: &str) -> Arc<Organization> {
     let token = Secret::File("/nowhere".into());
     Arc::new(Organization {
         id: format!("id-{name}"),
+        custom_group_id: None,
         name: name.to_owned(),
         credential: Arc::new(Credential { name: "token".to_owned(), kind: CredentialKind::ApiToken { token } }),
         interval: INTERVAL,

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn owner(id: &str, count: u32) -> u32 {
-    let owners: Vec<u32> = (1..=count).filter(|i| Shard::new(*i, count).unwrap().owns(id)).collect();
+    let key = OrganizationKey::new(id, None);
+    let owners: Vec<u32> = (1..=count).filter(|i| Shard::new(*i, count).unwrap().owns(&key)).collect();
     assert_eq!(owners.len(), 1, "{id} has owners {owners:?} of {count}");
     owners[0]
 }

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use invitations::Millis;
+use invitations::lifecycle::Tally;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
-use crate::config::Organization;
-use crate::lifecycle::Tally;
-use crate::time::Millis;
+use crate::config::{Organization, OrganizationKey};
 
 /// The newest [`Snapshot`], replaced piece by piece by the polls and read as a whole by scrapes.
 ///
@@ -18,9 +18,9 @@ use crate::time::Millis;
 #[derive(Debug, Default)]
 pub struct Board {
     current: RwLock<Current>,
-    /// When the next poll of each organization starts, by its id; none while one is under way. The status page alone
+    /// When the next poll of each organization starts, by its key; none while one is under way. The status page alone
     /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
-    next_polls: RwLock<HashMap<String, Millis>>,
+    next_polls: RwLock<HashMap<OrganizationKey, Millis>>,
     changed: Notify,
 }
 
@@ -48,26 +48,26 @@ impl Board {
         Arc::clone(current.shared.get_or_init(|| Arc::new(current.snapshot.clone())))
     }
 
-    /// Sets which organizations there are; those that stay keep what is known of them, by id.
+    /// Sets which organizations there are; those that stay keep what is known of them, by key.
     pub fn arrange(&self, organizations: &[Arc<Organization>], tally: impl Fn(&str) -> Option<Arc<Tally>>) {
         self.change(|current| {
-            let known: HashMap<String, &Arc<OrganizationSnapshot>> =
-                current.organizations.iter().map(|entry| (key(&entry.organization), entry)).collect();
+            let known: HashMap<OrganizationKey, &Arc<OrganizationSnapshot>> =
+                current.organizations.iter().map(|entry| (entry.organization.key(), entry)).collect();
             let mut arranged: Vec<_> = organizations
                 .iter()
-                .map(|organization| match known.get(&key(organization)) {
+                .map(|organization| match known.get(&organization.key()) {
                     Some(entry) => Arc::new(entry.with_settings(organization)),
                     None => Arc::new(OrganizationSnapshot::new(
                         Arc::clone(organization),
-                        tally(&organization.id).unwrap_or_default(),
+                        tally(organization.key().as_str()).unwrap_or_default(),
                     )),
                 })
                 .collect();
             arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
             current.organizations = arranged;
         });
-        let ids: HashSet<String> = organizations.iter().map(|organization| key(organization)).collect();
-        self.next_polls.write().retain(|id, _| ids.contains(id));
+        let keys: HashSet<OrganizationKey> = organizations.iter().map(|organization| organization.key()).collect();
+        self.next_polls.write().retain(|key, _| keys.contains(key));
     }
 
     /// Replaces one organization's entry by what `change` makes of it; nothing happens when it is gone.
@@ -75,7 +75,7 @@ impl Board {
         self.change(|current| {
             let place = current.organizations.binary_search_by(|entry| entry.organization.name.cmp(&organization.name));
             let Some(entry) = place.ok().map(|place| &mut current.organizations[place]) else { return };
-            if same_id(entry, &organization.id) {
+            if entry.organization.key() == organization.key() {
                 let mut changed = (**entry).clone();
                 change(&mut changed);
                 *entry = Arc::new(changed);
@@ -92,8 +92,8 @@ impl Board {
     pub fn set_next_poll(&self, organization: &Organization, at: Option<Millis>) {
         let mut next_polls = self.next_polls.write();
         match at {
-            Some(at) => next_polls.insert(key(organization), at),
-            None => next_polls.remove(&key(organization)),
+            Some(at) => next_polls.insert(organization.key(), at),
+            None => next_polls.remove(&organization.key()),
         };
     }
 
@@ -103,7 +103,7 @@ impl Board {
         let snapshot = self.snapshot();
         let next_polls = self.next_polls.read();
         let status = |entry: &Arc<OrganizationSnapshot>| {
-            OrganizationStatus::of(entry, next_polls.get(&key(&entry.organization)).copied(), now)
+            OrganizationStatus::of(entry, next_polls.get(&entry.organization.key()).copied(), now)
         };
         snapshot.organizations.iter().map(status).collect()
     }
@@ -121,12 +121,4 @@ impl Board {
     pub fn retain_api_token_expirations(&self, keep: impl Fn(&str) -> bool) {
         self.change(|current| current.api_token_expirations.retain(|(name, _)| keep(name)));
     }
-}
-
-fn key(organization: &Organization) -> String {
-    organization.id.to_ascii_lowercase()
-}
-
-fn same_id(entry: &OrganizationSnapshot, id: &str) -> bool {
-    entry.organization.id.eq_ignore_ascii_case(id)
 }

@@ -1,9 +1,9 @@
 //! What a person sees of a snapshot.
 
+use csp_api::Error;
+use invitations::{Millis, Status};
+
 use super::{DataState, OrganizationSnapshot};
-use crate::census::Status;
-use crate::csp::Error;
-use crate::time::Millis;
 
 /// What the status page and `/api/v1/status` show of the whole exporter.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct OrganizationStatus {
     pub name: String,
     /// GUID.
     pub id: String,
+    /// The group that it is limited to, if any.
+    pub custom_group_id: Option<String>,
     /// What the service calls it, once known.
     pub display_name: Option<String>,
     /// How current its data is.
@@ -57,6 +59,7 @@ impl OrganizationStatus {
         Self {
             name: entry.organization.name.clone(),
             id: entry.organization.id.clone(),
+            custom_group_id: entry.organization.custom_group_id.clone(),
             display_name: entry.display_name.clone(),
             state: entry.data_state(now),
             up: entry.up,

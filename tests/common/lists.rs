@@ -1,6 +1,6 @@
 //! Lists as the simulated upstream sends them, to measure the fold with.
 
-use csp_invitations_exporter::simulator::{self, Options};
+use csp_simulator::{self as simulator, Options};
 
 /// A list of about `invitations`, with roles and groups expanded or in the short form.
 pub(crate) fn list(invitations: usize, expanded: bool) -> Vec<u8> {

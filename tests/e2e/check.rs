@@ -1,6 +1,6 @@
 //! `check`: what would run, and what stands in its way.
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 
 use crate::exporter::run;
 use crate::setup::{Folder, simulated};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use csp_invitations_exporter::simulator::Options;
-use csp_invitations_exporter::time::Millis;
+use csp_simulator::Options;
+use invitations::Millis;
 use serde_json::{Value, json};
 
 use crate::exporter::Exporter;

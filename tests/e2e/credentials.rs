@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;

@@ -1,7 +1,7 @@
 //! Events between polls, and what becomes of them over restarts.
 
-use csp_invitations_exporter::simulator::{Options, Scenario, Simulator};
-use csp_invitations_exporter::time::Millis;
+use csp_simulator::{Options, Scenario, Simulator};
+use invitations::Millis;
 use serde_json::{Value, json};
 
 use crate::exporter::{Exporter, run};

@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 #![allow(clippy::float_cmp, reason = "counts are whole numbers, whatever their type")]
 
-#[path = "../common/reference.rs"]
+#[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
 
 mod exporter;
 mod fake;
+mod groups;
 mod scrape;
 mod setup;
 
@@ -22,6 +23,7 @@ mod credentials;
 mod demo;
 mod hanging;
 mod lifecycle;
+mod list;
 mod memory;
 mod once;
 mod process;

@@ -1,6 +1,6 @@
 //! Memory does not grow with what is sent.
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 
 use crate::exporter::Exporter;
 use crate::fake::{Answer, Fake};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use csp_invitations_exporter::simulator::{Options, Scenario};
+use csp_simulator::{Options, Scenario};
 use serde_json::json;
 
 use crate::exporter::run;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use csp_invitations_exporter::simulator::{self, Options, Simulator};
+use csp_simulator::{self as simulator, Options, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 

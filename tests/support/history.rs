@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use csp_invitations_exporter::census::Status;
-use csp_invitations_exporter::lifecycle::{IdentityKey, Sighting, Tally};
-use csp_invitations_exporter::time::Millis;
+use invitations::lifecycle::Tally;
+use invitations::{IdentityKey, Millis, Sighting, Status};
 
 /// A small generator of our own: the same seed gives the same history in each process and version.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::census::Status;
+use invitations::Status;
+
 use crate::config::{Config, CredentialKind, Organization};
 
 /// Series of an organization that depend on nothing but its being there, as a text exposition counts them.

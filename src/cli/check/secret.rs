@@ -8,8 +8,8 @@ use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
 use crate::config::{Credential, CredentialKind, Secret};
-use crate::csp::LARGEST_SECRET;
-use crate::files::{self, ReadError};
+use csp_api::LARGEST_SECRET;
+use file_reader::ReadError;
 
 /// A usable secret.
 #[derive(Debug)]
@@ -32,13 +32,13 @@ async fn look_at_file(path: &Path, deadline: Instant) -> Result<Seen, String> {
     let shown = path.display();
     let unreadable = |error: ReadError| format!("the secret file {shown} can't be read: {error}");
     let looked_at = path.to_owned();
-    let metadata = files::ask(path, deadline, move |_| Ok(fs::metadata(looked_at)?)).await.map_err(unreadable)?;
+    let metadata = file_reader::ask(path, deadline, move |_| Ok(fs::metadata(looked_at)?)).await.map_err(unreadable)?;
     if metadata.file_type().is_fifo() {
         // What is read here would be missing where it is needed.
         let described = format!("secret from the pipe {shown}, which is read when it is needed");
         return Ok(Seen { described, warning: None });
     }
-    let content = Zeroizing::new(files::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
+    let content = Zeroizing::new(file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
     if content.trim_ascii().is_empty() {
         return Err(format!("the secret file {shown} is empty"));
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use invitations::census::view::Anomaly;
+
 use super::{counter, gauge};
-use crate::census::view::Anomaly;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 

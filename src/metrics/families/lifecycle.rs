@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use invitations::Event;
+
 use super::{counter, gauge, histogram};
-use crate::lifecycle::Event;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use invitations::Millis;
+use invitations::census::View;
+use invitations::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
+
 use super::gauge;
-use crate::census::View;
-use crate::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
-use crate::time::Millis;
 
 const ORGANIZATION: &[&str] = &["organization"];
 

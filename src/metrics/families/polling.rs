@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use csp_api::Reason;
+use invitations::Millis;
+
 use super::{counter, gauge};
-use crate::csp::Reason;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
-use crate::time::Millis;
 
 const ORGANIZATION: &[&str] = &["organization"];
 

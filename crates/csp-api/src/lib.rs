@@ -1,0 +1,30 @@
+//! The upstream: the Cloud Services Platform API.
+//!
+//! [`Client`] makes the four calls that the exporter needs. It paces and retries them, keeps access
+//! tokens, and tells an [`Observer`] about every attempt; it knows nothing of metrics. What it returns
+//! on failure is an [`Error`] that may be logged and shown as it is: nothing in it comes from a
+//! credential or from the text of an answer.
+
+mod attempt;
+mod auth;
+mod body;
+mod budget;
+mod client;
+pub mod error;
+mod exchange;
+mod fault;
+mod observer;
+mod retry;
+mod settings;
+mod sink;
+mod tls;
+mod wire;
+
+pub use client::Client;
+pub use error::{Error, Operation, Reason};
+pub use exchange::LARGEST_SECRET;
+pub use observer::{NoObserver, Observer};
+pub use settings::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
+pub use sink::{Sink, SinkError};
+pub use tls::BuildError;
+pub use wire::OrganizationDetails;

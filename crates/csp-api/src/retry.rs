@@ -1,0 +1,232 @@
+//! When a failed attempt is worth another one, and how long to wait before it.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::error::{Error, Operation};
+use super::observer::Observer;
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) retry: Retry,
+}
+
+/// What follows from a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// It would fail again.
+    Never,
+    /// It may pass: server errors, cut connections, timeouts.
+    BackOff,
+    /// The service asked to slow down, perhaps for this long.
+    SlowDown(Option<Duration>),
+    /// This caller's time is up.
+    OutOfTime,
+    /// The access token was refused; a new one may pass. Once, beside the limit of attempts.
+    Reauthorize,
+    /// The access token ran out before anything was sent.
+    Renew,
+}
+
+/// A failed call.
+#[derive(Debug, Clone)]
+pub(super) struct CallError {
+    pub(super) error: Error,
+    /// Whether this caller's deadline ended it, so that another caller may still succeed.
+    pub(super) by_deadline: bool,
+}
+
+/// The first back-off is drawn from zero to this; it doubles with each attempt.
+const BASE: Duration = Duration::from_secs(1);
+/// No back-off is longer.
+const CAP: Duration = Duration::from_secs(15);
+/// One refused organization holds the others back for no longer than this: a service that asks for hours is
+/// asked again every minute.
+const MAX_SHARED_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a call takes another token because the last one ran out unused. More of them mean tokens that
+/// live shorter than an exchange takes, and nothing but exchanges would ever be sent.
+const MAX_RENEWALS: u32 = 4;
+
+/// The attempts of one call.
+pub(super) struct Attempts<'a> {
+    budget: &'a Budget,
+    observer: &'a dyn Observer,
+    operation: Operation,
+    deadline: Instant,
+    base: Duration,
+    made: u32,
+    limit: u32,
+    reauthorized: bool,
+    renewals: u32,
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(
+        budget: &'a Budget,
+        observer: &'a dyn Observer,
+        operation: Operation,
+        deadline: Instant,
+        limit: u32,
+    ) -> Self {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let base = BASE.min(left / 10);
+        Self { budget, observer, operation, deadline, base, made: 0, limit, reauthorized: false, renewals: 0 }
+    }
+
+    /// Waits until the next attempt may be made.
+    ///
+    /// # Errors
+    /// Gives the failure back when there is to be no other attempt.
+    pub(super) async fn after(&mut self, failure: Failure) -> Result<(), CallError> {
+        let Failure { error, retry } = failure;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match retry {
+            Retry::Renew if !left.is_zero() && self.renewals < MAX_RENEWALS => {
+                self.renewals += 1;
+                return Ok(());
+            }
+            Retry::Reauthorize if !self.reauthorized && !left.is_zero() => self.reauthorized = true,
+            Retry::Never | Retry::OutOfTime | Retry::Renew | Retry::Reauthorize => {
+                return Err(CallError { error, by_deadline: left.is_zero() || retry == Retry::OutOfTime });
+            }
+            Retry::BackOff | Retry::SlowDown(_) => {
+                self.made += 1;
+                let delay = match retry {
+                    Retry::SlowDown(Some(asked)) => asked,
+                    _ => jittered(self.base, self.made, left),
+                };
+                if matches!(retry, Retry::SlowDown(_)) {
+                    self.budget.pause(shared_pause(delay, left));
+                }
+                if self.made >= self.limit || delay >= left {
+                    return Err(CallError { error, by_deadline: self.made < self.limit });
+                }
+                let start = Instant::now();
+                self.budget.back_off(delay).await;
+                if matches!(retry, Retry::SlowDown(_)) {
+                    self.observer.throttle_wait(start.elapsed());
+                }
+            }
+        }
+        self.observer.retry(self.operation);
+        Ok(())
+    }
+}
+
+/// Full jitter: anything from nothing to the doubled base, but always leaving half of the time that is left.
+fn jittered(base: Duration, made: u32, left: Duration) -> Duration {
+    let most = base.saturating_mul(1 << made.saturating_sub(1).min(16)).min(CAP).min(left / 2);
+    most.mul_f64(rand::random_range(0.0..=1.0))
+}
+
+/// How long the other callers hold back. A wait that the asking poll can make is shared whole (up to a
+/// minute). One that it cannot make ends that poll at once; the others then hold back for half of the
+/// time that it had left, so that one organization that is always refused slows the others down without
+/// stopping them.
+fn shared_pause(asked: Duration, left: Duration) -> Duration {
+    if asked < left { asked.min(MAX_SHARED_PAUSE) } else { (left / 2).min(MAX_SHARED_PAUSE) }
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3). A date that has passed is no wait.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::error::Reason;
+    use crate::observer::NoObserver;
+
+    fn failure(retry: Retry) -> Failure {
+        Failure { error: Error::new(Operation::Invitations, Reason::ServerError, ""), retry }
+    }
+
+    fn attempts(budget: &Budget, left: Duration, limit: u32) -> Attempts<'_> {
+        Attempts::new(budget, &NoObserver, Operation::Invitations, Instant::now() + left, limit)
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 30);
+        assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Sunday, 06-Nov-94 08:49:37 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Sun Nov  6 08:49:37 1994", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Sat, 06 Nov 1993 08:49:37 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("99999999999999999999999", now), Some(Duration::from_secs(u64::from(u32::MAX))));
+        for senseless in ["", "soon", "-1", "1.5"] {
+            assert_eq!(retry_after(senseless, now), None, "{senseless}");
+        }
+    }
+
+    #[test]
+    fn the_back_off_grows_to_its_cap_and_leaves_time_for_an_attempt() {
+        let longest = |made, left| (0..200).map(|_| jittered(BASE, made, left)).max().unwrap();
+        assert!(longest(1, Duration::from_mins(4)) <= BASE);
+        assert!(longest(3, Duration::from_mins(4)) > BASE);
+        assert!(longest(9, Duration::from_mins(4)) <= CAP);
+        assert!(longest(9, Duration::from_secs(2)) <= Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_attempts_are_made_than_allowed() {
+        let budget = Budget::new(None, 8);
+        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        assert!(attempts.after(failure(Retry::BackOff)).await.is_ok());
+        assert!(attempts.after(failure(Retry::SlowDown(None))).await.is_ok());
+        assert!(attempts.after(failure(Retry::BackOff)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reauthorizing_happens_once_and_beside_the_limit() {
+        let budget = Budget::new(None, 8);
+        let mut attempts = attempts(&budget, Duration::from_mins(4), 2);
+        assert!(attempts.after(failure(Retry::Reauthorize)).await.is_ok());
+        assert!(attempts.after(failure(Retry::BackOff)).await.is_ok());
+        assert!(attempts.after(failure(Retry::Reauthorize)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_never_live_long_enough_end_the_call() {
+        let budget = Budget::new(None, 8);
+        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        for _ in 0..MAX_RENEWALS {
+            assert!(attempts.after(failure(Retry::Renew)).await.is_ok());
+        }
+        assert!(attempts.after(failure(Retry::Renew)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_past_the_deadline_fails_at_once() {
+        let budget = Budget::new(None, 8);
+        let start = Instant::now();
+        let mut attempts = attempts(&budget, Duration::from_secs(10), 3);
+        let error = attempts.after(failure(Retry::SlowDown(Some(Duration::from_hours(1))))).await.unwrap_err();
+        assert!(error.by_deadline);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(budget.admit(start + Duration::from_secs(10), &NoObserver).await.unwrap());
+        assert_eq!(start.elapsed(), Duration::from_secs(5), "the others hold back for half of what was left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_is_waited_for_in_full() {
+        let budget = Budget::new(None, 8);
+        let start = Instant::now();
+        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        attempts.after(failure(Retry::SlowDown(Some(Duration::from_secs(7))))).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(7));
+    }
+}

@@ -1,0 +1,176 @@
+//! Deadlines, attempts, and the budget that all organizations share.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use csp_api::{Operation, Reason};
+use tokio::time::Instant;
+
+use crate::fake::{
+    API_TOKEN_PATH, Answer, BOTH, Fake, Text, answer, api, client, grant, inline, list, lists, observed,
+};
+use crate::fake::{organization, response, soon};
+
+#[tokio::test]
+async fn retry_after_is_honoured_in_both_forms() {
+    let date = || {
+        let later = jiff::Timestamp::try_from(SystemTime::now() + Duration::from_secs(3)).unwrap();
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).unwrap()
+    };
+    for (dated, least) in [(false, 990), (true, 1900)] {
+        let fake = lists(move |n| match n {
+            0 => {
+                let value = if dated { date() } else { "1".to_owned() };
+                Answer::Keep(response(429, &format!("retry-after: {value}\r\n"), ""))
+            }
+            _ => answer(200, "[]"),
+        })
+        .await;
+        let (client, recorder) = observed(&api(&fake.url));
+        list(&client, &organization(1, inline("s"))).await.unwrap();
+        let at: Vec<_> = fake.requests("/invitations").iter().map(|request| request.at.unwrap()).collect();
+        let waited = (at[1] - at[0]).as_millis();
+        assert!((least..4000).contains(&waited), "{waited} ms");
+        assert!(recorder.count("throttle") >= 1);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_past_the_deadline_fails_at_once() {
+    let fake = lists(|_| Answer::Keep(response(429, "retry-after: 3600\r\n", ""))).await;
+    let start = Instant::now();
+    let error = list(&client(&fake), &organization(1, inline("s"))).await.unwrap_err();
+    assert_eq!((error.reason, error.status), (Reason::RateLimited, Some(429)));
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(fake.requests("/invitations").len(), 1);
+}
+
+#[tokio::test]
+async fn one_organizations_pause_holds_the_others_back() {
+    let fake = Fake::start(|request, n| match request.path.as_str() {
+        API_TOKEN_PATH => grant(n, 1800),
+        path if path.contains("000000000001/") && n == 0 => Answer::Keep(response(429, "retry-after: 1\r\n", "")),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let (client, recorder) = observed(&api(&fake.url));
+    let first = tokio::spawn({
+        let client = client.clone();
+        async move { list(&client, &organization(1, inline("s"))).await }
+    });
+    while recorder.count("failure invitations rate_limited") == 0 {
+        tokio::task::yield_now().await;
+    }
+    list(&client, &organization(2, inline("s"))).await.unwrap();
+    first.await.unwrap().unwrap();
+    let requests = fake.requests("/invitations");
+    let gap = requests[1].at.unwrap() - requests[0].at.unwrap();
+    assert!(gap >= Duration::from_millis(990), "{gap:?}");
+    assert_eq!(requests.len(), 3);
+}
+
+#[tokio::test]
+async fn resuming_ends_a_wait() {
+    let fake = lists(|n| match n {
+        0 => Answer::Keep(response(429, "retry-after: 8\r\n", "")),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let (client, recorder) = observed(&api(&fake.url));
+    let start = Instant::now();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { list(&client, &organization(1, inline("s"))).await }
+    });
+    // Until the call is over: a resume that comes before the pause begins ends nothing.
+    while !call.is_finished() {
+        if recorder.count("failure invitations rate_limited") > 0 {
+            client.resume();
+        }
+        tokio::task::yield_now().await;
+    }
+    call.await.unwrap().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn nothing_outlives_the_deadline() {
+    let fake = Fake::start(|_, _| Answer::Hang).await;
+    let start = Instant::now();
+    let deadline = start + Duration::from_millis(300);
+    let error = client(&fake).invitations(&organization(1, inline("s")), BOTH, deadline, Text::default).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.operation, error.reason), (Operation::Token, Reason::Timeout));
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+
+    let fake = lists(|_| Answer::Keep(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[".to_vec())).await;
+    let client = client(&fake);
+    let start = Instant::now();
+    let deadline = start + Duration::from_millis(500);
+    let error = client.invitations(&organization(1, inline("s")), BOTH, deadline, Text::default).await.unwrap_err();
+    assert_eq!((error.operation, error.reason, error.status), (Operation::Invitations, Reason::Timeout, Some(200)));
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_slow_request_is_given_up_and_tried_again() {
+    let fake = lists(|n| if n == 0 { Answer::Hang } else { answer(200, "[]") }).await;
+    let mut settings = api(&fake.url);
+    settings.timeout = Duration::from_millis(300);
+    let (client, recorder) = observed(&settings);
+    list(&client, &organization(1, inline("s"))).await.unwrap();
+    assert_eq!(recorder.count("failure invitations timeout"), 1);
+}
+
+#[tokio::test]
+async fn no_more_requests_run_at_once_than_allowed() {
+    let fake = lists(|_| Answer::Late(Duration::from_millis(30), response(200, "", "[]"))).await;
+    let mut settings = api(&fake.url);
+    settings.max_concurrent_requests = 3;
+    let (client, _) = observed(&settings);
+    let calls: Vec<_> = (0..20)
+        .map(|id| {
+            let client = client.clone();
+            tokio::spawn(async move { list(&client, &organization(id, inline("s"))).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fake.most(), 3);
+}
+
+#[tokio::test]
+async fn requests_of_all_operations_are_paced() {
+    let fake = lists(|_| answer(200, "[]")).await;
+    let mut settings = api(&fake.url);
+    settings.requests_per_second = Some(20.0);
+    let (client, recorder) = observed(&settings);
+    let client = Arc::new(client);
+    let start = Instant::now();
+    let calls: Vec<_> = (0..9)
+        .map(|id| {
+            let client = Arc::clone(&client);
+            tokio::spawn(async move { list(&client, &organization(id, inline("s"))).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    // Nine lists and an exchange: nine gaps of 50 ms.
+    assert!(start.elapsed() >= Duration::from_millis(440), "{:?}", start.elapsed());
+    assert!(recorder.count("throttle") >= 8);
+}
+
+#[tokio::test]
+async fn a_call_without_a_turn_before_its_deadline_sends_nothing() {
+    let fake = lists(|_| answer(200, "[]")).await;
+    let mut settings = api(&fake.url);
+    settings.requests_per_second = Some(0.01);
+    let (client, recorder) = observed(&settings);
+    let deadline = Instant::now() + Duration::from_millis(300);
+    let error = client.invitations(&organization(1, inline("s")), BOTH, deadline, Text::default).await.unwrap_err();
+    assert_eq!((error.operation, error.reason), (Operation::Invitations, Reason::Timeout));
+    assert_eq!(recorder.count("request invitations"), 0);
+    assert!(Instant::now() < soon());
+}

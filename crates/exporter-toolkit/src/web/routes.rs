@@ -1,0 +1,123 @@
+//! Which path is answered by what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::{get, post};
+use http::header::HeaderMap;
+use http::{Method, Response, StatusCode};
+
+use super::response::text;
+use super::scrape::Scrapes;
+use super::{Exporter, Page, TelemetryPath};
+
+const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
+const READY: [&str; 2] = ["/readyz", "/-/ready"];
+const RELOAD: &str = "/-/reload";
+
+/// Whether `path` belongs to a page that is always there.
+pub(super) fn is_reserved(path: &str) -> bool {
+    HEALTH.contains(&path) || READY.contains(&path) || path == RELOAD
+}
+
+/// Which name each path is counted under.
+#[derive(Debug, Default)]
+pub(super) struct Handlers(Vec<(String, &'static str)>);
+
+impl Handlers {
+    /// Those of a server with every page; by default there is nothing but the health pages.
+    pub(super) fn of(telemetry_path: &TelemetryPath, pages: &[Page]) -> Self {
+        let own = [(telemetry_path.as_str().to_owned(), "metrics"), (RELOAD.to_owned(), "reload")];
+        Self(own.into_iter().chain(pages.iter().map(|page| (page.path.to_owned(), page.handler))).collect())
+    }
+
+    /// The name of a request to `path`; `other` for what is not there, so that the values are closed.
+    pub(super) fn of_path(&self, path: &str) -> &'static str {
+        if HEALTH.contains(&path) {
+            "health"
+        } else if READY.contains(&path) {
+            "ready"
+        } else {
+            self.0.iter().find(|(known, _)| known == path).map_or("other", |(_, handler)| handler)
+        }
+    }
+}
+
+/// Whether a page at `path` could take this method.
+pub(super) fn takes(path: &str, method: &Method) -> bool {
+    if path == RELOAD { method == Method::POST } else { [Method::GET, Method::HEAD].contains(method) }
+}
+
+/// Every page.
+pub(super) fn pages(
+    exporter: &Arc<dyn Exporter>,
+    telemetry_path: &TelemetryPath,
+    max_requests: usize,
+    pages: Vec<Page>,
+) -> Router {
+    let scrapes = Scrapes::new(Arc::clone(exporter), max_requests);
+    let metrics = get(move |headers: HeaderMap| async move { scrapes.answer(&headers).await });
+    let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
+    let own = health_pages(exporter).merge(own).route(telemetry_path.as_str(), metrics);
+    finish(pages.into_iter().fold(own, |router, Page { path, route, .. }| router.route(path, route)))
+}
+
+/// The health pages alone.
+pub(super) fn probes(exporter: &Arc<dyn Exporter>) -> Router {
+    finish(health_pages(exporter))
+}
+
+fn health_pages(exporter: &Arc<dyn Exporter>) -> Router {
+    let mut router = Router::new();
+    for path in HEALTH {
+        router = router.route(path, get(health));
+    }
+    for path in READY {
+        router = router.route(path, get(ready));
+    }
+    router.with_state(Arc::clone(exporter))
+}
+
+fn finish(router: Router) -> Router {
+    router.method_not_allowed_fallback(method_not_allowed).fallback(not_found)
+}
+
+async fn health(State(exporter): State<Arc<dyn Exporter>>) -> Response<Body> {
+    verdict(exporter.health())
+}
+
+async fn ready(State(exporter): State<Arc<dyn Exporter>>) -> Response<Body> {
+    verdict(exporter.ready())
+}
+
+fn verdict(verdict: Result<(), String>) -> Response<Body> {
+    match verdict {
+        Ok(()) => text(StatusCode::OK, "ok"),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
+}
+
+async fn reload(State(exporter): State<Arc<dyn Exporter>>, headers: HeaderMap) -> Response<Body> {
+    // A browser that knows the password would send it along with another site's form, too.
+    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return text(StatusCode::FORBIDDEN, "another site may not reload the configuration");
+    }
+    // In a task of its own, so that a client that goes away does not cut the transaction.
+    match tokio::spawn(async move { exporter.reload().await }).await {
+        Ok(Ok(())) => text(StatusCode::OK, "the configuration was reloaded"),
+        Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was changed:\n{reason}")),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the exporter itself"),
+    }
+}
+
+/// The router adds `Allow`.
+async fn method_not_allowed() -> Response<Body> {
+    text(StatusCode::METHOD_NOT_ALLOWED, "this page does not take this method; see the header Allow")
+}
+
+async fn not_found() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "there is no such page")
+}

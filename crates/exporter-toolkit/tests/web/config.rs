@@ -1,0 +1,147 @@
+//! Which web configuration files are good.
+
+use std::path::Path;
+
+use exporter_toolkit::document::Problems;
+use exporter_toolkit::web::config::{self, WebConfig};
+
+use crate::pki::Folder;
+
+const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
+const HASH: &str = "$2y$10$2UXri9cIDdgeKjBo4Rlpx.U3ZLDV8X1IxKmsfOvhcM5oXQt/mLmXq";
+
+fn validate(path: &Path) -> Result<WebConfig, Problems> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(config::validate(path))
+}
+
+fn problems(config: &str) -> String {
+    let folder = Folder::new(config);
+    validate(&folder.web_config()).map_or_else(|problems| problems.to_string(), |_| String::new())
+}
+
+#[test]
+fn files_that_the_toolkit_takes_are_good() {
+    let good = [
+        String::new(),
+        "# nothing\n".to_owned(),
+        "tls_server_config:\n".to_owned(),
+        TLS.to_owned(),
+        format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n"),
+        format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n"),
+        format!("{TLS}  client_auth_type: RequireClientCert\n"),
+        format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n"),
+        format!("{TLS}  client_auth_type: RequireAnyClientCert\n  client_allowed_sans: [a.example]\n"),
+        format!("{TLS}  min_version: TLS13\n  max_version: TLS13\n"),
+        format!("{TLS}  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]\n"),
+        format!(
+            "{TLS}  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\nhttp_server_config:\n  http2: false\n"
+        ),
+        format!("{TLS}  curve_preferences: [CurveP256, CurveP384, X25519, X25519MLKEM768]\n"),
+        format!("{TLS}  prefer_server_cipher_suites: false\n  client_ca_file: ''\n"),
+        format!("{TLS}basic_auth_users:\n  alice: {HASH}\n  bob: {HASH}\n"),
+        format!("basic_auth_users:\n  alice: {HASH}\n"),
+        "basic_auth_users: {}\n".to_owned(),
+        "rate_limit:\n  interval: \"1s\"\n  burst: 0\n".to_owned(),
+        "rate_limit:\n  interval: 0\n  burst: 5\n".to_owned(),
+        "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    X-Content-Type-Options: nosniff\n    \
+         Strict-Transport-Security: max-age=31536000; includeSubDomains\n    X-XSS-Protection: 1\n    \
+         Content-Security-Policy: \"default-src 'self' *.test.example.net\"\n"
+            .to_owned(),
+    ];
+    for config in good {
+        assert_eq!(problems(&config), "", "{config}");
+    }
+}
+
+#[test]
+fn files_that_the_toolkit_refuses_are_refused() {
+    let bad = [
+        ("junk".to_owned(), "expected a mapping"),
+        ("tls_server_confg:\n  cert_file: x\n".to_owned(), "unknown key; did you mean tls_server_config?"),
+        (
+            "tls_server_config:\n  cert_file: ''\n  key_file: server.key\n".to_owned(),
+            "missing one of cert or cert_file",
+        ),
+        ("tls_server_config:\n  cert_file: server.crt\n".to_owned(), "missing one of key or key_file"),
+        ("tls_server_config:\n  client_auth_type: RequireAnyClientCert\n".to_owned(), "missing one of cert"),
+        ("tls_server_config:\n  cert_file: x\n  key_file: server.key\n".to_owned(), "x can't be read"),
+        ("tls_server_config:\n  cert_file: server.crt\n  key_file: x\n".to_owned(), "x can't be read"),
+        (format!("{TLS}  client_ca_file: ca.crt\n"), "without a client_auth_type"),
+        (format!("{TLS}  client_ca_file: ca.crt\n  client_auth_type: NoClientCert\n"), "without a client_auth_type"),
+        (format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: x\n"), "x can't be read"),
+        (format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: server.key\n"), "no certificate"),
+        (format!("{TLS}  client_auth_type: VerifyClientCert\n"), "unknown policy"),
+        (format!("{TLS}  client_allowed_sans: [a]\n"), "requires client_auth_type"),
+        (
+            format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n  client_allowed_sans: [a]\n"),
+            "requires client_auth_type",
+        ),
+        (format!("{TLS}  cipher_suites: [TLS_MADE_UP]\n"), "unknown cipher"),
+        (
+            format!("{TLS}  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\n"),
+            "is missing a cipher that HTTP/2 requires",
+        ),
+        (format!("{TLS}  curve_preferences: [CurveP007]\n"), "unknown curve"),
+        (format!("{TLS}  min_version: TLS111\n"), "unknown TLS version"),
+        (format!("{TLS}  min_version: TLS13\n  max_version: TLS12\n"), "must not be above max_version"),
+        (format!("{TLS}  cert_file: server.crt\n"), "duplicate key"),
+        ("basic_auth_users:\n  john: doe\n".to_owned(), "is not a bcrypt hash"),
+        (
+            "http_server_config:\n  headers:\n    X-Frame-Options: maybe\n".to_owned(),
+            "expected one of deny, sameorigin",
+        ),
+        ("http_server_config:\n  headers:\n    X-Content-Type-Options: sniff\n".to_owned(), "expected one of nosniff"),
+        ("http_server_config:\n  headers:\n    Server: x\n".to_owned(), "unknown key"),
+        ("rate_limit:\n  interval: soon\n".to_owned(), "expected a duration"),
+        ("rate_limit:\n  interval: 1s\n  burst: -1\n".to_owned(), "expected a whole number"),
+    ];
+    for (config, expected) in bad {
+        let problems = problems(&config);
+        assert!(problems.contains(expected), "{config}\n{problems}");
+    }
+}
+
+#[test]
+fn what_rustls_does_not_have_is_refused_by_name() {
+    for (line, name) in [
+        ("min_version: TLS10", "TLS10 is not supported"),
+        ("max_version: TLS11", "TLS11 is not supported"),
+        ("curve_preferences: [CurveP521]", "CurveP521 is not supported"),
+        ("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA]", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA is not supported"),
+        ("cipher_suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]", "TLS_RSA_WITH_AES_128_GCM_SHA256 is not supported"),
+    ] {
+        let problems = problems(&format!("{TLS}  {line}\n"));
+        assert!(problems.contains(name), "{line}: {problems}");
+    }
+}
+
+#[test]
+fn every_problem_is_named_and_no_value_shown() {
+    let config = "tls_server_config:\n  cert_file: server.crt\n  key: hunter2\n  client_auth_type: hunter2\n  \
+                  curve_preferences: [hunter2]\nbasic_auth_users:\n  alice: hunter2\nrate_limit: {interval: hunter2}\n\
+                  hunter: 3\n";
+    let problems = problems(config);
+    for part in ["client_auth_type", "curve_preferences[0]", "basic_auth_users.alice", "rate_limit.interval", "hunter:"]
+    {
+        assert!(problems.contains(part), "{part}: {problems}");
+    }
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
+fn a_certificate_and_key_that_do_not_belong_together_are_refused() {
+    let folder = Folder::tls(&[]);
+    folder.write("server.key", &folder.authority.server().key);
+    let problems = validate(&folder.web_config()).unwrap_err().to_string();
+    assert!(problems.contains("tls_server_config.key: does not belong to the certificate"), "{problems}");
+}
+
+#[test]
+fn all_files_that_can_not_be_read_are_named_at_once() {
+    let folder = Folder::new(
+        "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c, client_auth_type: VerifyClientCertIfGiven}",
+    );
+    let problems = validate(&folder.web_config()).unwrap_err();
+    let keys: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(keys, ["tls_server_config.cert_file", "tls_server_config.key_file", "tls_server_config.client_ca_file"]);
+}

@@ -1,0 +1,170 @@
+//! Everything that is counted while a list is read.
+
+use std::sync::Arc;
+
+use super::element::Element;
+use super::fold::{Census, Rules};
+use super::intern::Interner;
+use super::log::Log;
+use super::roster::{Entry, Roster};
+use super::view::{Anomaly, ByStatus};
+use super::{View, bands, groups::Groups, tally};
+use crate::{Millis, RoleKind, Status};
+
+/// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
+const VARIETY_ALLOWANCE: usize = 32 << 20;
+/// Memory that they may take beyond that for each invitation, in bytes.
+const VARIETY_PER_INVITATION: usize = 64;
+
+/// Pairs of a role and a group that one invitation may have. The API allows 15 groups; each pair costs time.
+const MAX_PAIRS: usize = 1 << 20;
+
+/// The counts so far, and what they are drawn from.
+#[derive(Debug)]
+pub(super) struct Counts {
+    rules: Arc<Rules>,
+    view: View,
+    by_status: ByStatus,
+    roles: [Interner; RoleKind::ALL.len()],
+    groups: Groups,
+    log: Log,
+    roster: Roster,
+    username: String,
+    carried_roles: Vec<u32>,
+    carried_groups: Vec<u32>,
+    has_too_many_pairs: bool,
+}
+
+impl Counts {
+    /// No counts; ages and expirations are reckoned from `at`.
+    pub(super) fn new(rules: Arc<Rules>, at: Millis) -> Self {
+        let mut view = View::empty(at);
+        view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
+        let roster = Roster::new(rules.key.clone());
+        Self {
+            rules,
+            view,
+            by_status: ByStatus::default(),
+            roles: Default::default(),
+            groups: Groups::default(),
+            log: Log::default(),
+            roster,
+            username: String::new(),
+            carried_roles: Vec::new(),
+            carried_groups: Vec::new(),
+            has_too_many_pairs: false,
+        }
+    }
+
+    /// How many elements there were.
+    pub(super) fn len(&self) -> u64 {
+        self.by_status.iter().sum()
+    }
+
+    /// Whether distinct values take more memory than the list's length explains.
+    pub(super) fn is_too_varied(&self) -> bool {
+        let roles: usize = self.roles.iter().map(Interner::footprint).sum();
+        let used = roles + self.groups.footprint() + self.log.footprint() + self.roster.footprint();
+        let length = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        self.has_too_many_pairs
+            || used > VARIETY_ALLOWANCE.saturating_add(length.saturating_mul(VARIETY_PER_INVITATION))
+    }
+
+    /// Counts one element.
+    pub(super) fn add(&mut self, element: &Element) {
+        let status = element.status_at(self.view.at);
+        self.by_status[status as usize] += 1;
+        self.count_anomalies(element, status);
+        self.count_times(element, status);
+        self.count_roles_and_groups(element, status);
+        self.count_person(element, status);
+    }
+
+    /// An element that is no object has no fields that could be missing: it is one malformed thing, no more.
+    fn count_anomalies(&mut self, element: &Element, status: Status) {
+        let anomalies = &mut self.view.anomalies;
+        anomalies[Anomaly::MalformedField as usize] += element.malformed();
+        anomalies[Anomaly::ImplausibleTime as usize] += element.implausible();
+        if element.is_object {
+            anomalies[Anomaly::UnknownStatus as usize] += u64::from(status == Status::Unknown);
+            let is_nameless = element.non_empty(element.ref_link).is_none();
+            anomalies[Anomaly::MissingIdentity as usize] += u64::from(is_nameless);
+        }
+    }
+
+    fn count_times(&mut self, element: &Element, status: Status) {
+        let Self { view, .. } = self;
+        let newest = |so_far: Option<Millis>, time: Option<i64>| so_far.max(time.map(Millis));
+        view.last_generated = newest(view.last_generated, element.generated_at.millis());
+        view.last_redeemed = newest(view.last_redeemed, element.redeemed_at.millis());
+        view.last_revoked = newest(view.last_revoked, element.revoked_at.millis());
+        if status != Status::Available {
+            return;
+        }
+        let oldest = |so_far: Option<Millis>, time: Option<Millis>| so_far.into_iter().chain(time).min();
+        let generated = element.generated_at.millis().map(Millis);
+        let expiration = element.expiration.millis().map(Millis);
+        view.oldest_pending = oldest(view.oldest_pending, generated);
+        view.next_expiration = oldest(view.next_expiration, expiration);
+        let age = generated.map_or(bands::UNKNOWN, |time| bands::of_age(view.at.since(time)));
+        view.pending_by_age[age] += 1;
+        let left = expiration.map_or(bands::UNKNOWN, |time| bands::of_time_left(time.since(view.at)));
+        view.pending_by_time_left[left] += 1;
+    }
+
+    fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
+        let Self { rules, view, roles, groups, log, carried_roles, carried_groups, has_too_many_pairs, .. } = self;
+        carried_roles.clear();
+        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
+        for (kind, role) in element.roles() {
+            is_privileged |= rules.is_privileged(role);
+            carried_roles.push(tally::role_id(kind, roles[kind as usize].intern(role)));
+        }
+        carried_groups.clear();
+        carried_groups.extend(element.group_ids().map(|id| groups.number(id)));
+        carried_groups.extend(element.groups().map(|(id, group)| groups.expanded(id, group, element)));
+        for carried in [&mut *carried_roles, carried_groups] {
+            carried.sort_unstable();
+            carried.dedup();
+        }
+        *has_too_many_pairs |= rules.metrics.joint && carried_roles.len() * carried_groups.len() > MAX_PAIRS;
+        log.push(status, carried_roles, carried_groups);
+        view.privileged[status as usize] += u64::from(is_privileged);
+    }
+
+    fn count_person(&mut self, element: &Element, status: Status) {
+        self.username.clear();
+        let username = element.person().map(|name| {
+            if name.is_ascii() {
+                self.username.push_str(name);
+                self.username.make_ascii_lowercase();
+            } else {
+                self.username.extend(name.chars().flat_map(char::to_lowercase));
+            }
+            self.username.as_str()
+        });
+        if let Some(external) = &mut self.view.external {
+            external[status as usize] += u64::from(!self.rules.trusts(username));
+        }
+        self.roster.push(&Entry {
+            ref_link: element.non_empty(element.ref_link),
+            username,
+            status,
+            generated_at: element.generated_at.millis(),
+            redeemed_at: element.redeemed_at.millis(),
+            expiration: element.expiration.millis(),
+        });
+    }
+
+    /// Draws the sums, unless `check` ends it.
+    pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
+        let Self { rules, mut view, by_status, roles, groups, log, mut roster, .. } = self;
+        view.by_status = by_status;
+        let people = roster.people(view.at);
+        view.duplicates = people.duplicates;
+        view.lapsed_by_age = people.lapsed_by_age;
+        view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
+        tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
+        Ok(Census { view, sightings: roster.into_sightings() })
+    }
+}

@@ -1,0 +1,251 @@
+//! One element of the list, read leniently into reused buffers.
+
+mod fields;
+mod repeats;
+mod time;
+
+use super::json::{Cursor, Lenient, Span, Stop};
+use crate::{Millis, RoleKind, Status};
+use fields::Field;
+use repeats::{Found, Repeats};
+use time::{Time, time};
+
+/// A group that came expanded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Group {
+    pub(super) id: Lenient<Span>,
+    pub(super) display_name: Lenient<Span>,
+    pub(super) kind: Lenient<Span>,
+    pub(super) domain: Lenient<Span>,
+}
+
+impl Group {
+    /// The same with other places.
+    fn map(self, place: impl Fn(Span) -> Span) -> Self {
+        Self {
+            id: self.id.map(&place),
+            display_name: self.display_name.map(&place),
+            kind: self.kind.map(&place),
+            domain: self.domain.map(&place),
+        }
+    }
+}
+
+/// What is used of one element. `invitationLink` is not among it: a secret that is never read cannot leak.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    text: String,
+    pub(super) is_object: bool,
+    pub(super) status: Lenient<Span>,
+    pub(super) username: Lenient<Span>,
+    pub(super) ref_link: Lenient<Span>,
+    /// Who invited, in two fields of which older lists have one; read for [`Self::with_people`] alone.
+    pub(super) invited_by: Lenient<Span>,
+    pub(super) generated_by: Lenient<Span>,
+    pub(super) generated_at: Time,
+    pub(super) redeemed_at: Time,
+    pub(super) revoked_at: Time,
+    pub(super) expiration: Time,
+    roles: Vec<(Field, RoleKind, Span)>,
+    group_ids: Vec<Span>,
+    groups: Vec<Group>,
+    group_roles: Vec<Span>,
+    malformed_in_lists: [u64; Field::LISTS],
+    repeats: Repeats,
+    reads_people: bool,
+}
+
+impl Element {
+    /// One that also reads who invited. Polls do not need it: what is never read cannot leak.
+    pub(super) fn with_people() -> Self {
+        Self { reads_people: true, ..Self::default() }
+    }
+
+    /// Reads one element; the former one is forgotten. On [`Stop`] the content is unspecified.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        self.reset();
+        self.is_object = cursor.peek()? == b'{';
+        if !self.is_object {
+            return cursor.skip();
+        }
+        cursor.object(|cursor, key| self.field(cursor, key))
+    }
+
+    /// The decoded text at a place.
+    pub(super) fn text(&self, span: Span) -> &str {
+        span.of(&self.text)
+    }
+
+    /// The text of a field, when it is set and not empty.
+    pub(super) fn non_empty(&self, field: Lenient<Span>) -> Option<&str> {
+        match field {
+            Lenient::Set(span) => Some(self.text(span)).filter(|text| !text.is_empty()),
+            Lenient::NotSet | Lenient::Malformed => None,
+        }
+    }
+
+    /// The status at `at`: the service knows no expired invitations, they stay `AVAILABLE`.
+    pub(super) fn status_at(&self, at: Millis) -> Status {
+        match self.status {
+            Lenient::Set(word) => match self.text(word) {
+                "AVAILABLE" if self.expiration.millis().is_some_and(|end| end <= at.0) => Status::Expired,
+                "AVAILABLE" => Status::Available,
+                "REDEEMED" => Status::Redeemed,
+                "REVOKED" => Status::Revoked,
+                _ => Status::Unknown,
+            },
+            Lenient::NotSet | Lenient::Malformed => Status::Unknown,
+        }
+    }
+
+    /// The invitee without blanks around, when there is one.
+    pub(super) fn person(&self) -> Option<&str> {
+        self.non_empty(self.username).map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// Every role that the invitation itself carries, repeats included.
+    pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, &str)> {
+        self.roles.iter().map(|(_, kind, span)| (*kind, self.text(*span))).filter(|(_, role)| !role.is_empty())
+    }
+
+    /// Every role that an expanded group brings, repeats included.
+    pub(super) fn group_roles(&self) -> impl Iterator<Item = &str> {
+        self.group_roles.iter().map(|span| self.text(*span))
+    }
+
+    /// The ids of groups that are listed without being expanded, repeats included.
+    pub(super) fn group_ids(&self) -> impl Iterator<Item = &str> {
+        self.group_ids.iter().map(|span| self.text(*span)).filter(|id| !id.is_empty())
+    }
+
+    /// The expanded groups that have an id, repeats included.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().filter_map(|group| Some((self.non_empty(group.id)?, group)))
+    }
+
+    /// How many fields held another type than promised; a whole element that is no object is one.
+    pub(super) fn malformed(&self) -> u64 {
+        if !self.is_object {
+            return 1;
+        }
+        let texts = [self.status, self.username, self.ref_link];
+        let times = self.times();
+        let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count();
+        let in_times = times.iter().filter(|time| **time == Time::Malformed).count();
+        (in_texts + in_times) as u64 + self.malformed_in_lists.iter().sum::<u64>()
+    }
+
+    /// How many times were outside of the plausible range.
+    pub(super) fn implausible(&self) -> u64 {
+        self.times().iter().filter(|time| **time == Time::Implausible).count() as u64
+    }
+
+    fn times(&self) -> [Time; 4] {
+        [self.generated_at, self.redeemed_at, self.revoked_at, self.expiration]
+    }
+
+    fn reset(&mut self) {
+        let Self {
+            text,
+            is_object,
+            status,
+            username,
+            ref_link,
+            invited_by,
+            generated_by,
+            generated_at,
+            redeemed_at,
+            revoked_at,
+            expiration,
+            roles,
+            group_ids,
+            groups,
+            group_roles,
+            malformed_in_lists,
+            repeats: _,
+            reads_people: _,
+        } = self;
+        text.clear();
+        *is_object = false;
+        (*status, *username, *ref_link) = (Lenient::NotSet, Lenient::NotSet, Lenient::NotSet);
+        (*invited_by, *generated_by) = (Lenient::NotSet, Lenient::NotSet);
+        (*generated_at, *redeemed_at) = (Time::NotSet, Time::NotSet);
+        (*revoked_at, *expiration) = (Time::NotSet, Time::NotSet);
+        roles.clear();
+        group_ids.clear();
+        groups.clear();
+        group_roles.clear();
+        *malformed_in_lists = [0; Field::LISTS];
+    }
+
+    /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
+    fn field(&mut self, cursor: &mut Cursor<'_>, key: &[u8]) -> Result<(), Stop> {
+        // By length first: an element has some twenty keys, and comparing each with all names adds up.
+        match (key.len(), key) {
+            (6, b"status") => self.status = cursor.string(&mut self.text)?,
+            (8, b"username") => self.username = cursor.string(&mut self.text)?,
+            (7, b"refLink") => self.ref_link = cursor.string(&mut self.text)?,
+            (11, b"generatedAt") => self.generated_at = time(cursor)?,
+            (10, b"redeemedAt") => self.redeemed_at = time(cursor)?,
+            (9, b"revokedAt") => self.revoked_at = time(cursor)?,
+            (14, b"expirationTime") => self.expiration = time(cursor)?,
+            (17, b"invitedByUsername") if self.reads_people => self.invited_by = cursor.string(&mut self.text)?,
+            (11, b"generatedBy") if self.reads_people => self.generated_by = cursor.string(&mut self.text)?,
+            _ => match Field::of_key(key) {
+                Some(list) => self.list(cursor, list)?,
+                None => cursor.skip()?,
+            },
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, cursor: &mut Cursor<'_>, list: Field) -> Result<(), Stop> {
+        let mut malformed = 0;
+        match list {
+            Field::OrgRoleNames | Field::OrganizationRoles | Field::ServiceRoles | Field::CustomRoles => {
+                self.roles.retain(|(field, ..)| *field != list);
+                let kind = list.role_kind();
+                let Self { text, roles, .. } = self;
+                let mut found = |span| roles.push((list, kind, span));
+                malformed += match list {
+                    Field::OrgRoleNames => fields::names(cursor, text, &mut found)?,
+                    Field::ServiceRoles => fields::service_roles(cursor, text, &mut found)?,
+                    _ => fields::bindings(cursor, text, &mut found)?,
+                };
+            }
+            Field::GroupIds => {
+                self.group_ids.clear();
+                let Self { text, group_ids, .. } = self;
+                malformed += fields::names(cursor, text, &mut |span| group_ids.push(span))?;
+            }
+            Field::Groups => {
+                self.groups.clear();
+                self.group_roles.clear();
+                malformed += self.expanded_groups(cursor)?;
+            }
+        }
+        self.malformed_in_lists[list as usize] = malformed;
+        Ok(())
+    }
+
+    fn expanded_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
+        let Self { text, groups, group_roles: roles, repeats, .. } = self;
+        let mut found = Found { text, groups, roles };
+        let mut malformed = 0;
+        let wrong = cursor.array_or_skip(|cursor| {
+            cursor.peek()?;
+            malformed += match repeats.recall(cursor, &mut found) {
+                Ok(malformed) => malformed,
+                Err(mark) => {
+                    let malformed = fields::expanded_group(cursor, &mut found)?;
+                    if let Some(mark) = mark {
+                        repeats.remember(mark, cursor, &found, malformed);
+                    }
+                    malformed
+                }
+            };
+            Ok(())
+        })?;
+        Ok(malformed + u64::from(wrong))
+    }
+}

@@ -1,0 +1,197 @@
+//! The invitations themselves, for the person who has to act on a number.
+//!
+//! This is the only place that keeps what an invitation says of people. Polls do not come here: they count, and forget.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::element::{Element, Group};
+use super::fold::Rules;
+use super::groups::Groups;
+use super::list::{ListError, ListReader};
+use crate::{Millis, RoleKind, Status};
+
+/// A group that an invitation carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedGroup {
+    /// Its id.
+    pub id: String,
+    /// Its display name, the same as everywhere in the list; its id when there is none.
+    pub name: String,
+}
+
+/// One invitation as the gauges read it. Personal data: its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a gauge of its own")]
+pub struct Invitation {
+    /// The invitee, as the service wrote it.
+    pub username: Option<String>,
+    /// Its status at the time of the fetch.
+    pub status: Status,
+    /// Its roles, by kind in the order of [`RoleKind::ALL`]; each name once.
+    pub roles: [Vec<String>; RoleKind::ALL.len()],
+    /// Its groups, each id once.
+    pub groups: Vec<CarriedGroup>,
+    /// `invitedByUsername`, else `generatedBy`.
+    pub invited_by: Option<String>,
+    /// When it was generated.
+    pub generated: Option<Millis>,
+    /// When it runs out, or ran out.
+    pub expires: Option<Millis>,
+    /// When it was redeemed.
+    pub redeemed: Option<Millis>,
+    /// When it was revoked.
+    pub revoked: Option<Millis>,
+    /// Carries a privileged role, directly or through an expanded group.
+    pub is_privileged: bool,
+    /// The invitee's domain is not trusted.
+    pub is_external: bool,
+    /// Available, and not the first of its username.
+    pub is_duplicate: bool,
+    /// Expired, and nobody invited the person again with success.
+    pub is_lapsed: bool,
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Collects the invitations of a list while it arrives. Memory is bounded by nothing but the list: for a person who
+/// waits, not for polls.
+pub struct Invitations {
+    reader: ListReader,
+    rows: Rows,
+}
+
+/// The rows so far; a group's name is known only at the end of the list.
+struct Rows {
+    rules: Arc<Rules>,
+    at: Millis,
+    groups: Groups,
+    list: Vec<Row>,
+}
+
+struct Row {
+    invitation: Invitation,
+    group_numbers: Vec<u32>,
+    /// Trimmed and without case; empty for nobody.
+    person: String,
+}
+
+impl Invitations {
+    /// No invitations yet; expirations are reckoned from `at`.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
+        let rows = Rows { rules, at, groups: Groups::default(), list: Vec::new() };
+        Self { reader: ListReader::with_people(), rows }
+    }
+
+    /// Takes the next piece of the body, of any length.
+    ///
+    /// # Errors
+    /// As [`Fold::write`](super::Fold::write).
+    pub fn write(&mut self, chunk: &[u8]) -> Result<(), ListError> {
+        let Self { reader, rows } = self;
+        reader.write(chunk, |element| rows.add(element))
+    }
+
+    /// The invitations, in the order of the list.
+    ///
+    /// # Errors
+    /// As [`Fold::finish`](super::Fold::finish).
+    pub fn finish(self) -> Result<Vec<Invitation>, ListError> {
+        let Self { mut reader, mut rows } = self;
+        reader.finish(|element| rows.add(element))?;
+        Ok(rows.finish())
+    }
+}
+
+impl fmt::Debug for Invitations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitations").finish_non_exhaustive()
+    }
+}
+
+impl Rows {
+    fn add(&mut self, element: &Element) {
+        let Self { rules, at, groups, list } = self;
+        let text = |field| element.non_empty(field).map(str::to_owned);
+        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
+        let mut roles: [Vec<String>; RoleKind::ALL.len()] = Default::default();
+        for (kind, role) in element.roles() {
+            is_privileged |= rules.is_privileged(role);
+            let of_kind = &mut roles[kind as usize];
+            if !of_kind.iter().any(|known| known == role) {
+                of_kind.push(role.to_owned());
+            }
+        }
+        let mut group_numbers: Vec<u32> = element.group_ids().map(|id| groups.number(id)).collect();
+        let mut expanded = |(id, group): (&str, &Group)| groups.expanded(id, group, element);
+        group_numbers.extend(element.groups().map(&mut expanded));
+        let mut seen = std::collections::HashSet::new();
+        group_numbers.retain(|number| seen.insert(*number));
+        let person = element.person().map(str::to_lowercase);
+        let invitation = Invitation {
+            username: text(element.username),
+            status: element.status_at(*at),
+            roles,
+            groups: Vec::new(),
+            invited_by: text(element.invited_by).or_else(|| text(element.generated_by)),
+            generated: element.generated_at.millis().map(Millis),
+            expires: element.expiration.millis().map(Millis),
+            redeemed: element.redeemed_at.millis().map(Millis),
+            revoked: element.revoked_at.millis().map(Millis),
+            is_privileged,
+            is_external: rules.judges_domains() && !rules.trusts(person.as_deref()),
+            is_duplicate: false,
+            is_lapsed: false,
+        };
+        list.push(Row { invitation, group_numbers, person: person.unwrap_or_default() });
+    }
+
+    fn finish(self) -> Vec<Invitation> {
+        let Self { groups, mut list, .. } = self;
+        mark_people(&mut list);
+        let named = |Row { mut invitation, group_numbers, .. }: Row| {
+            let carried =
+                |&number: &u32| CarriedGroup { id: groups.id(number).to_owned(), name: groups.name(number).to_owned() };
+            invitation.groups = group_numbers.iter().map(carried).collect();
+            invitation
+        };
+        list.into_iter().map(named).collect()
+    }
+}
+
+/// Marks duplicates and lapsed people, by the rules of `csp_invitations_duplicate` and `csp_invitations_lapsed_by_age`.
+/// The first of several available invitations of a person is the one that was generated first, by the list's order where
+/// that does not decide; an unknown generation comes before all others.
+fn mark_people(rows: &mut [Row]) {
+    let mut people: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, row) in rows.iter_mut().enumerate() {
+        if row.person.is_empty() {
+            row.invitation.is_lapsed = row.invitation.status == Status::Expired;
+        } else {
+            people.entry(std::mem::take(&mut row.person)).or_default().push(index);
+        }
+    }
+    for indexes in people.values_mut() {
+        indexes.sort_by_key(|&index| rows[index].invitation.generated);
+        let mut has_open = false;
+        for &index in indexes.iter() {
+            let invitation = &mut rows[index].invitation;
+            if invitation.status == Status::Available {
+                invitation.is_duplicate = std::mem::replace(&mut has_open, true);
+            }
+        }
+        let is_alive = |&&index: &&usize| matches!(rows[index].invitation.status, Status::Available | Status::Redeemed);
+        let newest = indexes.iter().filter(is_alive).map(|&index| rows[index].invitation.generated).max();
+        for &index in indexes.iter() {
+            let invitation = &mut rows[index].invitation;
+            let is_last = newest.is_none_or(|newest| newest <= invitation.generated);
+            invitation.is_lapsed = invitation.status == Status::Expired && is_last;
+        }
+    }
+}

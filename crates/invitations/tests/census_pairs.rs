@@ -1,0 +1,112 @@
+//! Lists with more pairs of a role and a group than are counted at once.
+
+#![allow(clippy::unwrap_used, reason = "a test: the panic is the report")]
+
+#[path = "common/reference.rs"]
+mod reference;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::settings::Metrics;
+use invitations::{IdentityKey, Millis};
+use reference::STATUSES;
+use serde_json::{Value, json};
+
+const NOW: i64 = 1_795_000_000_000;
+
+fn whole(body: &[u8], settings: &Metrics) -> Result<Whole, ListError> {
+    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
+    for chunk in body.chunks(64 << 10) {
+        fold.write(chunk)?;
+    }
+    fold.finish()
+}
+
+fn names(kind: &str, numbers: impl Iterator<Item = u64>) -> Vec<String> {
+    numbers.map(|number| format!("{kind}-{number}")).collect()
+}
+
+/// So many invitations, each with 15 of 900 groups and 20 of 900 roles: nearly every pair is a new one.
+fn varied(invitations: u64) -> Vec<Value> {
+    let spread = |n: u64, i: u64| (n * 7919 + i * i * 104_729 + i * 31) % 900;
+    let invitation = |n| {
+        let status =
+            ["AVAILABLE", "REDEEMED", "REVOKED", "odd"].into_iter().cycle().nth(usize::try_from(n % 4).unwrap());
+        json!({
+            "status": status,
+            "orgRoleNames": names("role", (0..20).map(|i| spread(n, i))),
+            "customGroupsIds": names("group", (0..15).map(|i| spread(n + 3, i))),
+        })
+    };
+    (0..invitations).map(invitation).collect()
+}
+
+fn pairs(view: &View) -> BTreeMap<[String; 4], reference::Row> {
+    let rows = view.by_role_and_group.iter().flatten();
+    rows.map(|row| {
+        let labels = [row.role_kind, &row.role, &row.group, &row.group_id].map(str::to_owned);
+        let counts = STATUSES.iter().copied().zip(row.counts).filter(|(_, count)| *count > 0).collect();
+        (labels, counts)
+    })
+    .collect()
+}
+
+#[test]
+fn the_most_frequent_of_very_many_pairs_are_kept_as_if_all_were_counted_at_once() {
+    let list = varied(600);
+    let body = serde_json::to_vec(&list).unwrap();
+    for max_pairs in [0, 7, 200] {
+        let settings = Metrics { max_pairs, ..Metrics::default() };
+        let view = whole(&body, &settings).unwrap().census().view;
+        let expected = reference::count(&list, &settings, NOW).by_pair.unwrap();
+        assert_eq!(expected.len(), max_pairs + 1, "there are more, and they are folded");
+        assert_eq!(pairs(&view), expected);
+    }
+}
+
+#[test]
+fn many_pairs_take_no_more_memory_than_a_part_of_them() {
+    let body = serde_json::to_vec(&varied(4000)).unwrap();
+    let used = allocation_counter::measure(|| {
+        assert_eq!(whole(&body, &Metrics::default()).unwrap().census().view.by_status.iter().sum::<u64>(), 4000);
+    });
+    // A hundred thousands of pairs would take some forty bytes each, twice while their table grows.
+    assert!(used.bytes_max < 8 << 20, "{} bytes", used.bytes_max);
+}
+
+#[test]
+fn drawing_the_sums_ends_when_it_is_told_to() {
+    let body = serde_json::to_vec(&varied(3000)).unwrap();
+    let whole = || whole(&body, &Metrics::default()).unwrap();
+    let mut asked = 0;
+    let ended = whole().census_unless(|| {
+        asked += 1;
+        if asked < 3 { Ok(()) } else { Err("late") }
+    });
+    assert_eq!(ended.err(), Some("late"));
+    assert_eq!(asked, 3, "it goes on as long as it may, and then no further");
+    let Ok(census) = whole().census_unless(|| Ok::<(), Infallible>(()));
+    assert_eq!(census.sightings.len(), 3000);
+}
+
+#[test]
+fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
+    let list = |count| {
+        let of = |kind| names(kind, 0..count);
+        serde_json::to_vec(&json!([{"orgRoleNames": of("role"), "customGroupsIds": of("group")}])).unwrap()
+    };
+    let joint = Metrics::default();
+    assert!(whole(&list(1000), &joint).is_ok());
+    assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
+    // In two pieces, of which the second is too short to try again before the end.
+    let mut fold = Fold::new(Arc::new(Rules::new(&joint, IdentityKey::random())), Millis(NOW));
+    let body = list(1100);
+    let (first, second) = body.split_at(body.len() * 2 / 3);
+    fold.write(first).unwrap();
+    assert_eq!(fold.write(second).and_then(|()| fold.finish().map(drop)).err(), Some(ListError::TooVaried));
+    let apart = Metrics { joint: false, ..Metrics::default() };
+    assert_eq!(whole(&list(1100), &apart).map(|whole| whole.len()).ok(), Some(1));
+}

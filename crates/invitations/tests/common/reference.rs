@@ -1,0 +1,372 @@
+//! A second, naive implementation of the counting rules, on `serde_json::Value`s: slow, whole list in memory,
+//! written from the documented rules alone. The real fold must agree with it on every list.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use invitations::settings::Metrics;
+use serde_json::{Map, Value};
+
+pub(crate) type Row = BTreeMap<&'static str, u64>;
+pub(crate) const STATUSES: [&str; 5] = ["available", "expired", "redeemed", "revoked", "unknown"];
+const DAY: i64 = 86_400_000;
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) by_status: Row,
+    pub(crate) by_role: BTreeMap<(String, String), Row>,
+    pub(crate) by_group: BTreeMap<(String, String), Row>,
+    pub(crate) by_pair: Option<BTreeMap<[String; 4], Row>>,
+    pub(crate) privileged: Row,
+    pub(crate) external: Option<Row>,
+    pub(crate) duplicates: u64,
+    pub(crate) lapsed: [u64; 5],
+    pub(crate) pending: [u64; 6],
+    pub(crate) time_left: [u64; 6],
+    /// oldest pending, next expiration, last generated, last redeemed, last revoked
+    pub(crate) times: [Option<i64>; 5],
+    pub(crate) group_info: BTreeSet<[String; 4]>,
+    /// unknown status, implausible time, missing identity, duplicate identity, malformed field
+    pub(crate) anomalies: [u64; 5],
+    pub(crate) folded: [u64; 2],
+}
+
+#[derive(Default)]
+struct Invitation {
+    status: &'static str,
+    generated: Option<i64>,
+    expiration: Option<i64>,
+    redeemed: Option<i64>,
+    revoked: Option<i64>,
+    person: Option<String>,
+    roles: BTreeSet<(String, String)>,
+    groups: BTreeSet<String>,
+    privileged: bool,
+}
+
+/// The invitations that the service lists for `group`: those that carry it; all of them without one.
+pub(crate) fn carrying(list: &[Value], group: Option<&str>) -> Vec<Value> {
+    let Some(group) = group else { return list.to_vec() };
+    let carries = |invitation: &&Value| {
+        let Value::Object(object) = invitation else { return false };
+        let mut ignored = [0; 5];
+        let mut ids = names(object, "customGroupsIds", &mut ignored);
+        let expanded = objects(object, "customGroups", &mut ignored);
+        ids.extend(expanded.into_iter().filter_map(|object| text(object, "id", &mut [0; 5])));
+        ids.iter().any(|id| id == group)
+    };
+    list.iter().filter(carries).cloned().collect()
+}
+
+fn time(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Option<i64> {
+    let value = object.get(key)?;
+    if value.is_null() {
+        return None;
+    }
+    let Some(number) = value.as_f64() else {
+        anomalies[4] += 1;
+        return None;
+    };
+    if number == 0.0 {
+        return None;
+    }
+    if number.fract() != 0.0 {
+        anomalies[4] += 1;
+        return None;
+    }
+    if !(1e11..=7e12).contains(&number) {
+        anomalies[1] += 1;
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "checked to be a whole number in a small range")]
+    Some(number as i64)
+}
+
+fn text(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Option<String> {
+    match object.get(key)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        _ => {
+            anomalies[4] += 1;
+            None
+        }
+    }
+}
+
+fn items<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> &'v [Value] {
+    match object.get(key) {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(items)) => items,
+        Some(_) => {
+            anomalies[4] += 1;
+            &[]
+        }
+    }
+}
+
+fn objects<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<&'v Map<String, Value>> {
+    let mut found = Vec::new();
+    for item in items(object, key, anomalies) {
+        match item {
+            Value::Object(object) => found.push(object),
+            Value::Null => {}
+            _ => anomalies[4] += 1,
+        }
+    }
+    found
+}
+
+fn names(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+    let mut found = Vec::new();
+    for item in items(object, key, anomalies) {
+        match item {
+            Value::String(name) => found.push(name.clone()),
+            Value::Null => {}
+            _ => anomalies[4] += 1,
+        }
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+fn bindings(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+    objects(object, key, anomalies).into_iter().filter_map(|binding| text(binding, "name", anomalies)).collect()
+}
+
+fn service_roles(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+    let mut found = Vec::new();
+    for service in objects(object, key, anomalies) {
+        found.extend(names(service, "serviceRoleNames", anomalies));
+        found.extend(bindings(service, "serviceRoles", anomalies));
+    }
+    found
+}
+
+fn band(bounds: [i64; 4], value: i64) -> usize {
+    bounds.iter().filter(|&&bound| value >= bound).count()
+}
+
+fn smallest(kept: &mut BTreeMap<String, String>, id: &str, said: Option<String>) {
+    if let Some(said) = said {
+        let kept = kept.entry(id.to_owned()).or_insert_with(|| said.clone());
+        if said < *kept {
+            *kept = said;
+        }
+    }
+}
+
+fn add(rows: &mut BTreeMap<(String, String), Row>, key: (String, String), status: &'static str) {
+    *rows.entry(key).or_default().entry(status).or_default() += 1;
+}
+
+/// The most frequent `limit` of `values`, ties by the value itself.
+fn keep<T: Ord + Clone>(values: &BTreeMap<T, u64>, limit: usize) -> BTreeSet<T> {
+    let mut order: Vec<_> = values.iter().map(|(value, total)| (std::cmp::Reverse(*total), value.clone())).collect();
+    order.sort();
+    order.into_iter().take(limit).map(|(_, value)| value).collect()
+}
+
+#[allow(clippy::too_many_lines, reason = "one rule after the other, as documented")]
+pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
+    let mut expected = Expected::default();
+    let anomalies = &mut expected.anomalies;
+    let mut invitations = Vec::new();
+    let (mut display, mut types, mut domains) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut expanded = BTreeSet::new();
+    let mut links = BTreeSet::new();
+    for element in list {
+        let mut invitation = Invitation { status: "unknown", ..Invitation::default() };
+        let Value::Object(object) = element else {
+            anomalies[4] += 1;
+            invitations.push(invitation);
+            continue;
+        };
+        invitation.generated = time(object, "generatedAt", anomalies);
+        invitation.redeemed = time(object, "redeemedAt", anomalies);
+        invitation.revoked = time(object, "revokedAt", anomalies);
+        invitation.expiration = time(object, "expirationTime", anomalies);
+        let word = text(object, "status", anomalies);
+        invitation.status = match word.as_deref() {
+            Some("AVAILABLE") if invitation.expiration.is_some_and(|end| end <= at) => "expired",
+            Some("AVAILABLE") => "available",
+            Some("REDEEMED") => "redeemed",
+            Some("REVOKED") => "revoked",
+            _ => "unknown",
+        };
+        anomalies[0] += u64::from(invitation.status == "unknown");
+        match text(object, "refLink", anomalies) {
+            None => anomalies[2] += 1,
+            Some(link) => anomalies[3] += u64::from(!links.insert(link)),
+        }
+        invitation.person =
+            text(object, "username", anomalies).map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty());
+        let mut roles = Vec::new();
+        roles.extend(names(object, "orgRoleNames", anomalies).into_iter().map(|r| ("organization", r)));
+        roles.extend(bindings(object, "organizationRoles", anomalies).into_iter().map(|r| ("organization", r)));
+        roles.extend(service_roles(object, "serviceRolesDtos", anomalies).into_iter().map(|r| ("service", r)));
+        roles.extend(bindings(object, "customRoles", anomalies).into_iter().map(|r| ("custom", r)));
+        invitation.privileged = roles.iter().any(|(_, role)| settings.privileged_roles.contains(role));
+        invitation.roles = roles.into_iter().map(|(kind, role)| (kind.to_owned(), role)).collect();
+        invitation.groups = names(object, "customGroupsIds", anomalies).into_iter().collect();
+        for group in objects(object, "customGroups", anomalies) {
+            let id = text(group, "id", anomalies);
+            let said = ["displayName", "groupType", "domain"].map(|key| text(group, key, anomalies));
+            let mut roles = bindings(group, "organizationRoles", anomalies);
+            roles.extend(bindings(group, "customRoles", anomalies));
+            roles.extend(service_roles(group, "serviceRoles", anomalies));
+            invitation.privileged |= roles.iter().any(|role| settings.privileged_roles.contains(role));
+            if let Some(id) = id {
+                let [name, kind, domain] = said;
+                smallest(&mut display, &id, name);
+                smallest(&mut types, &id, kind);
+                smallest(&mut domains, &id, domain);
+                expanded.insert(id.clone());
+                invitation.groups.insert(id);
+            }
+        }
+        invitations.push(invitation);
+    }
+
+    let group_name = |id: &String| display.get(id).unwrap_or(id).clone();
+    let mut role_totals: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut group_totals: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut pair_totals: BTreeMap<[String; 4], u64> = BTreeMap::new();
+    let mut all_roles = BTreeSet::new();
+    let mut all_groups = BTreeSet::new();
+    let none = || BTreeSet::from([(String::new(), String::new())]);
+    let pairs = |invitation: &Invitation| {
+        let roles = if invitation.roles.is_empty() { none() } else { invitation.roles.clone() };
+        let groups: BTreeSet<(String, String)> = if invitation.groups.is_empty() {
+            none()
+        } else {
+            invitation.groups.iter().map(|id| (group_name(id), id.clone())).collect()
+        };
+        let mut pairs = Vec::new();
+        for (kind, role) in &roles {
+            for (name, id) in &groups {
+                let allowed =
+                    (role.is_empty() || settings.roles.allows(role)) && (id.is_empty() || settings.groups.allows(name));
+                pairs.push((allowed, [kind.clone(), role.clone(), name.clone(), id.clone()]));
+            }
+        }
+        pairs
+    };
+    for invitation in &invitations {
+        for (kind, role) in &invitation.roles {
+            all_roles.insert((kind.clone(), role.clone()));
+            if settings.roles.allows(role) {
+                *role_totals.entry(kind.clone()).or_default().entry(role.clone()).or_default() += 1;
+            }
+        }
+        for id in &invitation.groups {
+            all_groups.insert(id.clone());
+            if settings.groups.allows(&group_name(id)) {
+                *group_totals.entry((group_name(id), id.clone())).or_default() += 1;
+            }
+        }
+        for (allowed, pair) in pairs(invitation) {
+            if allowed {
+                *pair_totals.entry(pair).or_default() += 1;
+            }
+        }
+    }
+    // Ties between roles are broken within a kind by name.
+    let kept_roles: BTreeSet<(String, String)> = role_totals
+        .iter()
+        .flat_map(|(kind, totals)| keep(totals, settings.max_roles).into_iter().map(move |role| (kind.clone(), role)))
+        .collect();
+    let kept_groups = keep(&group_totals, settings.max_groups);
+    // In the order of the real kinds' declaration, the kind of a pair breaks ties alphabetically.
+    let kept_pairs = keep(&pair_totals, settings.max_pairs);
+    expected.folded = [
+        all_roles.iter().filter(|role| !kept_roles.contains(*role)).count() as u64,
+        all_groups.iter().filter(|id| !kept_groups.contains(&(group_name(id), (*id).clone()))).count() as u64,
+    ];
+
+    let mut external = Row::new();
+    let mut by_pair: BTreeMap<[String; 4], Row> = BTreeMap::new();
+    let other = || "other".to_owned();
+    for invitation in &invitations {
+        let status = invitation.status;
+        *expected.by_status.entry(status).or_default() += 1;
+        let labels: BTreeSet<_> = invitation
+            .roles
+            .iter()
+            .map(|role| if kept_roles.contains(role) { role.clone() } else { (role.0.clone(), other()) })
+            .collect();
+        for label in labels {
+            add(&mut expected.by_role, label, status);
+        }
+        let labels: BTreeSet<_> = invitation
+            .groups
+            .iter()
+            .map(|id| {
+                let kept = kept_groups.contains(&(group_name(id), id.clone()));
+                if kept { (id.clone(), group_name(id)) } else { (other(), other()) }
+            })
+            .collect();
+        for label in labels {
+            add(&mut expected.by_group, label, status);
+        }
+        let labels: BTreeSet<_> = pairs(invitation)
+            .into_iter()
+            .map(|(_, pair)| if kept_pairs.contains(&pair) { pair } else { [other(), other(), other(), other()] })
+            .collect();
+        for label in labels {
+            *by_pair.entry(label).or_default().entry(status).or_default() += 1;
+        }
+        if invitation.privileged {
+            *expected.privileged.entry(status).or_default() += 1;
+        }
+        let domain = invitation.person.as_deref().and_then(|p| p.rsplit('@').next().filter(|_| p.contains('@')));
+        let trusted = settings.trusted_domains.iter().flatten().any(|entry| {
+            domain.is_some_and(|domain| {
+                !domain.is_empty()
+                    && match entry.strip_prefix("*.") {
+                        Some(parent) => domain.len() > parent.len() + 1 && domain.ends_with(&format!(".{parent}")),
+                        None => domain == entry,
+                    }
+            })
+        });
+        if !trusted {
+            *external.entry(status).or_default() += 1;
+        }
+        expected.times[2] = expected.times[2].max(invitation.generated);
+        expected.times[3] = expected.times[3].max(invitation.redeemed);
+        expected.times[4] = expected.times[4].max(invitation.revoked);
+        if status == "available" {
+            let smaller = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+            expected.times[0] = smaller(expected.times[0], invitation.generated);
+            expected.times[1] = smaller(expected.times[1], invitation.expiration);
+            let age = invitation.generated.map_or(5, |g| band([DAY, 3 * DAY, 7 * DAY, 30 * DAY], at - g));
+            expected.pending[age] += 1;
+            let left = invitation.expiration.map_or(5, |e| band([DAY / 24, DAY, 3 * DAY, 7 * DAY], e - at));
+            expected.time_left[left] += 1;
+        }
+        if status == "expired" {
+            let is_lost = !invitations.iter().any(|later| {
+                invitation.person.is_some()
+                    && later.person == invitation.person
+                    && ["available", "redeemed"].contains(&later.status)
+                    && later.generated.unwrap_or(0) > invitation.generated.unwrap_or(0)
+            });
+            if is_lost {
+                let age = at - invitation.expiration.expect("an expired invitation has an expiration");
+                expected.lapsed[band([DAY, 3 * DAY, 7 * DAY, 30 * DAY], age)] += 1;
+            }
+        }
+    }
+    let open: Vec<&String> =
+        invitations.iter().filter(|i| i.status == "available").filter_map(|i| i.person.as_ref()).collect();
+    expected.duplicates = (open.len() - open.iter().collect::<BTreeSet<_>>().len()) as u64;
+    expected.external = settings.trusted_domains.is_some().then_some(external);
+    expected.by_pair = settings.joint.then_some(by_pair);
+    for id in expanded {
+        let name = group_name(&id);
+        if kept_groups.contains(&(name.clone(), id.clone())) {
+            let of = |map: &BTreeMap<String, String>| map.get(&id).cloned().unwrap_or_default();
+            expected.group_info.insert([id.clone(), name, of(&types), of(&domains)]);
+        }
+    }
+    expected
+}

@@ -1,0 +1,150 @@
+//! `list`: the invitations themselves, on standard output and nowhere else.
+//!
+//! It is the only command that shows people. Nothing of a row goes into a log line, an error or a file.
+
+mod cells;
+mod filter;
+mod progress;
+mod table;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use csp_api::{Client, Error, NoObserver, Sink, SinkError};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use invitations::census::{Invitation, Invitations, Rules};
+use invitations::{IdentityKey, Millis};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{Failure, Outcome, block_on, usable_configuration};
+use crate::cli::List;
+use crate::config::{Config, Organization};
+use crate::poller::source::sink_error;
+use filter::Filter;
+use progress::Progress;
+
+/// One line of the output.
+pub(super) struct Row {
+    organization: Arc<str>,
+    invitation: Invitation,
+}
+
+pub(super) fn run(flags: &List) -> Outcome {
+    block_on(list(flags))?
+}
+
+async fn list(flags: &List) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
+    let organizations = chosen(flags, &config)?;
+    if flags.external && config.metrics.trusted_domains.is_none() {
+        return Err(Failure::configuration("--external needs metrics.trusted_domains in the configuration"));
+    }
+    let client = Client::new(&config.api, Arc::new(NoObserver)).await.map_err(Failure::configuration)?;
+    let now = Millis::now();
+    let fetched = fetch(&config, &client, organizations, now).await;
+    let (mut rows, mut is_whole) = (Vec::new(), true);
+    let filter = Filter::new(flags, now);
+    for (organization, outcome) in fetched {
+        match outcome {
+            Ok(invitations) => {
+                let name: Arc<str> = organization.name.as_str().into();
+                let taken = invitations.into_iter().filter(|invitation| filter.takes(invitation));
+                rows.extend(taken.map(|invitation| Row { organization: Arc::clone(&name), invitation }));
+            }
+            Err(error) => {
+                is_whole = false;
+                say_failure(&organization, &error);
+            }
+        }
+    }
+    filter::sort(&mut rows, flags.sort);
+    let width = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
+    let text = write::rows(&rows, flags.format, now, width.map(|(width, _)| usize::from(width.0)));
+    let text = text.map_err(Failure::running)?;
+    let mut out = io::stdout().lock();
+    out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::running)?;
+    if is_whole { Ok(()) } else { Err(Failure::Organization) }
+}
+
+/// The organizations that are asked for, all of them by default.
+fn chosen(flags: &List, config: &Config) -> Result<Vec<Arc<Organization>>, Failure> {
+    let unknown = flags.organizations.iter().find(|name| !config.organizations.iter().any(|one| one.name == **name));
+    if let Some(unknown) = unknown {
+        let message = match config.organizations.as_slice() {
+            [] => "no organization is configured".to_owned(),
+            some => {
+                let names: Vec<&str> = some.iter().take(10).map(|one| one.name.as_str()).collect();
+                let more = if some.len() > names.len() { ", …" } else { "" };
+                format!("--organization {unknown:?} is not configured; there are {}{more}", names.join(", "))
+            }
+        };
+        return Err(Failure::configuration(message));
+    }
+    let is_chosen =
+        |one: &&Arc<Organization>| flags.organizations.is_empty() || flags.organizations.contains(&one.name);
+    Ok(config.organizations.iter().filter(is_chosen).cloned().collect())
+}
+
+type Fetched = (Arc<Organization>, Result<Vec<Invitation>, Error>);
+
+/// Fetches each organization once, in the order of the configuration.
+async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organization>>, now: Millis) -> Vec<Fetched> {
+    // Identities are not shown: any key will do.
+    let rules = Arc::new(Rules::new(&config.metrics, IdentityKey::random()));
+    let mut calls: FuturesUnordered<_> = organizations
+        .iter()
+        .enumerate()
+        .map(|(place, organization)| {
+            let rules = &rules;
+            async move {
+                let sink = || RowSink(Invitations::new(Arc::clone(rules), now));
+                let deadline = Instant::now() + organization.deadline;
+                (place, client.invitations(&organization.target(), config.expand, deadline, sink).await)
+            }
+        })
+        .collect();
+    let progress = Progress::new(organizations.len());
+    let mut outcomes = Vec::with_capacity(organizations.len());
+    while let Some(outcome) = progress.beside(calls.next(), outcomes.len()).await {
+        outcomes.push(outcome);
+    }
+    drop(calls);
+    progress.clear();
+    outcomes.sort_by_key(|(place, _)| *place);
+    organizations.into_iter().zip(outcomes.into_iter().map(|(_, outcome)| outcome)).collect()
+}
+
+fn say_failure(organization: &Organization, error: &Error) {
+    warn!(
+        organization = organization.name,
+        operation = error.operation.as_str(),
+        reason = error.reason.as_str(),
+        status = error.status,
+        request_id = error.request_id,
+        detail = error.detail,
+        meaning = error.meaning(),
+        action = error.action(),
+        "the invitations could not be fetched"
+    );
+}
+
+/// Feeds a body into the rows.
+struct RowSink(Invitations);
+
+impl Sink for RowSink {
+    type Output = Vec<Invitation>;
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
+        self.0.write(chunk).map_err(sink_error)
+    }
+
+    fn finish(self) -> Result<Vec<Invitation>, SinkError> {
+        self.0.finish().map_err(sink_error)
+    }
+}

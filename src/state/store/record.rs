@@ -1,0 +1,86 @@
+//! What is stored, byte by byte. Nothing in it names a person, and no `refLink` is in it.
+
+use invitations::histogram::{Histogram, Parts};
+use invitations::lifecycle::{Held, REDEMPTION_BOUNDS, Tally};
+use invitations::{Event, Millis, Status};
+use serde::{Deserialize, Serialize};
+
+/// The row of one organization. JSON, so that a later version can add a field.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// What its invitations are filed under: shorter than the id.
+    pub(super) number: u32,
+    /// Since when the configuration doesn't have it, in milliseconds since the epoch.
+    pub(super) away_since: Option<i64>,
+    events: [u64; Event::ALL.len()],
+    redemption: Parts,
+    /// The bits of the histogram's sum: decimal text may come back a hair smaller, which a counter must not.
+    sum_bits: u64,
+}
+
+impl Row {
+    pub(super) fn new(number: u32, away_since: Option<Millis>, tally: &Tally) -> Self {
+        let redemption = tally.redemption.to_parts();
+        let sum_bits = redemption.sum.to_bits();
+        Self { number, away_since: away_since.map(|at| at.0), events: tally.events, redemption, sum_bits }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // Numbers and lists of numbers: serializing them cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The tally. Durations of other buckets, from another version, start anew; the events stay.
+    pub(super) fn into_tally(self) -> Tally {
+        let Self { number: _, away_since: _, events, mut redemption, sum_bits } = self;
+        redemption.sum = f64::from_bits(sum_bits);
+        let redemption = Histogram::from_parts(REDEMPTION_BOUNDS, redemption).unwrap_or_else(|error| {
+            tracing::warn!(%error, "stored redemption durations don't fit this version; they start anew");
+            Histogram::new(REDEMPTION_BOUNDS)
+        });
+        Tally { events, redemption }
+    }
+}
+
+/// Key of an invitation: the organization's number, big-endian so that one organization is one range, and the
+/// identity.
+pub(super) fn key(number: u32, identity: &[u8; 16]) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key[4..].copy_from_slice(identity);
+    key
+}
+
+/// The reverse of [`key`].
+pub(super) fn split_key(key: &[u8; 20]) -> (u32, [u8; 16]) {
+    let [a, b, c, d, identity @ ..] = *key;
+    (u32::from_be_bytes([a, b, c, d]), identity)
+}
+
+/// Statuses of one identity: one byte, or five little-endian counts where several share it.
+pub(super) fn encode_statuses(statuses: impl Iterator<Item = Status> + Clone) -> Vec<u8> {
+    let mut rest = statuses.clone();
+    match (rest.next(), rest.next()) {
+        (Some(only), None) => vec![only as u8],
+        _ => Held::of(statuses).0.iter().flat_map(|count| count.to_le_bytes()).collect(),
+    }
+}
+
+/// The reverse of [`encode_statuses`]; `None` for anything else.
+pub(super) fn decode_statuses(bytes: &[u8]) -> Option<Held> {
+    match bytes {
+        [only] => Status::ALL.get(usize::from(*only)).map(|status| Held::of(std::iter::once(*status))),
+        _ if bytes.len() == 4 * Status::ALL.len() => {
+            let mut held = Held::default();
+            for (count, bytes) in held.0.iter_mut().zip(bytes.chunks_exact(4)) {
+                *count = u32::from_le_bytes(bytes.try_into().ok()?);
+            }
+            Some(held)
+        }
+        _ => None,
+    }
+}
