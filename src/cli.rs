@@ -1,7 +1,6 @@
 //! The command line: commands, flags, their environment variables, and exit codes.
 
 mod arguments;
-pub mod check;
 mod demo;
 mod healthcheck;
 mod list;
@@ -83,6 +82,9 @@ pub struct Check {
     /// Also exchange each credential and fetch each organization once
     #[arg(long = "online")]
     pub online: bool,
+    /// Print what the answers look like instead, without saying anything about anybody: for a bug report
+    #[arg(long = "shape", requires = "online")]
+    pub shape: bool,
 }
 
 /// Flags of `once`.

@@ -30,6 +30,8 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod shape;
+mod slow;
 mod standard_error;
 mod states;
 mod usage;

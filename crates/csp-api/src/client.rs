@@ -12,13 +12,15 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::connections::{Connections, Recipe};
 use super::error::{Error, Operation, Reason};
 use super::exchange::{Endpoints, finished};
 use super::observer::Observer;
+use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError, http_client};
+use super::tls::{self, BuildError};
 use super::wire::{self, OrganizationDetails};
 
 /// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.
@@ -49,11 +51,12 @@ impl Client {
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
     pub async fn problems(api: &Api) -> Vec<BuildError> {
-        tls::problems(api).await
+        recipe(api).await.err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: access tokens of unchanged
-    /// credentials, and the budget where its limits stay. Ends every pause, as [`Client::resume`] does.
+    /// credentials, the budget where its limits stay, and pauses that the service asked for. Ends back-offs, as
+    /// [`Client::resume`] does.
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
@@ -63,7 +66,9 @@ impl Client {
         let budget = if same {
             Arc::clone(&sender.budget)
         } else {
-            Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests))
+            let budget = Budget::new(api.requests_per_second, api.max_concurrent_requests);
+            budget.inherit(&sender.budget);
+            Arc::new(budget)
         };
         let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens)).await?;
         tokens.prune();
@@ -77,8 +82,10 @@ impl Client {
         budget: Arc<Budget>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
+        let recipe =
+            recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
-            http: http_client(api).await?,
+            connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
             observer,
             timeout: api.timeout,
@@ -163,7 +170,8 @@ impl Client {
         self.inner.tokens.expiration(self.inner.endpoints.of(&organization.credential), organization)
     }
 
-    /// Ends the pauses and back-offs that wait now, for example after a repaired configuration was accepted.
+    /// Ends the back-offs that wait now, for example after a repaired configuration was accepted. Pauses that the
+    /// service asked for stay.
     pub fn resume(&self) {
         self.inner.sender.budget.resume();
     }
@@ -189,7 +197,7 @@ impl Client {
             let exchange =
                 sender.exchange_credential(endpoints, &organization.credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
-            let build = || self.authorized(operation, &url, &token);
+            let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
             let failure = match sender.attempt(operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
@@ -201,15 +209,6 @@ impl Client {
         }
     }
 
-    /// The wait for a turn can be longer than the life of a token, so its end is looked at here.
-    fn authorized(&self, operation: Operation, url: &Url, token: &AccessToken) -> Result<Request, Failure> {
-        if !token.is_valid() {
-            let detail = "the access token ran out while the request waited for its turn";
-            return Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::Renew });
-        }
-        finished(operation, self.inner.sender.http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
-    }
-
     fn organization_url(&self, organization: &Organization, rest: &str) -> Url {
         below(&self.inner.base, &format!("/csp/gateway/am/api/orgs/{}{rest}", organization.id))
     }
@@ -218,6 +217,43 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// The wait for a turn can be longer than the life of a token, so its end is looked at here.
+fn authorized(
+    operation: Operation,
+    http: &reqwest::Client,
+    url: &Url,
+    token: &AccessToken,
+) -> Result<Request, Failure> {
+    if !token.is_valid() {
+        let detail = "the access token ran out while the request waited for its turn";
+        let hint = "the service's tokens live shorter than requests wait: raise api.requests_per_second or \
+                    api.max_concurrent_requests";
+        return Err(Failure { error: Error::new(operation, Reason::Timeout, detail).hint(hint), retry: Retry::Renew });
+    }
+    finished(operation, http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
+}
+
+/// What connections are made with; reads the files of `api.tls`.
+async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+    let proxies = Proxies::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name));
+    let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
+    // A proxy can be encrypted, too.
+    let is_encrypted = |proxies: &Proxies| {
+        api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
+    };
+    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
+    match (proxies, tls) {
+        (Ok(proxies), Ok(tls)) => {
+            let Api { timeout, connect_timeout, .. } = *api;
+            Ok(Recipe { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
+        }
+        (proxies, tls) => {
+            let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();
+            Err(problems.concat())
+        }
     }
 }
 

@@ -1,29 +1,30 @@
-//! The one HTTP client under all calls: TLS, proxies, and what it never does.
+//! TLS towards the service: whom the exporter trusts, and as whom it comes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use file_reader::ReadError;
-use reqwest::{Certificate, Identity, NoProxy, Proxy};
-use secrecy::ExposeSecret as _;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
 
-use super::settings::{Api, Tls};
-
-/// The largest file; bundles with the authorities of the whole world have a few hundred KiB.
-const LARGEST_FILE: u64 = 4 << 20;
+use super::pem::{PemFile, rsa_bits};
+use super::proxy::ProxyError;
+use super::settings::Tls;
 
 /// Why no client can be built from the settings. Names the setting and the path, never a value that can be a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A file cannot be read.
-    #[error("api.tls.{setting}: cannot read {path}: {error}", path = path.display())]
+    #[error("api.tls.{setting}: cannot read {path}: {problem}", path = path.display())]
     Unreadable {
         /// `ca_file`, `cert_file` or `key_file`.
         setting: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
-        error: ReadError,
+        problem: String,
     },
     /// A file can be read but does not hold what it should.
     #[error("api.tls.{setting}: {path} {problem}", path = path.display())]
@@ -33,148 +34,165 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
     /// Settings that need each other.
     #[error("api.tls: {0}")]
     Incomplete(&'static str),
-    /// The proxy's URL cannot be used.
-    #[error("api.proxy_url: not a usable proxy URL")]
-    Proxy,
-    /// The system's certificate authorities take too long to read.
-    #[error("the certificate authorities of the system (usually in /etc/ssl/certs) cannot be read: {0}")]
-    System(ReadError),
+    /// A proxy's URL cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The system has no certificate authorities, and no other ones are configured.
-    #[error(
-        "TLS cannot be set up: the system has no usable certificate authorities (install ca-certificates or set api.tls.ca_file), or api.tls.cert_file and api.tls.key_file do not belong together"
-    )]
-    Tls,
+    #[error("no certificate authority to trust: {0}")]
+    NoAuthorities(String),
+    /// The HTTP library refuses settings that were checked: a fault in the exporter.
+    #[error("the HTTP client cannot be built: report it as a fault of the exporter")]
+    Library,
 }
 
-/// Builds the HTTP client.
+/// The TLS side of all connections. `is_needed` tells that at least one of them is to be encrypted: without any, a system
+/// that has no certificate authorities, such as a container with nothing else in it, will do.
 ///
-/// Redirects are not followed, because the credentials would go along. The library's own retries are off,
-/// because every request is to be counted and paced.
+/// Files are read elsewhere, those of the system included, and waited for no longer than [`file_reader::PATIENCE`].
 ///
-/// No file is read on the caller's thread, that of the system's authorities included, nor waited for longer than
-/// [`file_reader::PATIENCE`].
-pub(super) async fn http_client(api: &Api) -> Result<reqwest::Client, BuildError> {
-    let Material { ca, cert, key } = Material::read(&api.tls, Instant::now() + file_reader::PATIENCE).await;
-    let (ca, cert, key, api) = (ca?, cert?, key?, api.clone());
-    // The library looks for them in several places; this one stands for all.
-    let authorities = Path::new("/etc/ssl/certs");
+/// # Errors
+/// Everything that is wrong with the files and their settings.
+pub(super) async fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<BuildError>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let Tls { ca_file, ca_only, cert_file, key_file } = tls;
+    let mut problems = Vec::new();
+    let mut roots = RootCertStore::empty();
     let deadline = Instant::now() + file_reader::PATIENCE;
-    let built = file_reader::ask(authorities, deadline, move |_| Ok(build(&api, ca, cert, key))).await;
-    built.unwrap_or_else(|error| Err(BuildError::System(error)))
-}
-
-/// Everything that stands in the way of a client with these settings; nothing is sent.
-pub(super) async fn problems(api: &Api) -> Vec<BuildError> {
-    let Tls { ca_file, ca_only, .. } = &api.tls;
-    let Material { ca, cert, key } = Material::read(&api.tls, Instant::now() + file_reader::PATIENCE).await;
-    let parts = [
-        proxy(api).err(),
-        ca.and_then(|ca| ca.map(|ca| ca.authorities()).transpose()).err(),
-        (*ca_only && ca_file.is_none()).then_some(BuildError::Incomplete("ca_only needs ca_file")),
-        cert.and_then(|cert| cert.map(Pem::certificate).transpose()).err(),
-        key.err(),
-    ];
-    let found: Vec<BuildError> = parts.into_iter().flatten().collect();
-    if found.is_empty() { http_client(api).await.err().into_iter().collect() } else { found }
-}
-
-fn build(api: &Api, ca: Option<Pem>, cert: Option<Pem>, key: Option<Pem>) -> Result<reqwest::Client, BuildError> {
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("csp-invitations-exporter/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(api.connect_timeout);
-        Ok(match proxy(api)? {
-            Some(proxy) => builder.proxy(proxy),
-            None => builder,
-        })
-    };
-    let mut secured = builder()?;
-    if let Some(ca) = ca {
-        let authorities = ca.authorities()?;
-        secured =
-            if api.tls.ca_only { secured.tls_certs_only(authorities) } else { secured.tls_certs_merge(authorities) };
-    } else if api.tls.ca_only {
-        return Err(BuildError::Incomplete("ca_only needs ca_file"));
+    let (authorities, cert, key) = tokio::join!(
+        read("ca_file", ca_file.as_deref(), deadline),
+        read("cert_file", cert_file.as_deref(), deadline),
+        read("key_file", key_file.as_deref(), deadline)
+    );
+    match authorities {
+        Some(file) => problems.extend(file.and_then(|file| trust(&file, &mut roots)).err()),
+        None if *ca_only => problems.push(BuildError::Incomplete("ca_only needs ca_file")),
+        None => {}
     }
-    let has_identity = match (cert, key) {
-        (Some(cert), Some(key)) => {
-            secured = secured.identity(identity(cert, &key)?);
-            true
+    let identity = match (cert, key) {
+        (Some(cert), Some(key)) => match identity(cert, key, &provider) {
+            Ok(identity) => Some(identity),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        },
+        (None, None) => None,
+        _ => {
+            problems.push(BuildError::Incomplete("cert_file and key_file need each other"));
+            None
         }
-        (None, None) => false,
-        _ => return Err(BuildError::Incomplete("cert_file and key_file need each other")),
     };
-    secured.build().or_else(|_| {
-        // Without TLS the system's authorities are of no concern: a container without any can run a simulation.
-        if api.url.scheme() == "http" && !has_identity {
-            return builder()?.tls_certs_only([]).build().map_err(|_| BuildError::Tls);
+    if !ca_only && is_needed && problems.is_empty() {
+        match system().await {
+            Ok(certificates) => {
+                roots.add_parsable_certificates(certificates);
+            }
+            Err(problem) => problems.push(problem),
         }
-        Err(BuildError::Tls)
-    })
-}
-
-fn proxy(api: &Api) -> Result<Option<Proxy>, BuildError> {
-    let Some(url) = &api.proxy_url else { return Ok(None) };
-    let proxy = Proxy::all(url.expose_secret()).map_err(|_| BuildError::Proxy)?;
-    Ok(Some(proxy.no_proxy(NoProxy::from_env())))
-}
-
-/// What the files of the settings hold, at one moment.
-struct Material {
-    ca: Result<Option<Pem>, BuildError>,
-    cert: Result<Option<Pem>, BuildError>,
-    key: Result<Option<Pem>, BuildError>,
-}
-
-impl Material {
-    async fn read(tls: &Tls, deadline: Instant) -> Self {
-        let Tls { ca_file, ca_only: _, cert_file, key_file } = tls;
-        let read = async |setting, path: &Option<PathBuf>| {
-            let Some(path) = path else { return Ok(None) };
-            let unreadable = |error| BuildError::Unreadable { setting, path: path.clone(), error };
-            let text = file_reader::read(path, LARGEST_FILE, deadline).await.map_err(unreadable)?;
-            Ok(Some(Pem { setting, path: path.clone(), text }))
-        };
-        let (ca, cert, key) =
-            tokio::join!(read("ca_file", ca_file), read("cert_file", cert_file), read("key_file", key_file));
-        Self { ca, cert, key }
     }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = versions.map_err(|_| vec![BuildError::Library])?.with_root_certificates(roots);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
-/// A file's content.
-struct Pem {
+/// The file of a setting, if it is set.
+async fn read<'a>(
     setting: &'static str,
-    path: PathBuf,
-    text: Vec<u8>,
+    path: Option<&'a Path>,
+    deadline: Instant,
+) -> Option<Result<PemFile<'a>, BuildError>> {
+    Some(PemFile::read(setting, path?, deadline).await)
 }
 
-impl Pem {
-    fn unusable(&self, problem: &'static str) -> BuildError {
-        BuildError::Unusable { setting: self.setting, path: self.path.clone(), problem }
+/// Adds the authorities of `ca_file`.
+fn trust(file: &PemFile<'_>, roots: &mut RootCertStore) -> Result<(), BuildError> {
+    for (place, certificate) in file.certificates()? {
+        let damaged = |_| file.unusable(format!("has a damaged block: {place} is no certificate inside"));
+        roots.add(certificate).map_err(damaged)?;
     }
+    Ok(())
+}
 
-    fn authorities(&self) -> Result<Vec<Certificate>, BuildError> {
-        let authorities = Certificate::from_pem_bundle(&self.text).unwrap_or_default();
-        if authorities.is_empty() { Err(self.unusable("holds no PEM certificate")) } else { Ok(authorities) }
+/// The system's authorities, as far as they can be read; none at all is an error.
+async fn system() -> Result<Vec<CertificateDer<'static>>, BuildError> {
+    // They are in several files and folders; the usual one stands for all.
+    let (place, deadline) = (Path::new("/etc/ssl/certs"), Instant::now() + file_reader::PATIENCE);
+    let found = file_reader::ask(place, deadline, |_| Ok(rustls_native_certs::load_native_certs())).await;
+    let found = found.map_err(|error| {
+        BuildError::NoAuthorities(format!(
+            "those of the system (usually in {}) cannot be read: {error}",
+            place.display()
+        ))
+    })?;
+    let unread: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    let named: Vec<_> =
+        ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(|n| std::env::var_os(n).is_some()).collect();
+    if found.certs.is_empty() {
+        let mut words = match named.as_slice() {
+            [] => "the system has none: install ca-certificates, or set api.tls.ca_file".to_owned(),
+            named => format!("{} of the environment names none: mend or unset it", named.join(" with ")),
+        };
+        if let Some(unread) = unread.first() {
+            words = format!("{words} ({unread})");
+        }
+        return Err(BuildError::NoAuthorities(words));
     }
+    for unread in unread {
+        tracing::warn!(problem = unread, "certificate authorities of the system cannot be read and do not count");
+    }
+    Ok(found.certs)
+}
 
-    /// The file, at least one certificate of which can be read: it alone tells which of two files a failure is about.
-    fn certificate(self) -> Result<Self, BuildError> {
-        self.authorities().map(|_| self)
+/// The client certificate and its key.
+fn identity(
+    cert: Result<PemFile<'_>, BuildError>,
+    key: Result<PemFile<'_>, BuildError>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Vec<BuildError>> {
+    let chain = cert.and_then(|file| Ok((file.certificates()?, file)));
+    let key = key.and_then(|file| Ok((file.private_key()?, file)));
+    let ((chain, cert_file), (key, key_file)) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    for (place, certificate) in &chain {
+        if x509_parser::parse_x509_certificate(certificate).is_err() {
+            return Err(vec![cert_file.unusable(format!("has a damaged block: {place} is no certificate inside"))]);
+        }
+    }
+    let signing_key = provider.key_provider.load_private_key(key.clone_key());
+    let signing_key = signing_key.map_err(|_| vec![key_file.unusable(unfit(&key))])?;
+    let identity = CertifiedKey::new(chain.into_iter().map(|(_, certificate)| certificate).collect(), signing_key);
+    match identity.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(vec![key_file.unusable(format!(
+            "is not the key of the first certificate in {} (api.tls.cert_file), which must be the client's own",
+            cert_file.path().display()
+        ))]),
+        Err(_) => Err(vec![cert_file.unusable("has a first certificate that TLS cannot use as the client's own")]),
     }
 }
 
-fn identity(cert: Pem, key: &Pem) -> Result<Identity, BuildError> {
-    let mut pem = cert.certificate()?.text;
-    pem.push(b'\n');
-    pem.extend(&key.text);
-    Identity::from_pem(&pem).map_err(|_| key.unusable("holds no unencrypted PEM private key"))
+/// Why a key that is a key cannot be used.
+fn unfit(key: &PrivateKeyDer<'_>) -> String {
+    match rsa_bits(key) {
+        Some(bits @ ..2048) => format!("is an RSA key of {bits} bits: TLS needs 2048 or more, so have a new one issued"),
+        Some(bits @ 8193..) => format!("is an RSA key of {bits} bits: 8192 are the most that can be used"),
+        _ => "is a key that cannot be used: RSA keys of 2048 to 8192 bits can, and ECDSA keys on P-256, P-384 and P-521, \
+              and Ed25519 keys"
+            .to_owned(),
+    }
 }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
 
+use super::deliveries::Deliveries;
 use super::response::text;
 use super::scrape::Scrapes;
-use super::{Exporter, Page, TelemetryPath};
+use super::server::Connection;
+use super::{Exporter, Limits, Page, TelemetryPath};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
@@ -55,13 +58,41 @@ pub(super) fn pages(
     exporter: &Arc<dyn Exporter>,
     telemetry_path: &TelemetryPath,
     max_requests: usize,
+    limits: Limits,
     pages: Vec<Page>,
 ) -> Router {
-    let scrapes = Scrapes::new(Arc::clone(exporter), max_requests);
-    let metrics = get(move |headers: HeaderMap| async move { scrapes.answer(&headers).await });
+    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", max_requests, limits.stall));
+    let metrics =
+        get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
     let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
     let own = health_pages(exporter).merge(own).route(telemetry_path.as_str(), metrics);
-    finish(pages.into_iter().fold(own, |router, Page { path, route, .. }| router.route(path, route)))
+    let deliveries = Deliveries::new("pages", limits.pages, limits.stall);
+    let deliver = middleware::from_fn_with_state(deliveries, deliver);
+    let pages = pages
+        .into_iter()
+        .fold(own, |router, Page { path, route, .. }| router.route(path, route.route_layer(deliver.clone())));
+    finish(pages)
+}
+
+/// Answers with a page of the application, a limited number of them at once: each has a body of its own in memory.
+async fn deliver(
+    State(deliveries): State<Arc<Deliveries>>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let ticket = match deliveries.admit(connection) {
+        Ok(ticket) => ticket,
+        Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
+    };
+    let (head, body) = next.run(request).await.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the exporter itself");
+    };
+    ticket.ready([&body]);
+    let mut response = Response::from_parts(head, Body::from(body));
+    response.extensions_mut().insert(ticket);
+    response
 }
 
 /// The health pages alone.

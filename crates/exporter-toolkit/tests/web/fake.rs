@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::routing::get;
 use bytes::Bytes;
-use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Scrape, Settings, Web, serve_probes};
+use exporter_toolkit::exposition::Scrape;
+use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;
@@ -46,6 +47,10 @@ impl Gate {
 /// Answers as it was told to.
 pub(crate) struct Fake {
     pub(crate) body: Bytes,
+    /// Whether each scrape gets a body of its own, as when polls end between them.
+    pub(crate) changing: bool,
+    /// The body of the application's pages.
+    pub(crate) page: Bytes,
     pub(crate) health: Result<(), String>,
     pub(crate) ready: Result<(), String>,
     pub(crate) reload: Result<(), String>,
@@ -61,6 +66,8 @@ impl Default for Fake {
     fn default() -> Self {
         Self {
             body: Bytes::from_static(b"up 1\n"),
+            changing: false,
+            page: Bytes::from_static(b"a page"),
             health: Ok(()),
             ready: Ok(()),
             reload: Ok(()),
@@ -78,7 +85,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: [self.body.clone(), Bytes::new()],
+            body: [if self.changing { self.body.to_vec().into() } else { self.body.clone() }, Bytes::new()],
         }
     }
 
@@ -100,9 +107,12 @@ impl Exporter for Fake {
 }
 
 /// The application's own, with a policy of their own.
-fn pages() -> Vec<Page> {
+fn pages(body: &Bytes) -> Vec<Page> {
     let policy = [("content-security-policy", "default-src 'none'; style-src 'self'")];
-    let page = |path, handler| Page { path, handler, route: get(move || async move { (policy, "a page") }) };
+    let page = |path, handler| {
+        let body = body.clone();
+        Page { path, handler, route: get(move || async move { (policy, body) }) }
+    };
     vec![page("/", "status"), page("/api/v1/status", "api"), page("/assets/status.css", "style")]
 }
 
@@ -120,7 +130,8 @@ impl Server {
 
     pub(crate) async fn with(fake: Fake, settings: Settings, config: Option<&Path>) -> Self {
         let access = Access::load(config).await.unwrap();
-        let web = Web::new(Arc::new(fake), access, settings, pages());
+        let pages = pages(&fake.page);
+        let web = Web::new(Arc::new(fake), access, settings, pages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let stop = shutdown.clone();

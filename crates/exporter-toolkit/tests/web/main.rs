@@ -3,8 +3,10 @@
 
 mod access;
 mod config;
+mod example;
 mod fake;
 mod limits;
 mod pki;
 mod routes;
+mod slow;
 mod tls;

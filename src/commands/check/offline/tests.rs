@@ -44,10 +44,11 @@ async fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_probl
     write(folder.path().join("t"), "\n").unwrap();
     let config = config(folder.path(), &format!("api: {{tls: {{ca_file: nope}}}}\n{}", source()));
     let flags = Check {
-        config: super::super::ConfigFile { config_file: None },
+        config: crate::cli::ConfigFile { config_file: None },
         web_config_file: Some("web.yml".into()),
-        sharding: super::super::Sharding { shard: None },
+        sharding: crate::cli::Sharding { shard: None },
         online: false,
+        shape: false,
     };
     let report = offline(&flags, &Ok(config), async |_| Err(Problem::general("bad").into())).await;
     assert_eq!(report.exit_code(), 1);

@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use csp_api::{LARGEST_SECRET, secret_flaw};
+use file_reader::ReadError;
 use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
 use crate::config::{Credential, CredentialKind, Secret};
-use csp_api::LARGEST_SECRET;
-use file_reader::ReadError;
 
 /// A usable secret.
 #[derive(Debug)]
@@ -39,11 +39,9 @@ async fn look_at_file(path: &Path, deadline: Instant) -> Result<Seen, String> {
         return Ok(Seen { described, warning: None });
     }
     let content = Zeroizing::new(file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
-    if content.trim_ascii().is_empty() {
-        return Err(format!("the secret file {shown} is empty"));
-    }
-    if std::str::from_utf8(&content).is_err() {
-        return Err(format!("the secret file {shown} is not text"));
+    let text = std::str::from_utf8(&content).map_err(|_| format!("the secret file {shown} is not UTF-8 text"))?;
+    if let Some(flaw) = secret_flaw(text.trim_end_matches(['\n', '\r'])) {
+        return Err(format!("the secret file {shown} {flaw}"));
     }
     let open = metadata.permissions().mode() & 0o004 != 0;
     let warning = open.then(|| format!("everybody on this machine can read {shown}: chmod o-r"));
