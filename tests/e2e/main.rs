@@ -7,9 +7,14 @@
 
 #[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
+#[allow(dead_code, reason = "shared with the tests of the client, which use all of it")]
+#[path = "../../crates/csp-api/tests/client/wire.rs"]
+mod wire;
+
+#[path = "../../crates/csp-api/tests/common/upstream.rs"]
+mod fake;
 
 mod exporter;
-mod fake;
 mod groups;
 mod scrape;
 mod setup;
@@ -27,10 +32,12 @@ mod list;
 mod memory;
 mod once;
 mod process;
+mod proxies;
 mod refusals;
 mod reload;
 mod scrapes;
 mod shape;
+mod silence;
 mod slow;
 mod standard_error;
 mod states;

@@ -187,9 +187,4 @@ impl Tokens {
             Arc::strong_count(slot) > 1 || slot.current.read().as_ref().is_some_and(|token| token.is_valid())
         });
     }
-
-    /// Drops every token.
-    pub(super) fn clear(&self) {
-        self.slots.lock().clear();
-    }
 }

@@ -176,11 +176,6 @@ impl Client {
         self.inner.sender.budget.resume();
     }
 
-    /// Forgets every access token: the next call of each organization exchanges its credential again.
-    pub fn forget_tokens(&self) {
-        self.inner.tokens.clear();
-    }
-
     /// A call with an access token. A refused token is replaced once, beside the limit of attempts.
     async fn get<S: Sink>(
         &self,
@@ -238,7 +233,7 @@ fn authorized(
 
 /// What connections are made with; reads the files of `api.tls`.
 async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
-    let proxies = Proxies::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name));
+    let proxies = Proxies::of_process(api);
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
     let is_encrypted = |proxies: &Proxies| {

@@ -22,6 +22,7 @@ pub mod config;
 mod deliveries;
 mod guard;
 pub mod listen;
+mod reload;
 pub mod response;
 mod routes;
 mod scrape;

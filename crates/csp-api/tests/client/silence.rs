@@ -70,7 +70,7 @@ impl Http2 {
 
     /// Settings for this service at `port`.
     fn settings(&self, port: u16, timeout: Duration) -> Api {
-        let mut settings = api(&format!("https://localhost:{port}").parse().unwrap());
+        let mut settings = api(&format!("https://localhost:{port}"));
         settings.tls.ca_file = Some(self.pki.path("ca.pem"));
         settings.timeout = timeout;
         settings
@@ -175,8 +175,8 @@ async fn many_idle_connections_of_http_1_that_go_silent_cost_one_attempt() {
         _ => answer(200, "[]"),
     })
     .await;
-    let wire = Wire::to(fake.url.port().unwrap()).await;
-    let mut settings = api(&format!("http://localhost:{}", wire.port).parse().unwrap());
+    let wire = Wire::to(fake.port()).await;
+    let mut settings = api(&format!("http://localhost:{}", wire.port));
     settings.timeout = Duration::from_secs(1);
     let (client, recorder) = observed(&settings);
     let calls = (0..8).map(|id| {
@@ -200,8 +200,8 @@ async fn a_body_that_stops_in_its_middle_is_a_timeout_and_its_retry_has_another_
         _ => answer(200, "[2]"),
     })
     .await;
-    let wire = Wire::to(fake.url.port().unwrap()).await;
-    let mut settings = api(&format!("http://localhost:{}", wire.port).parse().unwrap());
+    let wire = Wire::to(fake.port()).await;
+    let mut settings = api(&format!("http://localhost:{}", wire.port));
     settings.timeout = Duration::from_secs(1);
     settings.max_attempts = 1;
     let (client, _) = observed(&settings);

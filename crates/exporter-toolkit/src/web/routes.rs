@@ -11,6 +11,7 @@ use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
 
 use super::deliveries::Deliveries;
+use super::reload::Reloads;
 use super::response::text;
 use super::scrape::Scrapes;
 use super::server::Connection;
@@ -64,8 +65,9 @@ pub(super) fn pages(
     let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", max_requests, limits.stall));
     let metrics =
         get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
-    let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
-    let own = health_pages(exporter).merge(own).route(telemetry_path.as_str(), metrics);
+    let reloads = Reloads::new(Arc::clone(exporter));
+    let reload = post(move |headers: HeaderMap| async move { reloads.answer(&headers).await });
+    let own = health_pages(exporter).route(RELOAD, reload).route(telemetry_path.as_str(), metrics);
     let deliveries = Deliveries::new("pages", limits.pages, limits.stall);
     let deliver = middleware::from_fn_with_state(deliveries, deliver);
     let pages = pages
@@ -127,20 +129,6 @@ fn verdict(verdict: Result<(), String>) -> Response<Body> {
     match verdict {
         Ok(()) => text(StatusCode::OK, "ok"),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
-    }
-}
-
-async fn reload(State(exporter): State<Arc<dyn Exporter>>, headers: HeaderMap) -> Response<Body> {
-    // A browser that knows the password would send it along with another site's form, too.
-    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
-    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-        return text(StatusCode::FORBIDDEN, "another site may not reload the configuration");
-    }
-    // In a task of its own, so that a client that goes away does not cut the transaction.
-    match tokio::spawn(async move { exporter.reload().await }).await {
-        Ok(Ok(())) => text(StatusCode::OK, "the configuration was reloaded"),
-        Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was changed:\n{reason}")),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the exporter itself"),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use axum::routing::get;
@@ -54,7 +56,9 @@ pub(crate) struct Fake {
     pub(crate) health: Result<(), String>,
     pub(crate) ready: Result<(), String>,
     pub(crate) reload: Result<(), String>,
-    /// While shut, scrapes wait.
+    /// How many reloads there have been.
+    pub(crate) reloads: Arc<AtomicUsize>,
+    /// While shut, scrapes and reloads wait.
     pub(crate) gate: Arc<Gate>,
     /// What was counted.
     pub(crate) counted: Arc<Mutex<Vec<(&'static str, u16)>>>,
@@ -71,6 +75,7 @@ impl Default for Fake {
             health: Ok(()),
             ready: Ok(()),
             reload: Ok(()),
+            reloads: Arc::default(),
             gate: Arc::default(),
             counted: Arc::default(),
             asked: Arc::default(),
@@ -98,7 +103,12 @@ impl Exporter for Fake {
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.reload.clone() })
+        self.reloads.fetch_add(1, SeqCst);
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move {
+            let _passed = tokio::task::spawn_blocking(move || gate.pass()).await;
+            self.reload.clone()
+        })
     }
 
     fn count_request(&self, handler: &'static str, status: u16) {

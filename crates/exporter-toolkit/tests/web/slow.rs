@@ -71,15 +71,8 @@ async fn scrapers_with_closed_windows_lose_their_connections_and_places() {
     for http2 in [true, false] {
         let mut silent = Vec::new();
         for _ in 0..2 {
-            let root = reqwest::Certificate::from_pem(folder.authority.cert.as_bytes()).unwrap();
-            let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
-            let builder = if http2 {
-                // Filled by the first bytes, and never opened again; pings are answered all the same.
-                builder.http2_initial_stream_window_size(1000).http2_initial_connection_window_size(65_535)
-            } else {
-                builder.http1_only()
-            };
-            let client = builder.build().unwrap();
+            // Filled by the first bytes, and never opened again; pings are answered all the same.
+            let client = windowed(&folder, http2.then_some(1000));
             let answer = client.get(&url).send().await.unwrap();
             assert_eq!(answer.version() == reqwest::Version::HTTP_2, http2);
             silent.push((client, answer));
@@ -90,6 +83,31 @@ async fn scrapers_with_closed_windows_lose_their_connections_and_places() {
         let (_, first) = silent.swap_remove(0);
         first.bytes().await.expect_err("the connection was closed");
     }
+}
+
+/// A client with this window of HTTP/2, or without HTTP/2.
+fn windowed(folder: &Folder, window: Option<u32>) -> reqwest::Client {
+    let root = reqwest::Certificate::from_pem(folder.authority.cert.as_bytes()).unwrap();
+    let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
+    let builder = match window {
+        Some(window) => builder.http2_initial_stream_window_size(window),
+        None => builder.http1_only(),
+    };
+    builder.build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_opens_its_window_by_a_few_bytes_at_a_time_reads() {
+    let folder = Folder::tls(&[]);
+    let server = Server::with(large(), settings(1), Some(&folder.web_config())).await;
+    let client = windowed(&folder, Some(8));
+    let mut answer = client.get(format!("https://{}/metrics", server.address)).send().await.unwrap();
+    let (start, mut read) = (Instant::now(), 0);
+    while start.elapsed() < STALL * 4 {
+        read += answer.chunk().await.unwrap().expect("more").len();
+        tokio::time::sleep(STALL / 8).await;
+    }
+    assert!(read < 16 * 1024, "{read} bytes are more than one portion");
 }
 
 /// Reads a little now and then, until the connection ends; returns how long that took.

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
-use csp_api::{LARGEST_SECRET, secret_flaw};
+use csp_api::LARGEST_SECRET;
 use file_reader::ReadError;
+use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
@@ -23,12 +24,15 @@ pub(super) async fn look(credential: &Credential, deadline: Instant) -> Result<S
     let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
         &credential.kind;
     match secret {
-        Secret::Inline(_) => Ok(Seen { described: "secret from the environment".to_owned(), warning: None }),
-        Secret::File(path) => look_at_file(path, deadline).await,
+        Secret::Inline(value) => match credential.kind.flaw(value.expose_secret()) {
+            Some(flaw) => Err(format!("the secret from the environment {flaw}")),
+            None => Ok(Seen { described: "secret from the environment".to_owned(), warning: None }),
+        },
+        Secret::File(path) => look_at_file(path, &credential.kind, deadline).await,
     }
 }
 
-async fn look_at_file(path: &Path, deadline: Instant) -> Result<Seen, String> {
+async fn look_at_file(path: &Path, kind: &CredentialKind, deadline: Instant) -> Result<Seen, String> {
     let shown = path.display();
     let unreadable = |error: ReadError| format!("the secret file {shown} can't be read: {error}");
     let looked_at = path.to_owned();
@@ -40,7 +44,7 @@ async fn look_at_file(path: &Path, deadline: Instant) -> Result<Seen, String> {
     }
     let content = Zeroizing::new(file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
     let text = std::str::from_utf8(&content).map_err(|_| format!("the secret file {shown} is not UTF-8 text"))?;
-    if let Some(flaw) = secret_flaw(text.trim_end_matches(['\n', '\r'])) {
+    if let Some(flaw) = kind.flaw(text.trim_end_matches(['\n', '\r'])) {
         return Err(format!("the secret file {shown} {flaw}"));
     }
     let open = metadata.permissions().mode() & 0o004 != 0;

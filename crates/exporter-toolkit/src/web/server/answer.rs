@@ -38,7 +38,7 @@ impl Answered {
         let portion = match protocol {
             // The more at once, the fewer calls of the system; past this it makes no difference any more.
             Protocol::Http1 => 1024 * 1024,
-            // The largest frame that every peer takes: that one was taken is how a closed window is told from a slow peer.
+            // The largest frame that every peer takes.
             Protocol::Http2 => 16 * 1024,
         };
         if protocol == Protocol::Http2 {
@@ -71,7 +71,6 @@ impl HttpBody for Answered {
             length += piece.len();
             pieces.push_back(piece);
         }
-        under_way.running.taken();
         Poll::Ready(Some(Ok(Frame::data(Portion { pieces, length, under_way: Arc::clone(under_way) }))))
     }
 
@@ -92,12 +91,6 @@ pub(super) struct Portion {
     under_way: Arc<UnderWay>,
 }
 
-impl Drop for Portion {
-    fn drop(&mut self) {
-        self.under_way.running.taken();
-    }
-}
-
 impl Buf for Portion {
     fn remaining(&self) -> usize {
         self.length
@@ -114,6 +107,7 @@ impl Buf for Portion {
 
     fn advance(&mut self, mut count: usize) {
         self.length -= count;
+        self.under_way.running.taken();
         while let Some(first) = self.pieces.front_mut() {
             if count < first.len() {
                 first.advance(count);
