@@ -43,16 +43,15 @@ impl Client {
     ///
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
-    pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
+    pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Self::build(api, observer, budget, Arc::default())
+        Self::build(api, observer, budget, Arc::default()).await
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
-    #[must_use]
-    pub fn problems(api: &Api) -> Vec<BuildError> {
-        recipe(api).err().unwrap_or_default()
+    pub async fn problems(api: &Api) -> Vec<BuildError> {
+        recipe(api).await.err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: access tokens of unchanged
@@ -61,7 +60,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
-    pub fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
+    pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let same = sender.budget.is(api.requests_per_second, api.max_concurrent_requests);
         let budget = if same {
@@ -71,19 +70,20 @@ impl Client {
             budget.inherit(&sender.budget);
             Arc::new(budget)
         };
-        let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens))?;
+        let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens)).await?;
         tokens.prune();
         self.resume();
         Ok(client)
     }
 
-    fn build(
+    async fn build(
         api: &Api,
         observer: Arc<dyn Observer>,
         budget: Arc<Budget>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
-        let recipe = recipe(api).map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
+        let recipe =
+            recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
             connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
@@ -232,14 +232,14 @@ fn authorized(
 }
 
 /// What connections are made with; reads the files of `api.tls`.
-fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
     let proxies = Proxies::of_process(api);
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
     let is_encrypted = |proxies: &Proxies| {
         api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
     };
-    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted));
+    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
     match (proxies, tls) {
         (Ok(proxies), Ok(tls)) => {
             let Api { timeout, connect_timeout, .. } = *api;

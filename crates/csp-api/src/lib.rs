@@ -29,6 +29,7 @@ mod wire;
 
 pub use client::Client;
 pub use error::{Error, Operation, Reason};
+pub use exchange::LARGEST_SECRET;
 pub use observer::{NoObserver, Observer};
 pub use proxy::{Proxies, Proxy, ProxyError, Route};
 pub use settings::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
