@@ -164,7 +164,7 @@ async fn a_secret_file_is_read_at_each_exchange() {
     }
     for secret in ["first", "second"] {
         std::fs::write(&path, format!("{secret}\n")).unwrap();
-        client.exchange(&organization.credential, soon()).await.unwrap();
+        client.exchange(&organization.credential, &soon()).await.unwrap();
     }
     let bodies: Vec<_> = fake.requests(API_TOKEN_PATH).into_iter().map(|request| request.body).collect();
     assert_eq!(bodies, ["api_token=first", "api_token=second"]);
@@ -194,7 +194,7 @@ async fn a_failed_renewal_falls_back_on_the_token_that_is_still_valid() {
     .await;
     let (client, organization) = (Arc::new(client(&fake)), organization(1, inline("s")));
     while fake.requests(API_TOKEN_PATH).len() < 2 {
-        client.invitations(&organization, BOTH, soon(), Text::default).await.unwrap();
+        client.invitations(&organization, BOTH, &soon(), Text::default).await.unwrap();
     }
 }
 
