@@ -35,14 +35,18 @@ pub(super) struct Row {
 }
 
 pub(super) fn run(flags: &List) -> Outcome {
-    let config = usable_configuration(flags.config.config_file.as_deref())?;
+    block_on(list(flags))?
+}
+
+async fn list(flags: &List) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
     let organizations = chosen(flags, &config)?;
     if flags.external && config.metrics.trusted_domains.is_none() {
         return Err(Failure::configuration("--external needs metrics.trusted_domains in the configuration"));
     }
-    let client = Client::new(&config.api, Arc::new(NoObserver)).map_err(Failure::configuration)?;
+    let client = Client::new(&config.api, Arc::new(NoObserver)).await.map_err(Failure::configuration)?;
     let now = Millis::now();
-    let fetched = block_on(fetch(&config, &client, organizations, now))?;
+    let fetched = fetch(&config, &client, organizations, now).await;
     let (mut rows, mut is_whole) = (Vec::new(), true);
     let filter = Filter::new(flags, now);
     for (organization, outcome) in fetched {

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{join_all, ready};
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, block_on, configuration, usable_configuration};
+use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::Once;
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
@@ -18,25 +19,27 @@ use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
 
 pub(super) fn run(flags: &Once) -> Outcome {
-    let file = flags.config.config_file.clone();
-    let config = usable_configuration(file.as_deref())?;
+    block_on(poll(flags))?
+}
+
+async fn poll(flags: &Once) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
+    let same = config.clone();
     let shard = flags.sharding.shard;
     let state = lifecycle(flags.state_dir.as_deref())?;
-    let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
-    let client = parts.client(&config).map_err(Failure::configuration)?;
+    let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), shard, Arc::clone(&state));
+    let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
     let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
     state.keep(&keys, Reading::now());
     parts.board.arrange(&organizations, |id| state.account(id).tally());
-    block_on(async {
-        let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
-        let (_keep, source) = watch::channel(upstream);
-        let polls = organizations
-            .iter()
-            .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
-        join_all(polls).await;
-    })?;
+    let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
+    let (_keep, source) = watch::channel(upstream);
+    let polls = organizations
+        .iter()
+        .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
+    join_all(polls).await;
     state.close(Reading::now());
     // What could not be read at the start may have been read by now.
     parts.board.recount(|id| state.account(id).tally());
