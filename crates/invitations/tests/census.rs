@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use invitations::census::{CarriedGroup, Fold, Invitation, Invitations, ListError, MAX_ELEMENT, Rules, View, text};
 use invitations::settings::{Filter, Metrics};
-use invitations::{IdentityKey, Millis, RoleKind, Status};
+use invitations::{Millis, RoleKind, Status};
 use observed::observed;
 use proptest::prelude::*;
 use reference::{Expected, Row};
@@ -40,7 +40,7 @@ fn settings() -> Metrics {
 }
 
 fn fold(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for piece in pieces(body, cuts) {
         fold.write(piece)?;
     }
@@ -305,7 +305,7 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..4),
     ) {
         let body = serde_json::to_vec(&list).expect("JSON");
-        let mut rows = Invitations::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+        let mut rows = Invitations::new(Arc::new(Rules::new(&settings())), Millis(NOW));
         for piece in pieces(&body, &cuts) {
             rows.write(piece).expect("a list so far");
         }
@@ -496,7 +496,7 @@ fn filters_and_privileged_roles_compare_what_the_service_sent() {
 fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let deep = format!("[{{\"status\":\"REVOKED\",\"x\":{}1{}}}]", "[".repeat(900), "]".repeat(900));
     assert_eq!(fold(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
     fold.write(b"[{\"x\":\"").expect("a list so far");
     let piece = vec![b'x'; 1 << 20];
     let error = (0..64).find_map(|_| fold.write(&piece).err());
@@ -559,7 +559,7 @@ fn blanks_of_any_length_between_elements_are_nothing() {
 
 #[test]
 fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
     fold.write(b"[").expect("a list so far");
     let name = "x".repeat(245);
     let error =

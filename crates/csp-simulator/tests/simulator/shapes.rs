@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use csp_simulator::{Options, Scenario};
+use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules};
 use invitations::settings::Metrics;
-use invitations::{IdentityKey, Millis};
 use serde_json::Value;
 
 use crate::bench::bench;
@@ -27,7 +27,7 @@ async fn counted_as(scenario: Scenario, query: &str) -> (Vec<Value>, Expected) {
     let body = body(scenario, query).await;
     let now = Millis::now();
     let settings = Metrics { trusted_domains: Some(vec!["example.com".to_owned()]), ..Metrics::default() };
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings, IdentityKey::random())), now);
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings)), now);
     fold.write(&body).expect("a list so far");
     let seen = observed(&fold.finish().expect("a whole list").census().view);
     let list: Vec<Value> = serde_json::from_slice(&body).expect("a JSON array");
@@ -118,6 +118,6 @@ async fn a_wrapped_list_is_refused_by_the_name_of_its_key() {
     let body = body(Scenario::Wrapped, "").await;
     let whole: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len() as u64, whole["totalResults"].as_u64().unwrap());
-    let mut fold = Fold::new(Arc::new(Rules::new(&Metrics::default(), IdentityKey::random())), Millis::now());
+    let mut fold = Fold::new(Arc::new(Rules::new(&Metrics::default())), Millis::now());
     assert_eq!(fold.write(&body), Err(ListError::Wrapped { key: Some("results".to_owned()) }));
 }

@@ -12,7 +12,7 @@ use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
 use crate::settings::Metrics;
-use crate::{Millis, RoleKind, Status};
+use crate::{IdentityKey, Millis, RoleKind, Status};
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;
@@ -46,10 +46,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(rules.key.clone());
+        let roster = Roster::new(former_key);
         Self {
             rules,
             view,
@@ -191,6 +191,7 @@ impl Counts {
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
         view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
         tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
-        Ok(Census { view, sightings: roster.into_sightings() })
+        let (sightings, former) = roster.into_sightings();
+        Ok(Census { view, sightings, former })
     }
 }
