@@ -7,7 +7,7 @@ use csp_api::{BuildError, Client, NoObserver, Tls};
 use rcgen::KeyPair;
 use tempfile::TempDir;
 
-use crate::fake::api;
+use crate::fake::{api, built, problems};
 use crate::pki::Pki;
 
 struct Files {
@@ -40,7 +40,7 @@ impl Files {
 fn build(tls: Tls) -> Result<Client, BuildError> {
     let mut settings = api("https://localhost");
     settings.tls = tls;
-    Client::new(&settings, Arc::new(NoObserver))
+    built(&settings, Arc::new(NoObserver))
 }
 
 fn authorities(path: &Path) -> Result<Client, BuildError> {
@@ -145,6 +145,6 @@ fn a_key_that_does_not_do_is_told_why() {
     settings.tls.key_file = Some(files.folder.path().join("b.pem"));
     settings.tls.ca_only = true;
     settings.proxy_url = Some("a b".into());
-    let problems: Vec<String> = Client::problems(&settings).iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = problems(&settings).iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 4, "all of them: {problems:?}");
 }
