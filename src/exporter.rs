@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::clock::{Reading, Steady};
 use crate::config::{Config, Problems};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -23,7 +24,7 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::state::Lifecycle;
+use crate::state::{Finds, Lifecycle};
 
 /// Reads the configuration anew, from wherever it came at the start.
 pub type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<Config, Problems>> + Send + Sync>;
@@ -54,7 +55,7 @@ pub struct Exporter {
     parts: Parts,
     client: Mutex<Client>,
     poller: Arc<Poller>,
-    started: Millis,
+    started: Steady,
     /// How many reloads have begun.
     reloads: AtomicU64,
     /// Held throughout a reload: one after the other.
@@ -97,23 +98,25 @@ impl Exporter {
     /// for a reload any more.
     #[must_use]
     pub fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
-        let now = Millis::now();
-        parts.metrics.exporter().config_loaded(true, now);
+        parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
+        let recounting = recount(Arc::clone(&board), Arc::clone(&lifecycle), lifecycle.finds());
         let poller = Arc::new(Poller::start(config, upstream, board, lifecycle, parts.shard));
         let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
+        tokio::spawn(poller.stopped().run_until_cancelled_owned(recounting));
         let reloading = tokio::sync::Mutex::new(LastReload { number: 0, outcome: Ok(()) });
         let client = Mutex::new(client);
-        Arc::new(Self { parts, client, poller, started: now, reloads: AtomicU64::new(0), reloading, stopping })
+        let started = Steady::now();
+        Arc::new(Self { parts, client, poller, started, reloads: AtomicU64::new(0), reloading, stopping })
     }
 
     /// Stops polling, then writes the state.
     pub async fn shutdown(&self) {
         self.poller.shutdown().await;
         let lifecycle = Arc::clone(&self.parts.lifecycle);
-        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Millis::now()));
+        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Reading::now()));
         if closed.await.is_err() {
             error!("writing the state panicked");
         }
@@ -174,14 +177,22 @@ impl Exporter {
     /// What the status page shows.
     #[must_use]
     pub fn status(&self) -> StatusReport {
-        let now = Millis::now();
+        let now = Reading::now();
         StatusReport {
-            now,
-            started: self.started,
+            now: now.wall,
+            started: now.wall_at(self.started),
             config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
             organizations: self.parts.board.status(now),
         }
+    }
+}
+
+/// Shows what is found in the state folder after the start.
+async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
+    loop {
+        finds.next().await;
+        board.recount(|id| lifecycle.account(id).tally());
     }
 }
 
@@ -193,7 +204,7 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
         board.changed().await;
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
-        if tokio::task::spawn_blocking(move || prepared.prepare(Millis::now())).await.is_err() {
+        if tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await.is_err() {
             error!("preparing a scrape panicked");
         }
         tokio::time::sleep(start.elapsed() * PARTS).await;
@@ -202,17 +213,18 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
 
 impl web::Exporter for Exporter {
     fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.kept_scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         own.set_troubles(panics::count(), logging::lines_dropped());
-        if let Some(durable) = self.parts.lifecycle.durable() {
-            own.set_state_durable(durable);
+        let lifecycle = &self.parts.lifecycle;
+        if let Some((durable, resets)) = lifecycle.durable().zip(lifecycle.resets()) {
+            own.set_state(durable, resets);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn health(&self) -> Result<(), String> {

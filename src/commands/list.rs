@@ -17,8 +17,8 @@ use std::sync::Arc;
 use csp_api::{Client, Deadline, Error, NoObserver, Sink, SinkError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use invitations::Millis;
 use invitations::census::{Invitation, Invitations, Rules};
-use invitations::{IdentityKey, Millis};
 use tracing::warn;
 
 use super::{Failure, Outcome, block_on, usable_configuration};
@@ -95,7 +95,7 @@ type Fetched = (Arc<Organization>, Result<Vec<Invitation>, Error>);
 /// Fetches each organization once, in the order of the configuration.
 async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organization>>, now: Millis) -> Vec<Fetched> {
     // Identities are not shown: any key will do.
-    let rules = Arc::new(Rules::new(&config.metrics, IdentityKey::random()));
+    let rules = Arc::new(Rules::new(&config.metrics));
     let mut calls: FuturesUnordered<_> = organizations
         .iter()
         .enumerate()

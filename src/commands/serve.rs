@@ -6,7 +6,6 @@ use std::sync::Arc;
 use exporter_toolkit::web::listen::{self, Address};
 use exporter_toolkit::web::{self, Access, Settings, Web};
 use futures_util::FutureExt as _;
-use invitations::Millis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -15,6 +14,7 @@ use super::systemd::Systemd;
 use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
+use crate::clock::Reading;
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
@@ -45,9 +45,9 @@ async fn prepare(flags: Serve) -> Result<(Config, Parts, Front), Failure> {
 /// The lifecycle's state, durable in `folder` where there is one.
 pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure> {
     let Some(folder) = folder else { return Ok(Arc::new(Lifecycle::in_memory())) };
-    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(|error| match error {
+    Lifecycle::open(folder, Reading::now()).map(Arc::new).map_err(|error| match error {
         OpenError::NotAFolder(_) => Failure::configuration(error),
-        OpenError::InUse(_) => Failure::running(error),
+        OpenError::InUse(_) | OpenError::NoThread(_) => Failure::running(error),
     })
 }
 

@@ -149,8 +149,8 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) 
             None => Ok(value.clone()),
         },
         Secret::File(path) => {
-            let deadline = start + deadline.left().min(file_reader::PATIENCE);
-            let bytes = file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(|error| {
+            let until = start + deadline.left().min(file_reader::PATIENCE);
+            let bytes = file_reader::read(path, LARGEST_SECRET, until).await.map_err(|error| {
                 let hint = if error.hangs() { "look at the storage that the file is on" } else { repair };
                 refuse(format!("{} cannot be read: {error}", path.display()), hint)
             })?;

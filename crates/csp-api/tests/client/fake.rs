@@ -100,17 +100,10 @@ pub(crate) fn client(fake: &Fake) -> Client {
 
 /// A client, from a runtime of its own, so that tests have one in the middle of a line.
 pub(crate) fn built(api: &Api, observer: Arc<dyn Observer>) -> Result<Client, BuildError> {
-    elsewhere(Client::new(api, observer))
-}
-
-/// Everything that stands in the way of a client.
-pub(crate) fn problems(api: &Api) -> Vec<BuildError> {
-    elsewhere(Client::problems(api))
-}
-
-fn elsewhere<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
-    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+    let build = || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Client::new(api, observer))
+    };
+    std::thread::scope(|scope| scope.spawn(build).join().unwrap())
 }
 
 pub(crate) fn observed(api: &Api) -> (Client, Arc<Recorder>) {
