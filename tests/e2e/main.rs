@@ -28,6 +28,7 @@ mod clock;
 mod counts;
 mod credentials;
 mod demo;
+mod files;
 mod hanging;
 mod lifecycle;
 mod list;
