@@ -61,13 +61,14 @@ pub fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>)
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature that the reader asks for")]
 fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
-    let api = api::read(root.section("api"), folder);
+    let mut api = api::read(root.section("api"), folder);
     let (expand, schedule) = poll::read(root.section("poll"));
     let metrics = metrics::read(root.section("metrics"));
     let credentials = credentials::read(&mut root, folder);
     let organizations = organizations::read(&mut root, &schedule, &credentials);
     root.finish();
-    let credentials = credentials.into_iter().filter_map(|(_, credential)| credential).collect();
+    let credentials: Vec<_> = credentials.into_iter().filter_map(|(_, credential)| credential).collect();
+    api.consoles = credentials.iter().filter_map(|credential| credential.url.clone()).collect();
     Some(Config { api, expand, metrics, credentials, organizations })
 }
 
