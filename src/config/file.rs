@@ -70,7 +70,8 @@ impl Draft {
 
     /// The configuration, unless there is a problem in any of the files.
     pub(super) fn finished(self) -> Result<Config, Problems> {
-        let Self { config, problems, .. } = self;
+        let Self { mut config, problems, .. } = self;
+        config.api.consoles = config.credentials.iter().filter_map(|credential| credential.url.clone()).collect();
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 

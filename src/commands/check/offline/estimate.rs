@@ -1,11 +1,8 @@
-//! How many series and requests a configuration makes.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! How many series a configuration makes.
 
 use invitations::Status;
 
-use crate::config::{Config, CredentialKind, Organization};
+use crate::config::Config;
 
 /// Series of an organization that depend on nothing but its being there, as a text exposition counts them.
 const FIXED: usize = 96;
@@ -22,8 +19,6 @@ const ROLE_KINDS: usize = 3;
 const TYPICAL: [usize; 3] = [29, 23, 201];
 /// In how many statuses an ordinary pair occurs: so many in the second number of pairs. Measured there, too.
 const STATUSES_OF_PAIRS: [usize; 2] = [13, 5];
-/// Lifetime of an access token.
-const TOKEN_MINUTES: f64 = 30.0;
 
 /// How many series there will be.
 ///
@@ -70,43 +65,5 @@ impl Series {
             .saturating_add(organizations.saturating_mul(IN_TROUBLE))
             .saturating_add(SHARED_IN_TROUBLE),
         }
-    }
-}
-
-/// How many requests there will be while nothing fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Requests {
-    /// Lists, tokens (every half hour) and details (every hour) together.
-    pub(super) per_minute: f64,
-}
-
-impl Requests {
-    /// The requests of the organizations that are polled.
-    pub(super) fn of(polled: &[&Arc<Organization>]) -> Self {
-        let lists: f64 = polled.iter().map(|organization| 60.0 / organization.interval.as_secs_f64()).sum();
-        let names = polled.len() as f64 / 60.0;
-        // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
-        let (mut exchanges, mut api_tokens) = (0_usize, HashSet::new());
-        for organization in polled {
-            match organization.credential.kind {
-                CredentialKind::OAuthApp { .. } => exchanges += 1,
-                CredentialKind::ApiToken { .. } => {
-                    api_tokens.insert(organization.credential.name.as_str());
-                }
-            }
-        }
-        exchanges += api_tokens.len();
-        Self { per_minute: lists + names + exchanges as f64 / TOKEN_MINUTES + api_tokens.len() as f64 / 60.0 }
-    }
-
-    /// What to say when the budget is too small.
-    pub(super) fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
-        let budget = requests_per_second? * 60.0;
-        (self.per_minute > budget).then(|| {
-            format!(
-                "api.requests_per_second allows {budget:.1} requests a minute: polls will be late; \
-                 raise it, or poll.interval"
-            )
-        })
     }
 }
