@@ -1,7 +1,5 @@
 //! What happened to invitations between polls.
 
-use std::fmt;
-
 use invitations::Event;
 
 use super::{counter, gauge, histogram};
@@ -32,13 +30,12 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     for (event, count) in Event::ALL.iter().zip(&organization.snapshot.lifecycle.events) {
-        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count)?;
+        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count);
     }
-    Ok(())
 }
 
-fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    samples.histogram(&[("organization", organization.name())], &organization.snapshot.lifecycle.redemption)
+fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    samples.histogram(&[("organization", organization.name())], &organization.snapshot.lifecycle.redemption);
 }
