@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Encoding, Scrape, negotiate};
-use invitations::Millis;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 mod api;
@@ -73,7 +73,7 @@ impl Metrics {
     ///
     /// Encoding and compressing are work for the CPU, as far as they have to be done at all.
     #[must_use]
-    pub fn scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
+    pub fn scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
@@ -84,7 +84,7 @@ impl Metrics {
 
     /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
     #[must_use]
-    pub fn kept_scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    pub fn kept_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let body = self.kept.find(encoding, gzip, &(self.snapshots)(), now)?;
@@ -95,7 +95,7 @@ impl Metrics {
     /// forgets the other forms. Returns when it should be called again, even if nothing changes until then.
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
-    pub fn prepare(&self, now: Millis) -> Option<Duration> {
+    pub fn prepare(&self, now: Steady) -> Option<Duration> {
         self.kept.prepare(&(self.snapshots)(), now, Instant::now())
     }
 
@@ -107,7 +107,7 @@ impl Metrics {
     /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
     /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
-    pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
+    pub fn once_text(&self, now: Steady, lifecycle: bool) -> Bytes {
         let wanted = |family: &Family| match family.part {
             Part::Invitations | Part::Polling => true,
             Part::Lifecycle => lifecycle,

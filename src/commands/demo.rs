@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::ready;
 use tokio::net::TcpListener;
 
 use super::serve::{Front, lifecycle, serve};
@@ -31,13 +33,13 @@ pub(super) fn run(flags: Demo) -> Outcome {
         ..simulate::options(&flags.simulated, speed)
     };
     let state = lifecycle(flags.state_dir.as_deref())?;
-    let front = Front::new(flags.listen_addresses, false, flags.web)?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
+        let front = Front::new(flags.listen_addresses, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
         let config = configuration(&simulator)?;
         let same = config.clone();
-        let parts = Parts::new(Box::new(move || Ok(same.clone())), None, state);
+        let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), None, state);
         let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
         let banner = |listeners: &[TcpListener]| {
             write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)
@@ -57,9 +59,12 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
             client_id: simulator.client_id().to_owned(),
             client_secret: Secret::Inline(simulator.client_secret().into()),
         },
+        url: None,
     });
     let mut config = Config::with_defaults();
     config.api.url = simulator.base_url().parse().map_err(Failure::running)?;
+    // A proxy of the environment cannot reach into this process.
+    config.api.direct = true;
     config.api.requests_per_second = None;
     config.api.timeout = Duration::from_secs(10);
     config.metrics.trusted_domains = Some(vec!["example.com".to_owned(), "*.example.com".to_owned()]);
@@ -70,7 +75,7 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
         let credential = if config.organizations.is_empty() {
             let token = Secret::Inline(organization.api_token.as_str().into());
             let kind = CredentialKind::ApiToken { token };
-            let credential = Arc::new(Credential { name: "demo-token".to_owned(), kind });
+            let credential = Arc::new(Credential { name: "demo-token".to_owned(), kind, url: None });
             config.credentials.push(Arc::clone(&credential));
             credential
         } else {

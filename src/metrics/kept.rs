@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Compressor, Encoding};
-use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::pieces::{Body, Pieces};
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 /// How old the exporter's own metrics may be in a flood of scrapes.
@@ -50,20 +50,20 @@ struct Polled {
     /// Keeps the snapshot alive, so that its address cannot stand for another one.
     snapshot: Arc<Snapshot>,
     /// The span of time in which no organization's data state changes by itself.
-    valid: Range<Millis>,
+    valid: Range<Steady>,
     body: Body,
 }
 
 impl Polled {
     /// Whether it says what there is to say of this snapshot at `now`.
-    fn is_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> bool {
+    fn is_true(&self, snapshot: &Arc<Snapshot>, now: Steady) -> bool {
         Arc::ptr_eq(&self.snapshot, snapshot) && self.valid.contains(&now)
     }
 }
 
 impl Form {
     /// The newest scrape, if nobody would notice that it is not made anew.
-    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Vec<Bytes>> {
+    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<Vec<Bytes>> {
         let (made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
         let is_true = self.polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, now));
@@ -71,7 +71,7 @@ impl Form {
     }
 
     /// What comes from polls, made anew where something has changed.
-    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Millis) -> &Body {
+    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> &Body {
         if self.polled.as_ref().is_some_and(|polled| !polled.is_true(snapshot, now)) {
             // Their memory is free for what takes their place.
             (self.polled, self.newest) = (None, None);
@@ -80,7 +80,7 @@ impl Form {
         let polled = self.polled.get_or_insert_with(|| {
             let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
             let body = pieces.get_or_insert_with(|| Pieces::new(encoding, gzip)).refresh(snapshot, now);
-            Polled { snapshot: Arc::clone(snapshot), valid: now..until.unwrap_or(Millis(i64::MAX)), body }
+            Polled { snapshot: Arc::clone(snapshot), valid: now..until.unwrap_or(Steady(i64::MAX)), body }
         });
         &polled.body
     }
@@ -101,7 +101,7 @@ impl Kept {
         encoding: Encoding,
         gzip: bool,
         snapshot: &Arc<Snapshot>,
-        now: Millis,
+        now: Steady,
     ) -> Option<Vec<Bytes>> {
         self.0[encoding as usize][usize::from(gzip)].try_lock()?.at_hand(snapshot, now)
     }
@@ -113,7 +113,7 @@ impl Kept {
         encoding: Encoding,
         gzip: bool,
         snapshot: &Arc<Snapshot>,
-        now: Millis,
+        now: Steady,
         own: impl FnOnce() -> Vec<u8>,
     ) -> Vec<Bytes> {
         let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
@@ -133,7 +133,7 @@ impl Kept {
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
     ///
     /// Returns when the next one is to be forgotten, if nobody asks for it until then.
-    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Millis, at: Instant) -> Option<Duration> {
+    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Steady, at: Instant) -> Option<Duration> {
         let mut next = None;
         for encoding in Encoding::ALL {
             for gzip in [false, true] {
@@ -166,7 +166,7 @@ mod tests {
 
     /// A scrape, and how many times the exporter's own metrics were made for one.
     fn scrape(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> Vec<Bytes> {
-        kept.find_or_make(Encoding::Text, false, snapshot, Millis(0), || {
+        kept.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
             own.set(own.get() + 1);
             Vec::new()
         })
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
         let (kept, snapshot, changed, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
-        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Millis(0));
+        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Steady(0));
         for _ in 0..10 {
             assert_eq!(find(&snapshot), None);
             scrape(&kept, &snapshot, &own);
@@ -199,16 +199,16 @@ mod tests {
         let (kept, before, after, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
         let made = || -> Vec<bool> { kept.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
         let start = Instant::now();
-        assert_eq!(kept.prepare(&before, Millis(0), start), None);
+        assert_eq!(kept.prepare(&before, Steady(0), start), None);
         assert_eq!(made(), [false; 6], "nobody has asked");
         scrape(&kept, &before, &own);
-        let wait = kept.prepare(&after, Millis(0), Instant::now()).expect("a time to forget");
+        let wait = kept.prepare(&after, Steady(0), Instant::now()).expect("a time to forget");
         assert!(wait <= WANTED_FOR && wait > WANTED_FOR / 2, "{wait:?}");
         assert_eq!(made(), [true, false, false, false, false, false]);
         let polled =
-            |snapshot| kept.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Millis(0)));
+            |snapshot| kept.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
         assert!(polled(&after), "made before the scrape");
-        assert_eq!(kept.prepare(&after, Millis(0), Instant::now() + WANTED_FOR), None);
+        assert_eq!(kept.prepare(&after, Steady(0), Instant::now() + WANTED_FOR), None);
         assert_eq!(made(), [false; 6], "nobody asks any more");
         assert!(WANTED_FOR < Duration::from_secs(5 * 60));
     }

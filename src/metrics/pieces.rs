@@ -9,10 +9,10 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Compressor, Encoding, Member};
-use invitations::Millis;
 
 use super::families::FAMILIES;
 use super::family::{Family, Organization, Produce, Source};
+use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
 /// Bytes of text after which a piece ends, together with an organization. Twice what deflate looks back over: smaller
@@ -95,7 +95,7 @@ impl Pieces {
     }
 
     /// Goes over to `snapshot` as it is at `now`.
-    pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Millis) -> Body {
+    pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Steady) -> Body {
         let Self { maker, rows, families } = self;
         let organizations = snapshot.organizations.iter();
         let after: Vec<Row> =
@@ -274,7 +274,7 @@ fn write(encoding: Encoding, family: &'static Family, produce: Produce, row: &Ro
 }
 
 /// The wanted families of these organizations at `now`, as they are.
-pub(super) fn text(encoding: Encoding, snapshot: &Snapshot, now: Millis, wanted: impl Fn(&Family) -> bool) -> Vec<u8> {
+pub(super) fn text(encoding: Encoding, snapshot: &Snapshot, now: Steady, wanted: impl Fn(&Family) -> bool) -> Vec<u8> {
     let (mut out, mut block) = (Vec::new(), Vec::new());
     for (family, produce) in PRODUCED.iter().filter(|(family, _)| wanted(family)) {
         block.clear();
@@ -295,13 +295,15 @@ mod tests {
     use std::io::Read;
 
     use exporter_toolkit::exposition::Compressor;
+    use invitations::Millis;
     use invitations::census::View;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Reading;
     use crate::config::{Credential, CredentialKind, Organization, Secret};
 
-    const NOW: Millis = Millis(1_790_000_000_000);
+    const NOW: Steady = Steady(1_000_000);
 
     /// An organization with this many roles; none before its first poll, and `count` invitations.
     fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
@@ -310,12 +312,12 @@ mod tests {
             id: String::new(),
             custom_group_id: None,
             name: format!("organization-{number:03}"),
-            credential: Arc::new(Credential { name: "app".into(), kind }),
+            credential: Arc::new(Credential { name: "app".into(), kind, url: None }),
             interval: std::time::Duration::from_secs(60),
             deadline: std::time::Duration::from_secs(50),
             stale_after: std::time::Duration::from_secs(240),
         };
-        let mut snapshot = OrganizationSnapshot::new(Arc::new(settings), Arc::default());
+        let mut snapshot = OrganizationSnapshot::new(Arc::new(settings), Some(Arc::default()));
         if let Some(roles) = roles {
             let role = |n| invitations::census::view::RoleRow {
                 kind: invitations::RoleKind::Custom,
@@ -323,8 +325,8 @@ mod tests {
                 counts: [count; 5],
             };
             let by_role = (0..roles).map(role).collect();
-            snapshot.view = Some(Arc::new(View { by_role, ..View::empty(NOW) }));
-            (snapshot.last_success, snapshot.up) = (Some(NOW), Some(true));
+            snapshot.view = Some(Arc::new(View { by_role, ..View::empty(Millis(0)) }));
+            (snapshot.last_success, snapshot.up) = (Some(Reading { wall: Millis(0), steady: NOW }), Some(true));
         }
         Arc::new(snapshot)
     }
@@ -372,7 +374,7 @@ mod tests {
                     None => known.remove(&number),
                 };
                 let snapshot = Snapshot { organizations: known.values().cloned().collect(), api_token_expirations: Vec::new() };
-                let now = if is_late { Millis(NOW.0 + 1_000_000) } else { NOW };
+                let now = if is_late { Steady(NOW.0 + 1_000_000) } else { NOW };
                 for pieces in &mut forms {
                     let encoding = pieces.maker.encoding;
                     let body = pieces.refresh(&snapshot, now);

@@ -7,9 +7,15 @@
 
 #[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
+#[allow(dead_code, reason = "shared with the tests of the client, which use all of it")]
+#[path = "../../crates/csp-api/tests/client/wire.rs"]
+mod wire;
+
+#[path = "../../crates/csp-api/tests/common/upstream.rs"]
+mod fake;
 
 mod exporter;
-mod fake;
+mod faults;
 mod groups;
 mod scrape;
 mod setup;
@@ -18,19 +24,24 @@ mod access;
 mod bodies;
 mod canary;
 mod check;
+mod clock;
 mod counts;
 mod credentials;
 mod demo;
+mod hanging;
 mod lifecycle;
 mod list;
 mod memory;
 mod once;
 mod process;
+mod proxies;
 mod refusals;
 mod reload;
 mod scrapes;
 mod shape;
+mod silence;
 mod slow;
 mod standard_error;
+mod state;
 mod states;
 mod usage;

@@ -108,7 +108,6 @@ fn refused(operation: Operation, error: &SinkError, look: &Look) -> Failure {
         SinkError::Decode(_) if look.is_html() => (Reason::Decode, "an HTML page instead of JSON".to_owned()),
         SinkError::Decode(words) => (Reason::Decode, words.clone()),
         SinkError::TooLarge(words) => (Reason::TooLarge, words.clone()),
-        SinkError::Internal => (Reason::Internal, error.to_string()),
     };
     Failure { error: Error::new(operation, reason, detail), retry: Retry::Never }
 }

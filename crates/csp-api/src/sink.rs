@@ -45,9 +45,6 @@ pub enum SinkError {
     /// More than the sink keeps.
     #[error("{0}")]
     TooLarge(String),
-    /// A fault in the exporter itself.
-    #[error("the body could not be processed")]
-    Internal,
 }
 
 /// A short answer, gathered and then parsed.

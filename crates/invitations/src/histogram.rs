@@ -13,7 +13,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use native::{MAX_NATIVE_BUCKETS, SCHEMA, ZERO_THRESHOLD, native_index, native_upper_bound};
+pub use native::{MAX_NATIVE_BUCKETS, SCHEMA, ZERO_THRESHOLD, native_index};
 pub use parts::{Mismatch, Parts};
 
 /// An observation that can be looked up elsewhere, by the request id that the upstream gave it.
@@ -89,7 +89,7 @@ impl Histogram {
         Some(bucket)
     }
 
-    /// Adds all observations of `other`; the later exemplar of each bucket stays.
+    /// Adds all observations of `other`, without their exemplars.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Histogram {
         if self.bounds != other.bounds {
             return Err(Mismatch);
         }
-        let Self { bounds: _, counts, sum, zero_count, native, exemplars } = self;
+        let Self { bounds: _, counts, sum, zero_count, native, exemplars: _ } = self;
         for (mine, theirs) in counts.iter_mut().zip(&other.counts) {
             *mine += theirs;
         }
@@ -106,15 +106,6 @@ impl Histogram {
         *zero_count += other.zero_count;
         for (index, theirs) in &other.native {
             *native.entry(*index).or_default() += theirs;
-        }
-        if exemplars.is_empty() {
-            exemplars.clone_from(&other.exemplars);
-        } else {
-            for (mine, theirs) in exemplars.iter_mut().zip(&other.exemplars) {
-                if theirs.as_ref().map(|e| e.at) > mine.as_ref().map(|e| e.at) {
-                    mine.clone_from(theirs);
-                }
-            }
         }
         Ok(())
     }

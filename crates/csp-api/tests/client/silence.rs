@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
-use csp_api::{Api, Reason};
+use csp_api::{Api, Deadline, Reason};
 use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -70,7 +70,7 @@ impl Http2 {
 
     /// Settings for this service at `port`.
     fn settings(&self, port: u16, timeout: Duration) -> Api {
-        let mut settings = api(&format!("https://localhost:{port}").parse().unwrap());
+        let mut settings = api(&format!("https://localhost:{port}"));
         settings.tls.ca_file = Some(self.pki.path("ca.pem"));
         settings.timeout = timeout;
         settings
@@ -86,9 +86,9 @@ async fn two_hundred(settings: &Api, wire: &Wire) -> (usize, Duration) {
     let calls: Vec<_> = (1..=200)
         .map(|id| {
             let client = client.clone();
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Deadline::of_poll(Duration::from_secs(30));
             tokio::spawn(async move {
-                client.invitations(&organization(id, inline("s")), BOTH, deadline, Text::default).await
+                client.invitations(&organization(id, inline("s")), BOTH, &deadline, Text::default).await
             })
         })
         .collect();
@@ -131,7 +131,13 @@ async fn an_idle_connection_that_goes_silent_costs_nothing() {
     let (client, recorder) = observed(&server.settings(wire.port, Duration::from_secs(3)));
     list(&client, &organization(1, inline("s"))).await.unwrap();
     wire.go_silent();
+    let start = Instant::now();
     wire.closed(wire.made()).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "found out by a ping, not by its idleness: {:?}",
+        start.elapsed()
+    );
     list(&client, &organization(1, inline("s"))).await.unwrap();
     let failures: Vec<_> = recorder.all().into_iter().filter(|event| event.starts_with("failure ")).collect();
     assert_eq!(failures, Vec::<String>::new());
@@ -175,8 +181,8 @@ async fn many_idle_connections_of_http_1_that_go_silent_cost_one_attempt() {
         _ => answer(200, "[]"),
     })
     .await;
-    let wire = Wire::to(fake.url.port().unwrap()).await;
-    let mut settings = api(&format!("http://localhost:{}", wire.port).parse().unwrap());
+    let wire = Wire::to(fake.port()).await;
+    let mut settings = api(&format!("http://localhost:{}", wire.port));
     settings.timeout = Duration::from_secs(1);
     let (client, recorder) = observed(&settings);
     let calls = (0..8).map(|id| {
@@ -200,8 +206,8 @@ async fn a_body_that_stops_in_its_middle_is_a_timeout_and_its_retry_has_another_
         _ => answer(200, "[2]"),
     })
     .await;
-    let wire = Wire::to(fake.url.port().unwrap()).await;
-    let mut settings = api(&format!("http://localhost:{}", wire.port).parse().unwrap());
+    let wire = Wire::to(fake.port()).await;
+    let mut settings = api(&format!("http://localhost:{}", wire.port));
     settings.timeout = Duration::from_secs(1);
     settings.max_attempts = 1;
     let (client, _) = observed(&settings);

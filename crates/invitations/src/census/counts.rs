@@ -9,7 +9,7 @@ use super::log::Log;
 use super::roster::{Entry, Roster};
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
-use crate::{Millis, RoleKind, Status};
+use crate::{IdentityKey, Millis, RoleKind, Status};
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;
@@ -37,10 +37,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(rules.key.clone());
+        let roster = Roster::new(former_key);
         Self {
             rules,
             view,
@@ -165,6 +165,7 @@ impl Counts {
         view.lapsed_by_age = people.lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
         tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
-        Ok(Census { view, sightings: roster.into_sightings() })
+        let (sightings, former) = roster.into_sightings();
+        Ok(Census { view, sightings, former })
     }
 }

@@ -8,7 +8,7 @@ use super::counts::Counts;
 use super::list::{ListError, ListReader};
 use crate::Millis;
 use crate::settings::Metrics;
-use crate::{IdentityKey, Sighting};
+use crate::{Former, IdentityKey, Sighting};
 
 /// How a list is turned into numbers: the same for every poll of an instance.
 #[derive(Debug)]
@@ -16,16 +16,15 @@ pub struct Rules {
     pub(super) metrics: Metrics,
     /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
     privileged: Vec<String>,
-    pub(super) key: IdentityKey,
 }
 
 impl Rules {
-    /// Rules for these settings; identities are hashed with `key`.
+    /// Rules for these settings.
     #[must_use]
-    pub fn new(metrics: &Metrics, key: IdentityKey) -> Self {
+    pub fn new(metrics: &Metrics) -> Self {
         let mut privileged = metrics.privileged_roles.clone();
         privileged.sort_unstable();
-        Self { metrics: metrics.clone(), privileged, key }
+        Self { metrics: metrics.clone(), privileged }
     }
 
     /// Whether invitations with this role are privileged.
@@ -56,6 +55,8 @@ pub struct Census {
     pub view: View,
     /// Every invitation of the list, for the lifecycle; in no particular order.
     pub sightings: Vec<Sighting>,
+    /// Their identities in a state of the first format, where its key was given.
+    pub former: Option<Vec<Former>>,
 }
 
 /// Counts a list while it arrives.
@@ -73,7 +74,13 @@ impl Fold {
     /// An empty fold; ages and expirations are reckoned from `at`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        Self { reader: ListReader::new(), counts: Counts::new(rules, at) }
+        Self::with_former(rules, at, None)
+    }
+
+    /// The same, which also gives the identities that a state of the first format with this key has.
+    #[must_use]
+    pub fn with_former(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+        Self { reader: ListReader::new(), counts: Counts::new(rules, at, former_key) }
     }
 
     /// Takes the next piece of the body, of any length.

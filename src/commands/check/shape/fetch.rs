@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_api::{Client, Error, Head, Operation, Sink, SinkError};
+use csp_api::{Client, Deadline, Error, Head, Operation, Sink, SinkError};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -35,14 +35,14 @@ impl Stopwatch {
 pub(in super::super) async fn reports(config: &Config, organizations: &[Arc<Organization>]) -> (String, bool) {
     let stopwatch = Arc::<Stopwatch>::default();
     // Why not names files and settings: `check` without `--shape` says it.
-    let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _) else {
+    let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _).await else {
         return ("the settings of api cannot be used; see check without --shape\n".to_owned(), false);
     };
     let (mut text, mut is_whole) = (String::new(), true);
     for (place, organization) in organizations.iter().enumerate() {
-        let deadline = Instant::now() + organization.deadline.max(config.api.timeout);
+        let deadline = Deadline::of_poll(organization.deadline.max(config.api.timeout));
         let sink = || Whole { stopwatch: Arc::clone(&stopwatch), answer: Answer::default() };
-        let answer = client.invitations(&organization.target(), config.expand, deadline, sink).await;
+        let answer = client.invitations(&organization.target(), config.expand, &deadline, sink).await;
         is_whole &= answer.is_ok();
         text += &match &answer {
             Ok(answer) => report(place + 1, Ok(answer)),
