@@ -235,13 +235,20 @@ async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds)
 async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     /// Of this many parts of the time of a CPU it takes one: where polls end all the time, it prepares less often.
     const PARTS: u32 = 20;
+    let mut next = None;
     loop {
-        board.changed().await;
+        // What nobody asks for any more is forgotten also when no poll ends.
+        match next {
+            Some(pause) => drop(tokio::time::timeout(pause, board.changed()).await),
+            None => board.changed().await,
+        }
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
-        if tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await.is_err() {
+        let prepared = tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await;
+        next = prepared.unwrap_or_else(|_| {
             error!("preparing a scrape panicked");
-        }
+            None
+        });
         tokio::time::sleep(start.elapsed() * PARTS).await;
     }
 }

@@ -1,41 +1,35 @@
 //! From a snapshot to the bytes of a scrape.
 //!
-//! Everything passes through `prometheus_client` registries into one neutral form, Prometheus' protobuf model,
-//! which the exposition formats are written from. The samples of an organization change only with its snapshot,
-//! so they are encoded once for each format and data state and kept: a scrape mostly copies.
+//! Each family of the table hands its samples to one [writer](exporter_toolkit::exposition::Writer), which knows the format. What comes from
+//! polls changes only with the snapshot, so it is written once for each form that is asked for, and kept in [pieces]
+//! as they are sent; what is the exporter's own lives in a `prometheus_client` registry and is written for each scrape.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use exporter_toolkit::exposition::{self, Encoding, Scrape, negotiate};
+use exporter_toolkit::exposition::{Encoding, Scrape, negotiate};
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 mod api;
-mod blocks;
-mod cache;
-mod collect;
 mod exporter;
 pub mod families;
 pub mod family;
 mod kept;
-mod layout;
 mod native;
-mod polled;
+mod own;
+mod pieces;
 mod samples;
 
 pub use api::ApiMetrics;
 pub use exporter::ExporterMetrics;
 
-use blocks::Blocks;
-use cache::Cache;
 use families::FAMILIES;
 use family::{Family, Part};
-use kept::{Kept, Maker};
-use layout::Layout;
-use polled::Polled;
+use kept::Kept;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -45,7 +39,6 @@ pub struct Metrics {
     snapshots: Snapshots,
     api: Arc<ApiMetrics>,
     exporter: Arc<ExporterMetrics>,
-    cache: Cache,
     kept: Kept,
 }
 
@@ -61,7 +54,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let api = Arc::new(ApiMetrics::new(&mut registry));
         let exporter = Arc::new(ExporterMetrics::new(&mut registry));
-        Self { registry, snapshots: Box::new(source), api, exporter, cache: Cache::default(), kept: Kept::default() }
+        Self { registry, snapshots: Box::new(source), api, exporter, kept: Kept::default() }
     }
 
     /// Where the client's calls are counted.
@@ -84,8 +77,8 @@ impl Metrics {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
-        let making = Making { metrics: self, encoding, snapshot: &snapshot, now };
-        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, &making);
+        let own = || own::encode(encoding, &self.registry, &snapshot, &self.api.durations());
+        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, own);
         Scrape { content_type, content_encoding: gzip.then_some("gzip"), body }
     }
 
@@ -98,15 +91,12 @@ impl Metrics {
         Some(Scrape { content_type, content_encoding: gzip.then_some("gzip"), body })
     }
 
-    /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it.
+    /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it, and
+    /// forgets the other forms. Returns when it should be called again, even if nothing changes until then.
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
-    pub fn prepare(&self, now: Steady) {
-        let snapshot = (self.snapshots)();
-        for encoding in Encoding::ALL {
-            let making = Making { metrics: self, encoding, snapshot: &snapshot, now };
-            self.kept.prepare(encoding, &snapshot, now, &making);
-        }
+    pub fn prepare(&self, now: Steady) -> Option<Duration> {
+        self.kept.prepare(&(self.snapshots)(), now, Instant::now())
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.
@@ -123,35 +113,8 @@ impl Metrics {
             Part::Lifecycle => lifecycle,
             Part::Api | Part::Exporter | Part::Process => false,
         };
-        let organizations = self.cache.organizations(&(self.snapshots)());
-        let sources: Vec<&Blocks> = organizations.iter().map(|cached| cached.blocks(Encoding::Text, now)).collect();
         // What belongs to no organization is about this process, which is gone when the file is read.
-        Layout { encoding: Encoding::Text, sources: &sources }.plain(wanted).into()
-    }
-}
-
-/// What a scrape of one snapshot in one format is made of.
-struct Making<'m> {
-    metrics: &'m Metrics,
-    encoding: Encoding,
-    snapshot: &'m Arc<Snapshot>,
-    now: Steady,
-}
-
-impl Maker for Making<'_> {
-    fn polled(&self) -> Polled {
-        let Self { metrics, encoding, snapshot, now } = self;
-        Polled::new(*encoding, snapshot, metrics.cache.organizations(snapshot), *now)
-    }
-
-    /// The families that belong to no organization, and the end of the exposition.
-    fn own(&self) -> Vec<u8> {
-        let Self { metrics, encoding, snapshot, .. } = self;
-        let own = collect::own(&metrics.registry, snapshot, &metrics.api.durations());
-        let blocks = Blocks::encode(*encoding, &own);
-        let mut out = Layout { encoding: *encoding, sources: &[&blocks] }.plain(|_| true);
-        exposition::finish(*encoding, &mut out);
-        out
+        pieces::text(Encoding::Text, &(self.snapshots)(), now, wanted).into()
     }
 }
 

@@ -1,7 +1,5 @@
 //! What happened to invitations between polls.
 
-use std::fmt;
-
 use invitations::Event;
 
 use super::{counter, gauge, histogram};
@@ -39,15 +37,15 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(tally) = &organization.snapshot.lifecycle else { return Ok(()) };
+fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(tally) = &organization.snapshot.lifecycle else { return };
     for (event, count) in Event::ALL.iter().zip(&tally.events) {
-        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count)?;
+        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count);
     }
-    Ok(())
 }
 
-fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(tally) = &organization.snapshot.lifecycle else { return Ok(()) };
-    samples.histogram(&[("organization", organization.name())], &tally.redemption)
+fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    if let Some(tally) = &organization.snapshot.lifecycle {
+        samples.histogram(&[("organization", organization.name())], &tally.redemption);
+    }
 }

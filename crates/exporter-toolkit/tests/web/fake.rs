@@ -90,7 +90,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: [if self.changing { self.body.to_vec().into() } else { self.body.clone() }, Bytes::new()],
+            body: vec![if self.changing { self.body.to_vec().into() } else { self.body.clone() }],
         }
     }
 
