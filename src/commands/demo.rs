@@ -60,6 +60,8 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
     });
     let mut config = Config::with_defaults();
     config.api.url = simulator.base_url().parse().map_err(Failure::running)?;
+    // A proxy of the environment cannot reach into this process.
+    config.api.direct = true;
     config.api.requests_per_second = None;
     config.api.timeout = Duration::from_secs(10);
     config.metrics.trusted_domains = Some(vec!["example.com".to_owned(), "*.example.com".to_owned()]);

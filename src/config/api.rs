@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, positive_duration, rate, size, text};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::file::path;
@@ -31,6 +31,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
         max_attempts: fields.or("max_attempts", default.max_attempts, |node| count(node).and_then(at_least_one)),
         token_path: fields.or("token_path", default.token_path, token_path),
         proxy_url: fields.optional("proxy_url", proxy_url),
+        direct: false,
         tls: tls(fields.section("tls"), folder),
     };
     fields.finish();
@@ -69,10 +70,11 @@ fn token_path(node: &Node) -> Result<String, Wrong> {
 
 /// Wrapped at once: the user's password is often part of it.
 fn proxy_url(node: &Node) -> Result<SecretString, Wrong> {
-    let url = text(node)?;
-    match Url::parse(&url) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(url.into()),
-        _ => Err("expected a URL such as http://proxy:3128, with http or https".into()),
+    let url = SecretString::from(text(node)?);
+    if csp_api::Proxy::is_usable(url.expose_secret()) {
+        Ok(url)
+    } else {
+        Err("expected a URL such as http://proxy:3128, with http, https, socks5 or socks5h".into())
     }
 }
 

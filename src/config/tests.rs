@@ -68,7 +68,7 @@ fn regular_expressions_match_whole_values() {
 #[test]
 fn impossible_settings_are_reported_all_at_once() {
     let source = "api:\n  url: https://u:hunter2@h/?q\n  timeout: 3s\n  connect_timeout: 4s\n  max_attempts: 0\n  token_path: t\n  \
-                  proxy_url: socks5://hunter2\n  tls: {ca_only: true, cert_file: c}\npoll:\n  interval: 500ms\n  deadline: 6m\n  \
+                  proxy_url: ftp://hunter2\n  tls: {ca_only: true, cert_file: c}\npoll:\n  interval: 500ms\n  deadline: 6m\n  \
                   stale_after: 1m\nmetrics:\n  roles: {allow: [\"(\", 'a)(b']}\n  trusted_domains: [a@b.c, '*', Example.COM]\n";
     assert_eq!(
         problems(&with_organization(source)),
@@ -77,7 +77,7 @@ fn impossible_settings_are_reported_all_at_once() {
             "line 4: api.connect_timeout: must not be longer than api.timeout",
             "line 5: api.max_attempts: must be at least 1",
             "line 6: api.token_path: must start with one /",
-            "line 7: api.proxy_url: expected a URL such as http://proxy:3128, with http or https",
+            "line 7: api.proxy_url: expected a URL such as http://proxy:3128, with http, https, socks5 or socks5h",
             "line 8: api.tls.ca_only: needs ca_file",
             "line 8: api.tls.cert_file: needs key_file beside it",
             "line 10: poll.interval: must be at least 1s",

@@ -114,6 +114,7 @@ fn config(organizations: Vec<Arc<Organization>>) -> Config {
             max_attempts: 1,
             token_path: "/token".to_owned(),
             proxy_url: None,
+            direct: false,
             tls: crate::config::Tls::default(),
         },
         expand: crate::config::Expand { roles: true, groups: true },

@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, eventually, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Settings, simulated};
 
@@ -67,6 +67,33 @@ async fn a_secret_that_cannot_be_one_is_credentials() {
         assert_eq!(scrape.failures(name, "credentials"), 1.0, "{name}");
     }
     assert_eq!(simulator.requests().count("token"), 0, "nothing was sent that cannot be right");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_service_would_refuse_is_told_by_check_and_by_the_poll() {
+    let (simulator, settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let secret = simulator.client_secret().to_owned();
+    for (content, words) in [
+        (format!("\u{feff}{secret}\n"), "byte order mark"),
+        (format!("\"{secret}\""), "quotes"),
+        (format!("'{secret}'\n"), "quotes"),
+        (format!(" {secret}"), "blank"),
+        (format!("{secret} \n"), "blank"),
+        (format!("{secret}\n{secret}\n"), "several lines"),
+        (format!("# the secret\n{secret}\n"), "several lines"),
+    ] {
+        folder.write("secret", &content);
+        let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+        assert_eq!(done.code, Some(1), "{words}: {}", done.stdout);
+        assert!(done.stdout.contains(words) && !done.stdout.contains(&secret), "{words}: {}", done.stdout);
+        let exporter = Exporter::start(&folder, &[]).await;
+        let scrape = exporter.polled(&["one"]).await;
+        assert_eq!(scrape.failures("one", "credentials"), 1.0);
+        let line = eventually("it is logged", async || exporter.logged(&["poll failed"]).pop()).await;
+        assert!(line.contains(words) && line.contains(&folder.path("secret")) && !line.contains(&secret), "{line}");
+    }
+    assert_eq!(simulator.requests().count("token"), 0, "nothing was sent that cannot be right");
+    drop(settings);
 }
 
 #[tokio::test]

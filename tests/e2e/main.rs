@@ -7,6 +7,9 @@
 
 #[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
+#[allow(dead_code, reason = "shared with the tests of the client, which use all of it")]
+#[path = "../../crates/csp-api/tests/client/wire.rs"]
+mod wire;
 
 #[path = "../../crates/csp-api/tests/common/upstream.rs"]
 mod fake;
@@ -28,10 +31,12 @@ mod list;
 mod memory;
 mod once;
 mod process;
+mod proxies;
 mod refusals;
 mod reload;
 mod scrapes;
 mod shape;
+mod silence;
 mod slow;
 mod standard_error;
 mod states;

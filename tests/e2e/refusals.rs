@@ -52,6 +52,51 @@ async fn without_retry_after_it_backs_off_for_a_second_at_most() {
 }
 
 #[tokio::test]
+async fn a_retry_after_of_nothing_is_no_leave_to_hurry() {
+    for value in ["0", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let fake =
+            Fake::lists(move |_, _| Answer::Keep(response(429, &format!("retry-after: {value}\r\n"), "{}"))).await;
+        let exporter = started(&fake, 1).await;
+        exporter.polled(&["one"]).await;
+        let requests = fake.list_requests(1);
+        assert_eq!(requests.len(), 3, "max_attempts");
+        // Back-offs are drawn from up to one second and up to two: hardly one run in ten thousand is this short.
+        let took = requests[2].at - requests[0].at;
+        assert!(took > Duration::from_millis(20), "{value}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_503_with_retry_after_is_waited_for() {
+    let fake = Fake::lists(|_, n| match n {
+        0 => Answer::Keep(response(503, "retry-after: 3\r\n", "{}")),
+        _ => json(200, LIST),
+    })
+    .await;
+    let exporter = started(&fake, 1).await;
+    assert_eq!(exporter.polled(&["one"]).await.up("one"), Some(1.0));
+    let requests = fake.list_requests(1);
+    assert!(requests[1].at - requests[0].at >= Duration::from_secs(3), "{:?}", requests[1].at - requests[0].at);
+}
+
+#[tokio::test]
+async fn a_loop_of_reloads_hurries_nothing_that_the_service_wants_slow() {
+    for (retry_after, most) in
+        [("retry-after: 60\r\n", 1), ("retry-after: 7200\r\n", 1), ("retry-after: 0\r\n", 30), ("", 30)]
+    {
+        let fake = Fake::lists(move |_, _| Answer::Keep(response(429, retry_after, "{}"))).await;
+        let exporter = started(&fake, 1).await;
+        eventually("it was refused", async || fake.list_requests(1).pop()).await;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(6) {
+            assert_eq!(exporter.reload().await.0, 200);
+        }
+        let requests = fake.list_requests(1).len();
+        assert!(requests <= most, "{retry_after}: {requests} requests in six seconds");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_keeps_refusing_gets_no_more_attempts_than_allowed() {
     for status in [429, 503] {
         let fake = Fake::lists(move |_, _| Answer::Keep(response(status, "", "{}"))).await;

@@ -233,7 +233,7 @@ fn authorized(
 
 /// What connections are made with; reads the files of `api.tls`.
 fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
-    let proxies = Proxies::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name));
+    let proxies = Proxies::of_process(api);
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
     let is_encrypted = |proxies: &Proxies| {

@@ -13,7 +13,6 @@ use super::attempt::Sender;
 use super::auth::AccessToken;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
-use super::secret::flaw;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::wire;
@@ -63,11 +62,7 @@ impl Sender {
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
         let Credential { name, kind } = credential;
-        let secret = match kind {
-            CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. } => {
-                read(operation, secret, deadline).await?
-            }
-        };
+        let secret = read(operation, kind, deadline).await?;
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
@@ -102,10 +97,13 @@ impl Sender {
         deadline: Instant,
     ) -> Result<Option<SystemTime>, CallError> {
         let operation = Operation::TokenDetails;
-        let CredentialKind::ApiToken { token } = &credential.kind else { return Ok(None) };
+        let kind = &credential.kind;
+        if !matches!(kind, CredentialKind::ApiToken { .. }) {
+            return Ok(None);
+        }
         let mut attempts = self.attempts(operation, deadline);
         loop {
-            let outcome = match read(operation, token, deadline).await {
+            let outcome = match read(operation, kind, deadline).await {
                 Ok(token) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
                     let build =
@@ -131,21 +129,22 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
 }
 
 /// Reads a secret now, so that a rotated file needs no reload. What cannot be one is not sent.
-async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Result<SecretString, Failure> {
+async fn read(operation: Operation, kind: &CredentialKind, deadline: Instant) -> Result<SecretString, Failure> {
     let refuse = |detail: String, hint| Failure {
         error: Error::new(operation, Reason::Credentials, detail).hint(hint),
         retry: Retry::Never,
     };
     let repair = "repair the file: it is read again at the next exchange";
+    let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) = kind;
     match secret {
-        Secret::Inline(value) => match flaw(value.expose_secret()) {
+        Secret::Inline(value) => match kind.flaw(value.expose_secret()) {
             Some(flaw) => {
                 Err(refuse(format!("the secret from the environment {flaw}"), "correct the variable and restart"))
             }
             None => Ok(value.clone()),
         },
         Secret::File(path) => {
-            let Ok(outcome) = timeout_at(deadline, read_file(path)).await else {
+            let Ok(outcome) = timeout_at(deadline, read_file(path, kind)).await else {
                 let detail = format!("{} could not be read before the poll's deadline", path.display());
                 return Err(refuse(detail, "look at the storage that the file is on"));
             };
@@ -154,7 +153,7 @@ async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Resul
     }
 }
 
-async fn read_file(path: &Path) -> Result<SecretString, String> {
+async fn read_file(path: &Path, kind: &CredentialKind) -> Result<SecretString, String> {
     let text = tokio::fs::read_to_string(path).await;
     let mut text = text.map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
@@ -162,7 +161,7 @@ async fn read_file(path: &Path) -> Result<SecretString, String> {
     })?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
-    match flaw(&text) {
+    match kind.flaw(&text) {
         Some(flaw) => Err(format!("{} {flaw}", path.display())),
         None => Ok(text.into()),
     }

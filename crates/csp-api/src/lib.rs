@@ -31,7 +31,6 @@ pub use client::Client;
 pub use error::{Error, Operation, Reason};
 pub use observer::{NoObserver, Observer};
 pub use proxy::{Proxies, Proxy, ProxyError, Route};
-pub use secret::flaw as secret_flaw;
 pub use settings::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
 pub use sink::{Head, Sink, SinkError};
 pub use tls::BuildError;

@@ -13,6 +13,8 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
+use super::settings::Api;
+
 /// The setting before all variables.
 const SETTING: &str = "api.proxy_url";
 
@@ -35,6 +37,12 @@ impl Proxy {
         // The library below drops what this cannot read, and would go without a proxy.
         let is_readable = url.as_str().parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|h| !h.is_empty()));
         if is_readable { Ok(Self { url, source }) } else { Err(wrong(MALFORMED)) }
+    }
+
+    /// Whether `value` can be the URL of a proxy.
+    #[must_use]
+    pub fn is_usable(value: &str) -> bool {
+        Self::read(SETTING, value).is_ok()
     }
 
     /// Where it is, user and password included.
@@ -103,6 +111,14 @@ impl fmt::Display for Route<'_> {
 }
 
 impl Proxies {
+    /// The proxies of these settings and of this process's environment.
+    ///
+    /// # Errors
+    /// Each setting or variable that is set and cannot be used.
+    pub fn of_process(api: &Api) -> Result<Self, Vec<ProxyError>> {
+        if api.direct { Ok(Self::default()) } else { Self::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name)) }
+    }
+
     /// The configured proxy for all hosts, else those of the variables; `NO_PROXY` counts for both.
     ///
     /// # Errors

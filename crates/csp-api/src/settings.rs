@@ -30,6 +30,8 @@ pub struct Api {
     pub token_path: String,
     /// A proxy for all requests; `None` leaves the usual environment variables in charge. May carry a password.
     pub proxy_url: Option<SecretString>,
+    /// No proxy at all, whatever `proxy_url` and the environment say: for a service in this very process.
+    pub direct: bool,
     /// TLS towards the upstream.
     pub tls: Tls,
 }
@@ -60,6 +62,7 @@ impl Default for Api {
             max_attempts: 3,
             token_path: "/csp/gateway/am/api/auth/token".to_owned(),
             proxy_url: None,
+            direct: false,
             tls: Tls::default(),
         }
     }

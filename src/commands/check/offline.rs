@@ -9,7 +9,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use csp_api::Client;
+use csp_api::{Client, Proxies};
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
@@ -85,6 +85,10 @@ pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
     report.lines.push(format!("API: {}", config.api.url));
+    // What is wrong with a proxy is among the client's problems.
+    if let Ok(proxies) = Proxies::of_process(&config.api) {
+        report.lines.push(format!("proxy: {}", proxies.route(&config.api.url)));
+    }
     let total = config.organizations.len();
     report.lines.push(match shard {
         Some(shard) => format!("organizations: {} of {total}, those of shard {shard}", polled.len()),

@@ -1,11 +1,17 @@
 //! The upstream client against small servers that answer exactly what a test needs.
 
+#[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
+mod boxes;
 mod calls;
 #[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
 mod fake;
 mod limits;
+#[expect(clippy::unwrap_used, reason = "a failure to write is a failure of the test")]
+mod material;
 #[expect(clippy::unwrap_used, reason = "a failure to issue is a failure of the test")]
 mod pki;
+#[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
+mod proxies;
 mod recorder;
 #[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
 mod silence;
