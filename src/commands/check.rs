@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use csp_api::{Client, Error, NoObserver, Operation, console};
-use exporter_toolkit::web;
+use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::Fold;
@@ -25,7 +25,7 @@ use offline::{Report, offline};
 pub(super) fn run(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref());
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
-    let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
+    let mut report = offline(flags, &configuration, |path| Access::load(Some(path)).map(drop));
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if flags.shape {
         return shape(flags, configuration.as_ref().ok(), &report);

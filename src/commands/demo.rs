@@ -30,8 +30,8 @@ pub(super) fn run(flags: Demo) -> Outcome {
         slow_delay: Duration::from_millis(700),
         ..simulate::options(&flags.simulated, speed)
     };
-    let state = lifecycle(flags.state_dir.as_deref())?;
-    let front = Front::new(flags.listen_addresses, false, flags.web)?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
+    let front = Front::new(flags.listen, false, flags.web)?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;

@@ -21,7 +21,7 @@ pub(super) fn run(flags: &Once) -> Outcome {
     let file = flags.config.config_file.clone();
     let config = usable_configuration(file.as_deref())?;
     let shard = flags.sharding.shard;
-    let state = lifecycle(flags.state_dir.as_deref())?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
     let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
     let client = parts.client(&config).map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
@@ -38,7 +38,7 @@ pub(super) fn run(flags: &Once) -> Outcome {
         join_all(polls).await;
     })?;
     state.close(Millis::now());
-    let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
+    let text = parts.metrics.once_text(Millis::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => io::stdout().write_all(&text).map_err(Failure::running)?,

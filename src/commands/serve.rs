@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::systemd::Systemd;
 use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
-use crate::cli::{Serve, Web as WebFlags};
+use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::config::Config;
 use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
@@ -25,9 +25,9 @@ pub(super) fn run(flags: Serve) -> Outcome {
     let parts = Parts::new(
         Box::new(move || configuration(file.as_deref())),
         flags.sharding.shard,
-        lifecycle(flags.state_dir.as_deref())?,
+        lifecycle(flags.state.state_dir.as_deref())?,
     );
-    let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web)?;
+    let front = Front::new(flags.listen, flags.systemd_socket, flags.web)?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         serve(&config, parts, front, shutdown, |_| Ok(())).await
@@ -54,15 +54,16 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
-        let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
+    pub(super) fn new(listen: Listen, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
+        let Listen { listen_addresses: addresses, probe_listen_address: probes } = listen;
+        let WebFlags { telemetry_path, web_config_file, max_requests } = flags;
         let access = Access::load(web_config_file.as_deref()).map_err(|problems| {
             // Its problems name keys, which alone do not say which of the two files they are in.
             Failure::Configuration(format!("--web.config.file cannot be used:\n{problems}"))
         })?;
         let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
-        Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
+        Ok(Self { addresses, sockets, probes, access, settings })
     }
 
     pub(super) fn telemetry_path(&self) -> &str {

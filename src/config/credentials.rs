@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use exporter_toolkit::document::{Fields, Node, Wrong, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
-use super::file::path;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.

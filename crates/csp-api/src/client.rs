@@ -12,6 +12,7 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::build_error::BuildError;
 use super::connections::{Connections, Recipe};
 use super::error::{Error, Operation, Reason};
 use super::exchange::{Endpoints, finished};
@@ -20,7 +21,7 @@ use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError};
+use super::tls;
 use super::wire::{self, OrganizationDetails};
 
 /// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.

@@ -7,7 +7,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::asn1_rs::{FromDer as _, Integer, OctetString, Sequence};
 
-use super::tls::BuildError;
+use super::build_error::BuildError;
 
 /// A file of `api.tls`.
 pub(super) struct PemFile<'a> {

@@ -9,6 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
 use serde_json::Value;
 
+use super::life::Life;
 use super::clock::Moment;
 use super::content::Content;
 use super::population::Population;
@@ -74,7 +75,9 @@ impl List {
         while self.next < self.slots {
             let slot = self.next;
             self.next += 1;
-            let Some(life) = self.population.invitation(slot, self.moment.simulated, self.complete) else { continue };
+            let Some(life) = Life::shown(&self.population, slot, self.moment.simulated, self.complete) else {
+                continue;
+            };
             if self.groups.is_some_and(|wanted| Content::of(&self.population, &life).groups & wanted == 0) {
                 continue;
             }

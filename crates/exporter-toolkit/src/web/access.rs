@@ -79,11 +79,13 @@ pub(super) enum Refusal {
 impl Access {
     /// The rules of the file at `path`; without one everybody may come in, without TLS.
     ///
+    /// Reads and checks the file with everything that it refers to.
+    ///
     /// # Errors
-    /// The file can't be used: every problem.
+    /// The file can't be used: every problem, each with its key and line; never a value.
     pub fn load(path: Option<&Path>) -> Result<Arc<Self>, Problems> {
         let Some(path) = path else { return Ok(Self::open()) };
-        let WebConfig { tls, http2, users, rate_limit, .. } = config::validate(path)?;
+        let WebConfig { tls, http2, users, rate_limit, .. } = validate(path)?;
         if tls.as_ref().is_some_and(tls::verifies_nobody) {
             tracing::warn!("client certificates are to be verified, but there is no client CA: none will be accepted");
         }
@@ -247,6 +249,19 @@ impl Access {
         *read = Some(Read { bytes, config: config.clone() });
         bytes.zip(config)
     }
+}
+
+/// Reads and checks a file with everything that it refers to.
+///
+/// # Errors
+/// Every problem, each with its key and line; never a value.
+fn validate(path: &Path) -> Result<WebConfig, Problems> {
+    let source = config::read_small(path).map_err(|error| Problem::general(format!("{}: {error}", path.display())))?;
+    let config = config::parse(&source, path)?;
+    if let Some(settings) = &config.tls {
+        tls::Material::read(settings).and_then(|material| tls::build(settings, &material, config.http2))?;
+    }
+    Ok(config)
 }
 
 impl Limit {

@@ -1,6 +1,6 @@
 //! Which web configuration files are good.
 
-use exporter_toolkit::web::config::validate;
+use exporter_toolkit::web::Access;
 
 use crate::pki::Folder;
 
@@ -9,7 +9,7 @@ const HASH: &str = "$2y$10$2UXri9cIDdgeKjBo4Rlpx.U3ZLDV8X1IxKmsfOvhcM5oXQt/mLmXq
 
 fn problems(config: &str) -> String {
     let folder = Folder::new(config);
-    validate(&folder.web_config()).map_or_else(|problems| problems.to_string(), |_| String::new())
+    Access::load(Some(&folder.web_config())).map_or_else(|problems| problems.to_string(), |_| String::new())
 }
 
 #[test]

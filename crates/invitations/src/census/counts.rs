@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::element::Element;
-use super::fold::{Census, Rules};
+use super::fold::{Census, };
+use super::rules::Rules;
 use super::intern::Interner;
 use super::log::Log;
 use super::roster::{Entry, Roster};

@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::element::{Element, Group};
-use super::fold::Rules;
 use super::groups::Groups;
 use super::list::{ListError, ListReader};
+use super::rules::Rules;
 use crate::{Millis, RoleKind, Status};
 
 /// A group that an invitation carries.
