@@ -201,7 +201,7 @@ async fn list_over_http_2(
     respond: impl Fn(SendResponse<Bytes>) + Clone + Send + 'static,
 ) -> (Result<String, csp_api::Error>, usize) {
     let (pki, port) = http_2(respond).await;
-    let mut settings = api(&format!("https://localhost:{port}").parse().unwrap());
+    let mut settings = api(&format!("https://localhost:{port}"));
     settings.tls.ca_file = Some(pki.path("ca.pem"));
     let (client, recorder) = observed(&settings);
     let outcome = list(&client, &organization(1, inline("s"))).await;
@@ -284,7 +284,7 @@ async fn http_2_that_is_none_is_named_as_such() {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap());
+    let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };

@@ -38,7 +38,7 @@ impl Files {
 }
 
 fn build(tls: Tls) -> Result<Client, BuildError> {
-    let mut settings = api(&"https://localhost".parse().unwrap());
+    let mut settings = api("https://localhost");
     settings.tls = tls;
     Client::new(&settings, Arc::new(NoObserver))
 }
@@ -140,7 +140,7 @@ fn a_key_that_does_not_do_is_told_why() {
     }
     let both = identity(&files.write("a.pem", "junk"), &files.folder.path().join("b.pem"));
     fails(both, "cert_file", "a.pem", "holds no PEM certificate");
-    let mut settings = api(&"https://localhost".parse().unwrap());
+    let mut settings = api("https://localhost");
     settings.tls.cert_file = Some(files.folder.path().join("a.pem"));
     settings.tls.key_file = Some(files.folder.path().join("b.pem"));
     settings.tls.ca_only = true;

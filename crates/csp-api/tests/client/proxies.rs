@@ -8,7 +8,7 @@ use crate::fake::{API_TOKEN_PATH, Answer, Fake, answer, api, inline, list, lists
 use crate::pki::Pki;
 
 fn through(url: &str, proxy: &str) -> Api {
-    let mut settings = api(&url.parse().unwrap());
+    let mut settings = api(url);
     settings.proxy_url = Some(proxy.into());
     settings
 }
@@ -16,7 +16,7 @@ fn through(url: &str, proxy: &str) -> Api {
 #[tokio::test]
 async fn a_407_is_the_proxys_and_never_the_credentials_fault() {
     let proxy = Fake::start(|_, _| answer(407, "")).await;
-    let port = proxy.url.port().unwrap();
+    let port = proxy.port();
     for url in ["http://upstream.invalid", "https://upstream.invalid"] {
         let (client, recorder) = observed(&through(url, &format!("http://user:canary@localhost:{port}")));
         let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
@@ -52,7 +52,7 @@ async fn a_proxy_that_does_not_lead_to_the_service_is_named_with_what_it_says() 
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "v".repeat(9000)).into_bytes(), "8 KiB"),
     ] {
         let proxy = Fake::start(move |_, _| Answer::Close(answer.clone())).await;
-        let settings = through("https://upstream.invalid", proxy.url.as_ref());
+        let settings = through("https://upstream.invalid", &proxy.url);
         let error = list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap_err();
         assert_eq!(error.reason, Reason::Connect, "{error}");
         assert!(
@@ -81,8 +81,7 @@ async fn a_proxy_that_is_not_there_is_told_from_a_service_that_is_not() {
             );
         }
     }
-    let error =
-        list(&observed(&api(&"https://upstream.invalid".parse().unwrap())).0, &organization(1, inline("s"))).await;
+    let error = list(&observed(&api("https://upstream.invalid")).0, &organization(1, inline("s"))).await;
     let error = error.unwrap_err();
     assert_eq!(error.detail, "the host name does not resolve");
     assert!(error.action().contains("api.url") && !error.action().contains("proxy"), "{}", error.action());
@@ -92,8 +91,8 @@ async fn a_proxy_that_is_not_there_is_told_from_a_service_that_is_not() {
 async fn a_certificate_that_does_not_verify_behind_a_proxy_may_be_the_proxys() {
     let pki = Pki::new();
     let fake = Fake::serve(Some(pki.acceptor(false, |_| ())), |_, _| answer(200, "[]")).await;
-    let wire = crate::wire::Wire::proxy(fake.url.port().unwrap()).await;
-    let settings = through(fake.url.as_str(), &format!("http://localhost:{}", wire.port));
+    let wire = crate::wire::Wire::proxy(fake.port()).await;
+    let settings = through(&fake.url, &format!("http://localhost:{}", wire.port));
     let error = list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap_err();
     assert_eq!(error.reason, Reason::Tls);
     assert!(error.detail.contains("unknown issuer") && error.detail.contains("through the proxy"), "{error}");
@@ -105,7 +104,7 @@ async fn a_proxy_that_is_encrypted_itself_is_named_when_its_certificate_does_not
     let pki = Pki::new();
     let fake = Fake::serve(Some(pki.acceptor(false, |_| ())), |_, _| answer(200, "[]")).await;
     for url in ["http://upstream.invalid", "https://upstream.invalid"] {
-        let settings = through(url, fake.url.as_str());
+        let settings = through(url, &fake.url);
         let error = list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap_err();
         assert_eq!(error.reason, Reason::Tls, "{error}");
         assert!(error.detail.starts_with("the proxy https://localhost:"), "{error}");
@@ -145,7 +144,7 @@ async fn socks(server: u16) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String
 #[tokio::test]
 async fn a_socks_proxy_leads_to_the_service() {
     let fake = lists(|_| answer(200, "[1]")).await;
-    let (port, mut names) = socks(fake.url.port().unwrap()).await;
+    let (port, mut names) = socks(fake.port()).await;
     let settings = through("http://upstream.invalid", &format!("socks5h://127.0.0.1:{port}"));
     assert_eq!(list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap(), "[1]");
     assert_eq!(names.recv().await.unwrap(), "upstream.invalid");
@@ -155,8 +154,7 @@ async fn a_socks_proxy_leads_to_the_service() {
 #[tokio::test]
 async fn a_plain_request_goes_to_the_proxy_with_its_password() {
     let proxy = lists(|_| answer(200, "[1]")).await;
-    let settings =
-        through("http://upstream.invalid", &format!("http://us%40er:p%3Aw@localhost:{}", proxy.url.port().unwrap()));
+    let settings = through("http://upstream.invalid", &format!("http://us%40er:p%3Aw@localhost:{}", proxy.port()));
     assert_eq!(list(&observed(&settings).0, &organization(1, inline("s"))).await.unwrap(), "[1]");
     assert_eq!(proxy.requests("/invitations")[0].headers["proxy-authorization"], "Basic dXNAZXI6cDp3");
 }
