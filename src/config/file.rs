@@ -1,9 +1,9 @@
 //! The configuration file, and what takes its place.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
+use exporter_toolkit::document::{self, Fields};
 
 use super::{Api, Config, Metrics, Problem, Problems, environment};
 use super::{api, credentials, metrics, organizations, poll};

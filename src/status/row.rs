@@ -25,8 +25,7 @@ pub(super) struct Row<'a> {
     pub(super) last_success: Option<Moment>,
     pub(super) next_poll: Option<Moment>,
     pub(super) invitations: Option<Counts>,
-    #[serde(serialize_with = "as_map")]
-    pub(super) pending_by_age: Option<Vec<(&'static str, u64)>>,
+    pub(super) pending_by_age: Option<Ages>,
     pub(super) last_error: Option<LastError<'a>>,
 }
 
@@ -35,6 +34,9 @@ pub(super) struct Counts {
     pub(super) total: u64,
     pub(super) shares: Vec<Share>,
 }
+
+/// Pending invitations by age.
+pub(super) struct Ages([u64; PENDING_AGES.len()]);
 
 /// A status' part of the bar, which is 1000 wide.
 pub(super) struct Share {
@@ -110,7 +112,7 @@ impl<'a> Row<'a> {
             last_success: moment(last_success),
             next_poll: moment(next_poll),
             invitations: counts.map(Counts::new),
-            pending_by_age: pending_by_age.map(|ages| PENDING_AGES.into_iter().zip(ages).collect()),
+            pending_by_age: pending_by_age.map(Ages),
             last_error: last_error.as_ref().map(|(at, error)| LastError {
                 at: Moment::new(*at, now),
                 operation: error.operation.as_str(),
@@ -123,11 +125,16 @@ impl<'a> Row<'a> {
             }),
         }
     }
+}
 
-    /// The ages that pending invitations have.
-    pub(super) fn pending(&self) -> Option<Vec<(&'static str, u64)>> {
-        let ages = self.pending_by_age.as_ref()?;
-        Some(ages.iter().copied().filter(|(_, count)| *count > 0).collect())
+impl Ages {
+    fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        PENDING_AGES.into_iter().zip(self.0)
+    }
+
+    /// Those that there are.
+    pub(super) fn some(&self) -> Vec<(&'static str, u64)> {
+        self.all().filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -151,10 +158,9 @@ impl Serialize for Counts {
     }
 }
 
-fn as_map<S: Serializer>(ages: &Option<Vec<(&'static str, u64)>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match ages {
-        Some(ages) => serializer.collect_map(ages.iter().copied()),
-        None => serializer.serialize_none(),
+impl Serialize for Ages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.all())
     }
 }
 

@@ -9,9 +9,9 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
 use serde_json::Value;
 
-use super::life::Life;
 use super::clock::Moment;
 use super::content::Content;
+use super::life::Life;
 use super::population::Population;
 use super::render::{self, Expand};
 

@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::life::Life;
 use super::answers::Refusal;
 use super::auth;
+use super::life::Life;
 use super::list::{self, List, Query};
 use super::malformed;
 use super::render::{self, Expand};

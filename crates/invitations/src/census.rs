@@ -19,7 +19,8 @@ mod rules;
 mod tally;
 pub mod view;
 
-pub use fold::{Census, Fold, Whole};
+pub use counts::Census;
+pub use fold::{Fold, Whole};
 pub use invitation::{CarriedGroup, Invitation, Invitations};
 pub use list::{ListError, MAX_ELEMENT};
 pub use rules::Rules;

@@ -125,7 +125,7 @@ fn every_problem_is_named_and_no_value_shown() {
 fn a_certificate_and_key_that_do_not_belong_together_are_refused() {
     let folder = Folder::tls(&[]);
     folder.write("server.key", &folder.authority.server().key);
-    let problems = validate(&folder.web_config()).unwrap_err().to_string();
+    let problems = Access::load(Some(&folder.web_config())).unwrap_err().to_string();
     assert!(problems.contains("tls_server_config.key: does not belong to the certificate"), "{problems}");
 }
 
@@ -134,7 +134,7 @@ fn all_files_that_can_not_be_read_are_named_at_once() {
     let folder = Folder::new(
         "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c, client_auth_type: VerifyClientCertIfGiven}",
     );
-    let problems = validate(&folder.web_config()).unwrap_err();
+    let problems = Access::load(Some(&folder.web_config())).unwrap_err();
     let keys: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(keys, ["tls_server_config.cert_file", "tls_server_config.key_file", "tls_server_config.client_ca_file"]);
 }

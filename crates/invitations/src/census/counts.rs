@@ -3,14 +3,22 @@
 use std::sync::Arc;
 
 use super::element::Element;
-use super::fold::{Census, };
-use super::rules::Rules;
 use super::intern::Interner;
 use super::log::Log;
 use super::roster::{Entry, Roster};
+use super::rules::Rules;
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
-use crate::{Millis, RoleKind, Status};
+use crate::{Millis, RoleKind, Sighting, Status};
+
+/// A whole list, counted.
+#[derive(Debug)]
+pub struct Census {
+    /// The numbers.
+    pub view: View,
+    /// Every invitation of the list, for the lifecycle; in no particular order.
+    pub sightings: Vec<Sighting>,
+}
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;

@@ -3,21 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::View;
-use super::counts::Counts;
+use super::counts::{Census, Counts};
 use super::list::{ListError, ListReader};
 use super::rules::Rules;
 use crate::Millis;
-use crate::Sighting;
-
-/// A whole list, counted.
-#[derive(Debug)]
-pub struct Census {
-    /// The numbers.
-    pub view: View,
-    /// Every invitation of the list, for the lifecycle; in no particular order.
-    pub sightings: Vec<Sighting>,
-}
 
 /// Counts a list while it arrives.
 ///
