@@ -4,38 +4,41 @@
 //! poll is a task with a deadline, and its result reaches the [`Board`] as a
 //! whole or not at all.
 
+mod contain;
+mod first_round;
 pub mod heartbeat;
 mod organization;
+mod pace;
+mod questions;
 pub mod schedule;
 pub mod source;
 #[cfg(test)]
 mod tests;
+mod timetable;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
 use crate::shard::Shard;
 use crate::snapshot::Board;
 use crate::state::Lifecycle;
+use first_round::FirstRound;
 use heartbeat::Heartbeat;
 pub use organization::once;
+use pace::Pace;
+pub(crate) use questions::DEADLINE as QUESTION_DEADLINE;
+use questions::{NameTask, TokenTask};
 use source::Source;
-
-/// How often names of organizations and expirations of API tokens are asked for.
-const DETAILS_INTERVAL: Duration = Duration::from_secs(3600);
-/// After a failure they are asked for sooner, but not at each poll: nothing depends on them.
-const DETAILS_RETRY: Duration = Duration::from_secs(300);
-/// Limit of a question that no poll depends on.
-pub(crate) const DETAILS_DEADLINE: Duration = Duration::from_secs(60);
+use timetable::Timetable;
 
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Poller {
     shard: Option<Shard>,
     heartbeat: Arc<Heartbeat>,
     source: watch::Sender<Arc<dyn Source>>,
+    timetable: Timetable,
+    first_round: FirstRound,
     running: Mutex<Running>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -54,7 +59,27 @@ pub struct Poller {
 #[derive(Debug, Default)]
 struct Running {
     organizations: HashMap<OrganizationKey, Loop<Organization>>,
+    names: HashMap<OrganizationKey, Loop<Named>>,
+    /// Whether the last poll of each organization left an access token, for the loop that asks for its name.
+    has_token: HashMap<OrganizationKey, watch::Sender<bool>>,
     credentials: HashMap<String, Loop<Credential>>,
+    /// Of the questions to each console.
+    paces: HashMap<Option<Url>, Arc<Pace>>,
+}
+
+/// What an organization is asked for its name with: a reload that changes nothing of it asks for no name.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    key: OrganizationKey,
+    label: String,
+    credential: Arc<Credential>,
+}
+
+impl Named {
+    fn new(organization: &Organization) -> Self {
+        let Organization { name, credential, .. } = organization;
+        Self { key: organization.key(), label: name.clone(), credential: Arc::clone(credential) }
+    }
 }
 
 #[derive(Debug)]
@@ -75,12 +100,25 @@ impl Poller {
         lifecycle: Arc<Lifecycle>,
         shard: Option<Shard>,
     ) -> Self {
+        Self::start_at(Timetable::start(), config, source, board, lifecycle, shard)
+    }
+
+    fn start_at(
+        timetable: Timetable,
+        config: &Config,
+        source: Arc<dyn Source>,
+        board: Arc<Board>,
+        lifecycle: Arc<Lifecycle>,
+        shard: Option<Shard>,
+    ) -> Self {
         let poller = Self {
             board,
             lifecycle,
             shard,
             heartbeat: Arc::default(),
             source: watch::Sender::new(source),
+            timetable,
+            first_round: FirstRound::default(),
             running: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -110,7 +148,8 @@ impl Poller {
         self.resume();
     }
 
-    /// Ends back-off pauses: organizations whose last poll failed are polled at once.
+    /// Ends back-off pauses: organizations whose last poll failed are polled at once. API tokens that have changed are asked
+    /// for their expiration.
     pub fn resume(&self) {
         self.source.borrow().resume();
         let running = self.running.lock();
@@ -135,29 +174,70 @@ impl Poller {
         let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
         self.lifecycle.keep(&keys, Millis::now());
         let mut running = self.running.lock();
-        let Running { organizations: loops, credentials } = &mut *running;
+        let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
         self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
-        let added: Vec<_> =
-            organizations.iter().filter(|organization| !loops.contains_key(&organization.key())).collect();
-        let count = added.len();
-        for (place, organization) in added.into_iter().enumerate() {
-            let delay = schedule::first_delay(organization.interval, place, count);
+        has_token.retain(|key, _| keys.contains(key));
+        for organization in &organizations {
+            if loops.contains_key(&organization.key()) {
+                continue;
+            }
             let of = self.new_loop(organization);
             let task = organization::Task {
                 organization: Arc::clone(organization),
                 board: Arc::clone(&self.board),
                 source: self.source.subscribe(),
                 wake: Arc::clone(&of.wake),
+                has_token: has_token.entry(organization.key()).or_default().clone(),
+                first_round: self.first_round.clone(),
             };
-            self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(delay)));
+            self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
             loops.insert(organization.key(), of);
         }
-        self.arrange_credentials(credentials, &organizations);
+        self.arrange_names(names, has_token, paces, &organizations);
+        self.arrange_credentials(credentials, paces, &organizations);
+        let consoles: Vec<&Option<Url>> = (names.values().map(|of| &of.subject.credential.url))
+            .chain(credentials.values().map(|of| &of.subject.url))
+            .collect();
+        paces.retain(|url, pace| {
+            let questions = consoles.iter().filter(|console| **console == url).count();
+            pace.set_questions(questions);
+            questions > 0
+        });
+    }
+
+    fn arrange_names(
+        &self,
+        loops: &mut HashMap<OrganizationKey, Loop<Named>>,
+        has_token: &HashMap<OrganizationKey, watch::Sender<bool>>,
+        paces: &mut HashMap<Option<Url>, Arc<Pace>>,
+        organizations: &[Arc<Organization>],
+    ) {
+        let named: Vec<_> = organizations.iter().map(|organization| Arc::new(Named::new(organization))).collect();
+        stop_others(loops, &named, |named| named.key.clone());
+        for (organization, named) in organizations.iter().zip(&named) {
+            if let (false, Some(has_token)) = (loops.contains_key(&named.key), has_token.get(&named.key)) {
+                let of = self.new_loop(named);
+                let task = NameTask {
+                    organization: Arc::clone(organization),
+                    board: Arc::clone(&self.board),
+                    source: self.source.subscribe(),
+                    has_token: has_token.subscribe(),
+                    pace: Arc::clone(paces.entry(named.credential.url.clone()).or_default()),
+                };
+                self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
+                loops.insert(named.key.clone(), of);
+            }
+        }
     }
 
     /// The service tells when API tokens run out; OAuth apps do not.
-    fn arrange_credentials(&self, loops: &mut HashMap<String, Loop<Credential>>, organizations: &[Arc<Organization>]) {
+    fn arrange_credentials(
+        &self,
+        loops: &mut HashMap<String, Loop<Credential>>,
+        paces: &mut HashMap<Option<Url>, Arc<Pace>>,
+        organizations: &[Arc<Organization>],
+    ) {
         let mut used: Vec<Arc<Credential>> = organizations
             .iter()
             .map(|organization| Arc::clone(&organization.credential))
@@ -166,13 +246,19 @@ impl Poller {
         used.sort_by(|a, b| a.name.cmp(&b.name));
         used.dedup_by(|a, b| a.name == b.name);
         stop_others(loops, &used, |credential| credential.name.clone());
-        self.board.retain_api_token_expirations(|name| used.iter().any(|credential| credential.name == name));
+        // What was told of another token than this one is not shown of it.
+        self.board.retain_api_token_expirations(|name| loops.contains_key(name));
         for credential in used {
             if !loops.contains_key(&credential.name) {
                 let of = self.new_loop(&credential);
-                let (board, source) = (Arc::clone(&self.board), self.source.subscribe());
-                let watch = organization::watch_api_token(Arc::clone(&credential), board, source, Arc::clone(&of.wake));
-                self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(watch));
+                let task = TokenTask {
+                    credential: Arc::clone(&credential),
+                    board: Arc::clone(&self.board),
+                    source: self.source.subscribe(),
+                    wake: Arc::clone(&of.wake),
+                    pace: Arc::clone(paces.entry(credential.url.clone()).or_default()),
+                };
+                self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
                 loops.insert(credential.name.clone(), of);
             }
         }

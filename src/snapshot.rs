@@ -161,7 +161,11 @@ mod tests {
             id: "id".to_owned(),
             custom_group_id: None,
             name: "name".to_owned(),
-            credential: Arc::new(Credential { name: "c".to_owned(), kind: CredentialKind::ApiToken { token } }),
+            credential: Arc::new(Credential {
+                name: "c".to_owned(),
+                kind: CredentialKind::ApiToken { token },
+                url: None,
+            }),
             interval: Duration::from_secs(60),
             deadline: Duration::from_secs(48),
             stale_after: Duration::from_secs(240),
@@ -198,7 +202,7 @@ mod tests {
         settings.interval = Duration::from_secs(30);
         assert_eq!(known.with_settings(&Arc::new(settings.clone())).access_token_expiration, Some(Millis(5)));
         let kind = CredentialKind::ApiToken { token: Secret::File("/elsewhere".into()) };
-        settings.credential = Arc::new(Credential { name: "other".to_owned(), kind });
+        settings.credential = Arc::new(Credential { name: "other".to_owned(), kind, url: None });
         let changed = known.with_settings(&Arc::new(settings));
         assert_eq!((changed.access_token_expiration, changed.last_success), (None, Some(Millis(1_000))));
     }

@@ -31,7 +31,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
             id: "0b0a3c1e-0000-4000-8000-000000000001".into(),
             custom_group_id: None,
             name: name.into(),
-            credential: Arc::new(Credential { name: "app".into(), kind }),
+            credential: Arc::new(Credential { name: "app".into(), kind, url: None }),
             interval: Duration::from_secs(300),
             deadline: Duration::from_secs(240),
             stale_after: Duration::from_secs(1200),

@@ -87,6 +87,9 @@ def write(files, rules, rules_folder, folder):
         # Where clusters are what it is about, they stay.
         found = {} if "cluster=" in text else {"operator": operator(text, spaced), "plain": plain(text), "clustered": clustered(text)}
         for name, variant in found.items():
+            # The file itself is tried anyway.
+            if variant == text:
+                continue
             path = folder / f"{file.stem}-{name}.yaml"
             path.write_text(variant, encoding="utf-8")
             written.append(path)

@@ -6,9 +6,9 @@ from shared import ALARMING, OF_THE_OLDEST, OLDEST, REASON, age, data_states, fa
 
 
 def share(reason=""):
-    """Failed requests as a share of all, where there were any."""
-    return (f"sum(rate(csp_api_request_failures_total#{{{reason}}}[$__rate_interval]))"
-            " / (sum(rate(csp_api_requests_total#{}[$__rate_interval])) > 0)")
+    """Failed requests as a share of all, where there were any. One can fail in a later step than it began in."""
+    return (f"clamp_max(sum(rate(csp_api_request_failures_total#{{{reason}}}[$__rate_interval]))"
+            " / (sum(rate(csp_api_requests_total#{}[$__rate_interval])) > 0), 1)")
 
 
 def organizations():
@@ -89,8 +89,8 @@ def build():
             lines("Requests", "API requests per second by operation, each attempt counted.",
                   [query("sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="reqps", stack=True, interval=POLLED),
             lines("Failed requests by operation and reason", "Failed API requests as a share of the requests of their operation.",
-                  [query("sum by (operation, reason) (rate(csp_api_request_failures_total#{}[$__rate_interval])) / on (operation) group_left ()"
-                         " sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval])) > 0", "{{operation}}: {{reason}}")], w=8,
+                  [query("clamp_max(sum by (operation, reason) (rate(csp_api_request_failures_total#{}[$__rate_interval])) / on (operation) group_left ()"
+                         " sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval])) > 0, 1)", "{{operation}}: {{reason}}")], w=8,
                   unit="percentunit", interval=POLLED, no_value="none", thresholds=steps((GREEN, None), (ORANGE, 0.1), (RED, 0.5)), color={"mode": "palette-classic"},
                   custom={"thresholdsStyle": {"mode": "dashed"}}, alerts=["CSPApiErrorsElevated", "CSPApiErrorsHigh"]),
             lines("Responses by status code", "HTTP responses per second by operation and status code.",
@@ -168,8 +168,8 @@ def build():
                                          "Value #B": "Started", "Value #C": "Configuration", "Value #D": "Shard", "Value #E": "Shards"},
                                         hidden=("Time", "Value #A")),
                   overrides=[column("Started", unit="dateTimeFromNow"), column("Configuration", unit="dateTimeFromNow"),
-                             column("Started", custom__width=115), column("Configuration", custom__width=115), column("Revision", custom__width=110),
-                             *(column(name, custom__width=70) for name in ("Version", "Rust", "Shard", "Shards"))]),
+                             *(column(name, custom__width=140) for name in ("Started", "Configuration", "Revision")),
+                             *(column(name, custom__width=75) for name in ("Version", "Rust", "Shard", "Shards"))]),
             lines("Oddities of the lists", "Invitations of the last lists that show each anomaly, over all organizations, and values that are inside"
                   " \"other\".",
                   [query("sum by (kind) (max by (<organization>, kind) (csp_decode_anomalies@{})) > 0", "{{kind}}"),

@@ -7,17 +7,16 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use csp_api::{Client, Error, NoObserver, Operation, console};
+use csp_api::{Client, Deadline, Error, NoObserver, Operation, console};
 use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::Fold;
-use tokio::time::Instant;
 
 use super::{Failure, Outcome, block_on, configuration};
 use crate::cli::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization};
-use crate::poller::DETAILS_DEADLINE;
+use crate::poller::QUESTION_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
 use offline::{Report, offline};
@@ -88,7 +87,7 @@ async fn attempt(config: &Config, client: Client, organizations: Vec<Arc<Organiz
 
 async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
-    match client.exchange(credential, Instant::now() + DETAILS_DEADLINE).await {
+    match client.exchange(credential, &Deadline::of_poll(QUESTION_DEADLINE)).await {
         Ok(()) => Tried::Fine(format!("{place}: accepted")),
         Err(error) => Tried::Problem(explain_exchange(&place, &error, config)),
     }
@@ -98,7 +97,7 @@ async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organizat
     let Organization { name, credential, deadline, .. } = &**organization;
     let (rules, client) = (upstream.rules(), upstream.client());
     let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
-    match client.invitations(&organization.target(), upstream.expand(), Instant::now() + *deadline, sink).await {
+    match client.invitations(&organization.target(), upstream.expand(), &Deadline::of_poll(*deadline), sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => Tried::Problem(explain_exchange(
             &format!("online: {name}: credentials.{}", credential.name),
@@ -111,12 +110,12 @@ async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organizat
 
 async fn token(client: &Client, credential: &Credential) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
-    match client.token_details(credential, Instant::now() + DETAILS_DEADLINE).await {
-        Ok(Some(expiration)) => {
+    match client.token_details(credential, &Deadline::of_question(QUESTION_DEADLINE)).await {
+        Ok((_, Some(expiration))) => {
             let days = Millis::from(expiration).since(Millis::now()) / Millis::DAY;
             Tried::Fine(format!("{place}: the API token runs out in {days} days"))
         }
-        Ok(None) => Tried::Fine(format!("{place}: the service does not tell when the API token runs out")),
+        Ok((_, None)) => Tried::Fine(format!("{place}: the service does not tell when the API token runs out")),
         Err(error) => Tried::Warning(explain(&format!("{place}: cannot be asked when the API token runs out"), &error)),
     }
 }

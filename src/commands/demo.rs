@@ -57,6 +57,7 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
             client_id: simulator.client_id().to_owned(),
             client_secret: Secret::Inline(simulator.client_secret().into()),
         },
+        url: None,
     });
     let mut config = Config::with_defaults();
     config.api.url = simulator.base_url().parse().map_err(Failure::running)?;
@@ -72,7 +73,7 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
         let credential = if config.organizations.is_empty() {
             let token = Secret::Inline(organization.api_token.as_str().into());
             let kind = CredentialKind::ApiToken { token };
-            let credential = Arc::new(Credential { name: "demo-token".to_owned(), kind });
+            let credential = Arc::new(Credential { name: "demo-token".to_owned(), kind, url: None });
             config.credentials.push(Arc::clone(&credential));
             credential
         } else {

@@ -14,12 +14,11 @@ mod tests;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-use csp_api::{Client, Error, NoObserver, Sink, SinkError};
+use csp_api::{Client, Deadline, Error, NoObserver, Sink, SinkError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use invitations::census::{Invitation, Invitations, Rules};
 use invitations::{IdentityKey, Millis};
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Failure, Outcome, block_on, usable_configuration};
@@ -100,8 +99,8 @@ async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organiza
             let rules = &rules;
             async move {
                 let sink = || RowSink(Invitations::new(Arc::clone(rules), now));
-                let deadline = Instant::now() + organization.deadline;
-                (place, client.invitations(&organization.target(), config.expand, deadline, sink).await)
+                let deadline = Deadline::of_poll(organization.deadline);
+                (place, client.invitations(&organization.target(), config.expand, &deadline, sink).await)
             }
         })
         .collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
+use super::api::base_url;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.
@@ -16,8 +17,9 @@ pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path) -> Named {
             fields.problem("a credential's name must be 1 to 128 characters without control characters");
         }
         let kind = kind(&mut fields, folder);
+        let url = fields.optional("url", |node| base_url(&text(node)?));
         fields.finish();
-        Some((name.to_owned(), kind.map(|kind| Arc::new(Credential { name: name.to_owned(), kind }))))
+        Some((name.to_owned(), kind.map(|kind| Arc::new(Credential { name: name.to_owned(), kind, url }))))
     })
 }
 

@@ -43,7 +43,7 @@ pub fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Option
     let Variables { problems, .. } = variables;
     match kind {
         Some(kind) if problems.is_empty() => {
-            let credential = Arc::new(Credential { name: "environment".to_owned(), kind });
+            let credential = Arc::new(Credential { name: "environment".to_owned(), kind, url: None });
             config.organizations = ids.into_iter().map(|id| organization(id, &credential)).collect();
             config.credentials = vec![credential];
             Ok(Some(config))

@@ -83,7 +83,7 @@ mod tests {
                 id: name.into(),
                 custom_group_id: None,
                 name: name.into(),
-                credential: Arc::new(Credential { name: "app".into(), kind }),
+                credential: Arc::new(Credential { name: "app".into(), kind, url: None }),
                 interval: second,
                 deadline: second,
                 stale_after: second,

@@ -2,19 +2,60 @@
 
 use std::time::Duration;
 
-/// First polls start spread over this long at the most.
-const FIRST_POLLS: Duration = Duration::from_secs(10);
+use crate::config::OrganizationKey;
+
 /// From this many failed polls in a row on, the pause doubles.
 const PATIENCE: u32 = 5;
 /// Longest pause, in intervals.
 const LONGEST: u32 = 4;
+/// Who waits for longer than this part of its interval waits in a crowd.
+const CROWD: u32 = 60;
+/// The golden ratio in 32 binary digits, four times: see [`Phase::of`].
+const SPREAD: u128 = 0x9e37_79b9_9e37_79b9_9e37_79b9_9e37_79b9;
 
-/// How long after the start the first poll of organization `place` of `count` begins: spread evenly over
-/// the shorter of its interval and ten seconds.
-#[must_use]
-pub fn first_delay(interval: Duration, place: usize, count: usize) -> Duration {
-    let spread = interval.min(FIRST_POLLS);
-    spread.mul_f64(place as f64 / count.max(1) as f64)
+/// Where in its interval an organization is polled.
+///
+/// It comes from the organization's key alone, so that the load is even and the same after each restart, and an organization
+/// that is added or removed moves no other. Times count from the epoch: that is what restarts have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase(u64);
+
+impl Phase {
+    /// The phase of an organization: its id, a number of 128 bits, times the golden ratio, of which the fraction counts
+    /// (Fibonacci hashing). Random ids, as services give them, stay random. Ids that were counted up come out evenly
+    /// spaced, wherever in the id the counter is. A group moves its entry to somewhere else.
+    #[must_use]
+    pub fn of(key: &OrganizationKey) -> Self {
+        let (id, group) = key.as_str().split_once('/').unwrap_or((key.as_str(), ""));
+        let digits = id.chars().filter_map(|digit| digit.to_digit(16));
+        let number = digits.fold(0, |number: u128, digit| (number << 4) | u128::from(digit));
+        let moved = match group {
+            "" => 0,
+            group => {
+                let mut bytes = [0; 16];
+                blake3::Hasher::new().update(group.as_bytes()).finalize_xof().fill(&mut bytes);
+                u128::from_be_bytes(bytes)
+            }
+        };
+        let [high @ .., _, _, _, _, _, _, _, _] = number.wrapping_add(moved).wrapping_mul(SPREAD).to_be_bytes();
+        Self(u64::from_be_bytes(high))
+    }
+
+    /// The first moment after `after` that is at this phase of `interval`.
+    #[must_use]
+    pub fn next(self, interval: Duration, after: Duration) -> Duration {
+        let interval = interval.as_nanos().max(1);
+        let offset = (interval * u128::from(self.0)) >> 64;
+        let after = after.as_nanos();
+        let passed = (after + interval - offset) % interval;
+        from_nanos(after + interval - passed)
+    }
+
+    /// The phase as a part of `whole`.
+    #[must_use]
+    pub fn part_of(self, whole: Duration) -> Duration {
+        from_nanos((whole.as_nanos() * u128::from(self.0)) >> 64)
+    }
 }
 
 /// Time from the start of one poll to the start of the next.
@@ -27,25 +68,117 @@ pub fn pause(interval: Duration, consecutive_failures: u32) -> Duration {
     interval.saturating_mul(1 << doublings)
 }
 
+/// Whether an organization whose first poll waited for others for so long is one of a crowd.
+///
+/// The first round of a crowd goes by the budget and not by phases: each of the crowd falls into its phase right after it,
+/// so that the load is even from the end of the round on. Who found the budget free has no reason to hurry, and falls
+/// into its phase after its interval.
+#[must_use]
+pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
+    waited > interval / CROWD
+}
+
+/// When the poll after one that began at `begun` is due: at the organization's phase, so that the pause is at most
+/// [`pause`], and shorter where the last poll was out of phase. One that is late is not made up for.
+#[must_use]
+pub fn next_poll(phase: Phase, interval: Duration, begun: Duration, consecutive_failures: u32) -> Duration {
+    let skipped = pause(interval, consecutive_failures).saturating_sub(interval);
+    phase.next(interval, begun).saturating_add(skipped)
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    let seconds = u64::try_from(nanos / SECOND).unwrap_or(u64::MAX);
+    Duration::new(seconds, u32::try_from(nanos % SECOND).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn the_pause_doubles_from_five_failures_on_up_to_four_intervals() {
-        let minute = Duration::from_secs(60);
-        let pauses: Vec<u64> = (0..9).map(|failures| pause(minute, failures).as_secs() / 60).collect();
-        assert_eq!(pauses, [1, 1, 1, 1, 1, 2, 4, 4, 4]);
-        assert_eq!(pause(minute, u32::MAX - 1), 4 * minute);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn phase(id: &str) -> Phase {
+        Phase::of(&OrganizationKey::new(id, None))
+    }
+
+    /// How many of these come in each of `parts` equal parts of an interval.
+    fn spread(ids: impl Iterator<Item = String>, parts: u64) -> Vec<u32> {
+        let mut counts = vec![0; usize::try_from(parts).unwrap()];
+        for id in ids {
+            counts[usize::try_from((u128::from(phase(&id).0) * u128::from(parts)) >> 64).unwrap()] += 1;
+        }
+        counts
     }
 
     #[test]
-    fn first_polls_are_spread_over_the_shorter_of_interval_and_ten_seconds() {
-        let delays: Vec<u64> = (0..4)
-            .map(|place| u64::try_from(first_delay(Duration::from_secs(300), place, 4).as_millis()).unwrap())
-            .collect();
-        assert_eq!(delays, [0, 2500, 5000, 7500]);
-        assert_eq!(first_delay(Duration::from_secs(2), 1, 2), Duration::from_secs(1));
-        assert_eq!(first_delay(Duration::from_secs(2), 0, 1), Duration::ZERO);
+    fn the_pause_doubles_from_five_failures_on_up_to_four_intervals() {
+        let pauses: Vec<u64> = (0..9).map(|failures| pause(MINUTE, failures).as_secs() / 60).collect();
+        assert_eq!(pauses, [1, 1, 1, 1, 1, 2, 4, 4, 4]);
+        assert_eq!(pause(MINUTE, u32::MAX - 1), 4 * MINUTE);
+    }
+
+    #[test]
+    fn phases_of_random_ids_are_spread_over_the_interval() {
+        let random = |number: u32| {
+            let hex = blake3::hash(&number.to_be_bytes()).to_hex();
+            format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+        };
+        let counts = spread((0..10_000).map(random), 10);
+        assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn ids_that_were_counted_up_come_out_evenly_spaced() {
+        for id in [
+            |n: u32| format!("00000000-0000-4000-8000-{n:012}"),
+            |n: u32| format!("{n:08x}-0000-4000-8000-000000000000"),
+            |n: u32| format!("{n:08x}-0000-4000-8000-{n:012x}"),
+            |n: u32| format!("0b0a6c5e-3f0e-4a8b-{n:04x}-2e3f40516273"),
+        ] {
+            let counts = spread((0..1000).map(id), 100);
+            assert!(counts.iter().all(|count| (7..=13).contains(count)), "{}: {counts:?}", id(1));
+        }
+    }
+
+    #[test]
+    fn a_group_has_a_phase_of_its_own() {
+        let id = "0b0a6c5e-3f0e-4a8b-9c1d-2e3f40516273";
+        let of = |group| Phase::of(&OrganizationKey::new(id, group));
+        assert_eq!(of(None), phase(&id.to_uppercase()));
+        assert!(of(Some("a")) != of(None) && of(Some("a")) != of(Some("A")));
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_moment_is_the_first_after_at_the_phase(
+            phase in any::<u64>(), interval in 1_u64..100_000_000_000, after in any::<u64>()
+        ) {
+            let (phase, interval, after) = (Phase(phase), Duration::from_nanos(interval), Duration::from_nanos(after));
+            let next = phase.next(interval, after);
+            prop_assert!(after < next && next <= after + interval);
+            prop_assert_eq!((next.as_nanos() - phase.part_of(interval).as_nanos()) % interval.as_nanos(), 0);
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_where_the_first_poll_waits_for_a_notable_part_of_the_interval() {
+        assert_eq!(
+            [0, 1, 2, 60].map(|waited| is_crowded(MINUTE, Duration::from_secs(waited))),
+            [false, false, true, true]
+        );
+    }
+
+    #[test]
+    fn a_failing_organization_falls_into_its_phase_too() {
+        let phase = phase("1");
+        let at = |minutes: u64| phase.part_of(MINUTE) + 1000 * MINUTE + Duration::from_secs(60 * minutes);
+        let late = Duration::from_secs(7);
+        let next = |failures| next_poll(phase, MINUTE, at(0) + late, failures);
+        assert_eq!([0, 1, 4, 5, 6, 7].map(next), [1, 1, 1, 2, 4, 4].map(at));
+        assert_eq!(next_poll(phase, MINUTE, at(0).abs_diff(late), 0), at(0), "a first poll falls into its phase");
+        assert_eq!(next_poll(phase, MINUTE, at(3) + late, 0), at(4), "a late one is not made up for");
     }
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use csp_api::{Client, Error, Operation, Reason, Sink, SinkError};
+use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules, View, Whole};
 use invitations::lifecycle::Tally;
-use tokio::time::Instant;
+use tokio::sync::watch;
 
 use crate::config::{Config, Credential, Expand, Organization};
 use crate::state::Lifecycle;
@@ -26,26 +26,32 @@ pub struct Polled {
 /// What the loops ask; a trait so that schedules and states can be tested without a network.
 pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// One poll of an organization, done before `deadline`.
-    fn poll(&self, organization: Arc<Organization>, deadline: Instant) -> BoxFuture<'static, Result<Polled, Error>>;
+    fn poll(&self, organization: Arc<Organization>, deadline: Deadline) -> BoxFuture<'static, Result<Polled, Error>>;
 
-    /// What the service calls the organization.
+    /// What the service calls the organization; `None` when there is no access token to ask with.
     fn display_name(
         &self,
         organization: Arc<Organization>,
-        deadline: Instant,
-    ) -> BoxFuture<'static, Result<String, Error>>;
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Option<String>, Error>>;
 
-    /// When a long-lived API token runs out, where the service tells.
+    /// When a long-lived API token runs out, where the service tells, and which secret that is said of.
     fn api_token_expiration(
         &self,
         credential: Arc<Credential>,
-        deadline: Instant,
-    ) -> BoxFuture<'static, Result<Option<Millis>, Error>>;
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>>;
+
+    /// The secret of an API token that was read last, by whomever; `None` before that, and while there is none.
+    fn api_token(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>>;
+
+    /// Reads the secret of an API token now.
+    fn read_api_token(&self, credential: Arc<Credential>) -> BoxFuture<'static, ()>;
 
     /// When the access token in use for an organization runs out.
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis>;
 
-    /// Ends pauses that the service asked for.
+    /// Ends back-offs.
     fn resume(&self);
 }
 
@@ -84,15 +90,15 @@ impl Upstream {
         &self.rules
     }
 
-    async fn fetch(self, organization: Arc<Organization>, deadline: Instant) -> Result<Polled, Error> {
+    async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
-        let whole = client.invitations(&organization.target(), expand, deadline, sink).await?;
+        let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
                 let late = "the deadline passed while the list was being counted";
-                let is_late = Instant::now() >= deadline;
+                let is_late = deadline.left().is_zero();
                 if is_late { Err(Error::new(Operation::Invitations, Reason::Timeout, late)) } else { Ok(()) }
             };
             let census = whole.census_unless(in_time)?;
@@ -113,26 +119,43 @@ impl fmt::Debug for Upstream {
 }
 
 impl Source for Upstream {
-    fn poll(&self, organization: Arc<Organization>, deadline: Instant) -> BoxFuture<'static, Result<Polled, Error>> {
+    fn poll(&self, organization: Arc<Organization>, deadline: Deadline) -> BoxFuture<'static, Result<Polled, Error>> {
         self.clone().fetch(organization, deadline).boxed()
     }
 
     fn display_name(
         &self,
         organization: Arc<Organization>,
-        deadline: Instant,
-    ) -> BoxFuture<'static, Result<String, Error>> {
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Option<String>, Error>> {
         let client = self.client.clone();
-        async move { Ok(client.organization(&organization.target(), deadline).await?.display_name) }.boxed()
+        async move {
+            let details = client.organization(&organization.target(), &deadline).await?;
+            Ok(details.map(|details| details.display_name))
+        }
+        .boxed()
     }
 
     fn api_token_expiration(
         &self,
         credential: Arc<Credential>,
-        deadline: Instant,
-    ) -> BoxFuture<'static, Result<Option<Millis>, Error>> {
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
         let client = self.client.clone();
-        async move { Ok(client.token_details(&credential, deadline).await?.map(Millis::from)) }.boxed()
+        async move {
+            let (secret, expiration) = client.token_details(&credential, &deadline).await?;
+            Ok((secret, expiration.map(Millis::from)))
+        }
+        .boxed()
+    }
+
+    fn api_token(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>> {
+        self.client.last_read(credential)
+    }
+
+    fn read_api_token(&self, credential: Arc<Credential>) -> BoxFuture<'static, ()> {
+        let client = self.client.clone();
+        async move { client.read_secret(&credential).await }.boxed()
     }
 
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {

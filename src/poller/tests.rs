@@ -1,18 +1,28 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Schedules and states, on a clock that stands still and with an upstream that is made up.
 
-use csp_api::{Error, Operation, Reason};
+mod crowds;
+mod questions;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use csp_api::{Deadline, Error, Operation, Reason, SecretId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use invitations::Millis;
 use invitations::census::View;
 use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
+use super::schedule::Phase;
 use super::source::Polled;
 use super::*;
 use crate::config::{Credential, CredentialKind, Secret};
 use crate::snapshot::OrganizationSnapshot;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// The time since the epoch at which the pollers of these tests start: the same phases at each run.
+const START: Duration = Duration::from_secs(1_790_000_000);
 
 type Answer = Box<dyn Fn(&str, usize) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
@@ -28,9 +38,9 @@ impl Script {
         Arc::new(Self { answer: Box::new(answer), polls: Mutex::default(), resumed: AtomicUsize::new(0) })
     }
 
-    fn starts(&self, name: &str, since: Instant) -> Vec<u64> {
+    fn starts(&self, name: &str, since: Instant) -> Vec<Duration> {
         let polls = self.polls.lock();
-        polls.iter().filter(|(of, _)| of == name).map(|(_, at)| (*at - since).as_secs()).collect()
+        polls.iter().filter(|(of, _)| of == name).map(|(_, at)| *at - since).collect()
     }
 }
 
@@ -41,13 +51,15 @@ impl std::fmt::Debug for Script {
 }
 
 impl Source for Script {
-    fn poll(&self, organization: Arc<Organization>, deadline: Instant) -> BoxFuture<'static, Result<Polled, Error>> {
+    fn poll(&self, organization: Arc<Organization>, deadline: Deadline) -> BoxFuture<'static, Result<Polled, Error>> {
         let mut polls = self.polls.lock();
         let number = polls.iter().filter(|(of, _)| *of == organization.name).count();
         polls.push((organization.name.clone(), Instant::now()));
         let answer = (self.answer)(&organization.name, number);
+        deadline.begin(Instant::now());
+        let at = deadline.at().expect("it counts");
         async move {
-            match tokio::time::timeout_at(deadline, answer).await {
+            match tokio::time::timeout_at(at, answer).await {
                 Ok(result) => result.map(|()| polled()),
                 Err(_) => Err(Error::new(Operation::Invitations, Reason::Timeout, "")),
             }
@@ -55,16 +67,24 @@ impl Source for Script {
         .boxed()
     }
 
-    fn display_name(&self, of: Arc<Organization>, _: Instant) -> BoxFuture<'static, Result<String, Error>> {
-        async move { Ok(format!("The {}", of.name)) }.boxed()
+    fn display_name(&self, of: Arc<Organization>, _: Deadline) -> BoxFuture<'static, Result<Option<String>, Error>> {
+        async move { Ok(Some(format!("The {}", of.name))) }.boxed()
     }
 
     fn api_token_expiration(
         &self,
         _: Arc<Credential>,
-        _: Instant,
-    ) -> BoxFuture<'static, Result<Option<Millis>, Error>> {
-        async { Ok(Some(Millis(5))) }.boxed()
+        _: Deadline,
+    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
+        std::future::pending().boxed()
+    }
+
+    fn api_token(&self, _: &Credential) -> watch::Receiver<Option<SecretId>> {
+        watch::channel(None).1
+    }
+
+    fn read_api_token(&self, _: Arc<Credential>) -> BoxFuture<'static, ()> {
+        async {}.boxed()
     }
 
     fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
@@ -88,13 +108,17 @@ fn bad() -> BoxFuture<'static, Result<(), Error>> {
     async { Err(Error::new(Operation::Invitations, Reason::ServerError, "")) }.boxed()
 }
 
+fn credential(name: &str) -> Arc<Credential> {
+    let kind = CredentialKind::ApiToken { token: Secret::File("/nowhere".into()) };
+    Arc::new(Credential { name: name.to_owned(), kind, url: None })
+}
+
 fn organization(name: &str) -> Arc<Organization> {
-    let token = Secret::File("/nowhere".into());
     Arc::new(Organization {
         id: format!("id-{name}"),
         custom_group_id: None,
         name: name.to_owned(),
-        credential: Arc::new(Credential { name: "token".to_owned(), kind: CredentialKind::ApiToken { token } }),
+        credential: credential("token"),
         interval: INTERVAL,
         deadline: Duration::from_secs(48),
         stale_after: 4 * INTERVAL,
@@ -102,43 +126,15 @@ fn organization(name: &str) -> Arc<Organization> {
 }
 
 fn config(organizations: Vec<Arc<Organization>>) -> Config {
-    let nothing = crate::config::Filter { allow: Vec::new(), deny: Vec::new() };
-    Config {
-        api: crate::config::Api {
-            url: "http://127.0.0.1:9".parse().expect("a URL"),
-            timeout: INTERVAL,
-            connect_timeout: INTERVAL,
-            max_response_size: 1,
-            max_concurrent_requests: 1,
-            requests_per_second: None,
-            max_attempts: 1,
-            token_path: "/token".to_owned(),
-            proxy_url: None,
-            direct: false,
-            tls: crate::config::Tls::default(),
-        },
-        expand: crate::config::Expand { roles: true, groups: true },
-        metrics: crate::config::Metrics {
-            max_roles: 1,
-            max_groups: 1,
-            max_pairs: 1,
-            roles: nothing.clone(),
-            groups: nothing,
-            joint: false,
-            privileged_roles: Vec::new(),
-            trusted_domains: None,
-        },
-        credentials: Vec::new(),
-        organizations,
-    }
+    Config { organizations, ..Config::with_defaults() }
 }
 
-fn start(names: &[&str], script: &Arc<Script>) -> (Poller, Arc<Board>) {
+fn start(organizations: Vec<Arc<Organization>>, source: &Arc<impl Source>) -> (Poller, Arc<Board>) {
     let board = Arc::new(Board::default());
-    let organizations = names.iter().map(|name| organization(name)).collect();
-    let source: Arc<dyn Source> = Arc::clone(script) as _;
+    let source: Arc<dyn Source> = Arc::clone(source) as _;
     let lifecycle = Arc::new(Lifecycle::in_memory());
-    (Poller::start(&config(organizations), source, Arc::clone(&board), lifecycle, None), board)
+    let timetable = Timetable::starting_at(START);
+    (Poller::start_at(timetable, &config(organizations), source, Arc::clone(&board), lifecycle, None), board)
 }
 
 fn entry(board: &Board, name: &str) -> Option<Arc<OrganizationSnapshot>> {
@@ -149,28 +145,47 @@ async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// How long after the start an organization comes to its phase, one interval or more after its first poll.
+fn phase(organization: &Organization) -> Duration {
+    Phase::of(&organization.key()).next(organization.interval, START + organization.interval).abs_diff(START)
+}
+
+/// As timers count.
+fn in_millis(times: impl IntoIterator<Item = Duration>) -> Vec<u128> {
+    times.into_iter().map(|time| time.as_nanos().div_ceil(1_000_000)).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn organizations_start_spread_and_then_keep_their_own_time() {
+async fn first_polls_start_at_once_and_the_others_at_the_organizations_phase() {
     let script = Script::new(|_, _| good());
     let begin = Instant::now();
-    let (_poller, board) = start(&["a", "b"], &script);
-    pass(Duration::from_secs(170)).await;
-    assert_eq!(script.starts("a", begin), [0, 60, 120]);
-    assert_eq!(script.starts("b", begin), [5, 65, 125]);
+    let (a, b) = (organization("a"), organization("b"));
+    let (_poller, board) = start(vec![Arc::clone(&a), Arc::clone(&b)], &script);
+    pass(Duration::from_secs(239)).await;
+    for organization in [a, b] {
+        let first = phase(&organization);
+        let mut wanted = vec![Duration::ZERO, first, first + INTERVAL, first + 2 * INTERVAL];
+        wanted.retain(|at| *at < Duration::from_secs(239));
+        assert_eq!(in_millis(script.starts(&organization.name, begin)), in_millis(wanted), "{}", organization.name);
+    }
     let a = entry(&board, "a").expect("a is there");
-    assert_eq!((a.up, a.polls, a.display_name.as_deref()), (Some(true), 3, Some("The a")));
-    assert_eq!(board.snapshot().api_token_expirations, [("token".to_owned(), Millis(5))]);
+    assert_eq!((a.up, a.polls, a.display_name.as_deref()), (Some(true), 4, Some("The a")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     let script = Script::new(|name, _| if name == "a" { std::future::pending().boxed() } else { good() });
     let begin = Instant::now();
-    let (_poller, board) = start(&["a", "b"], &script);
-    pass(Duration::from_secs(130)).await;
-    assert_eq!(script.starts("b", begin), [5, 65, 125]);
+    let b = organization("b");
+    let (_poller, board) = start(vec![organization("a"), Arc::clone(&b)], &script);
+    pass(Duration::from_secs(190)).await;
+    let first = phase(&b);
+    let mut wanted = vec![Duration::ZERO, first, first + INTERVAL, first + 2 * INTERVAL];
+    wanted.retain(|at| *at < Duration::from_secs(190));
+    assert_eq!(in_millis(script.starts("b", begin)), in_millis(wanted));
     let a = entry(&board, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Timeout as usize]), (Some(false), 2));
+    assert_eq!(a.duration, Some(Duration::from_secs(48)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,12 +194,12 @@ async fn an_organization_whose_poll_panics_fails_as_internal_and_goes_on() {
         ("a", 0) => async { panic!("a fault") }.boxed(),
         _ => good(),
     });
-    let (_poller, board) = start(&["a", "b"], &script);
-    pass(Duration::from_secs(30)).await;
+    let (_poller, board) = start(vec![organization("a"), organization("b")], &script);
+    pass(Duration::from_millis(1)).await;
     let a = entry(&board, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Internal as usize]), (Some(false), 1));
     assert_eq!(entry(&board, "b").expect("b is there").up, Some(true));
-    pass(INTERVAL).await;
+    pass(2 * INTERVAL).await;
     assert_eq!(entry(&board, "a").expect("a is there").up, Some(true));
 }
 
@@ -192,30 +207,34 @@ async fn an_organization_whose_poll_panics_fails_as_internal_and_goes_on() {
 async fn the_pause_doubles_after_five_failures_and_one_success_resets_it() {
     let script = Script::new(|_, number| if number < 7 { bad() } else { good() });
     let begin = Instant::now();
-    let (_poller, _) = start(&["a"], &script);
+    let a = organization("a");
+    let (_poller, _) = start(vec![Arc::clone(&a)], &script);
     pass(Duration::from_secs(60 * 17)).await;
-    let minutes: Vec<u64> = script.starts("a", begin).iter().map(|second| second / 60).collect();
-    assert_eq!(minutes, [0, 1, 2, 3, 4, 6, 10, 14, 15, 16]);
+    let at_phase = [0, 1, 2, 3, 5, 9, 13, 14, 15].map(|minutes| phase(&a) + minutes * INTERVAL);
+    let wanted = [vec![Duration::ZERO], at_phase.to_vec()].concat();
+    assert_eq!(in_millis(script.starts("a", begin))[..10], in_millis(wanted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_resume_polls_the_failing_at_once_and_leaves_the_others_alone() {
     let script = Script::new(|name, _| if name == "a" { bad() } else { good() });
     let begin = Instant::now();
-    let (poller, _) = start(&["a", "b"], &script);
-    pass(Duration::from_secs(20)).await;
+    let (a, b) = (organization("a"), organization("b"));
+    let soon = phase(&a).min(phase(&b)) / 2;
+    let (poller, _) = start(vec![a, b], &script);
+    pass(soon).await;
     poller.resume();
-    pass(Duration::from_secs(1)).await;
-    assert_eq!(script.starts("a", begin), [0, 20]);
-    assert_eq!(script.starts("b", begin), [5]);
+    pass(Duration::from_millis(1)).await;
+    assert_eq!(in_millis(script.starts("a", begin)), in_millis([Duration::ZERO, soon]));
+    assert_eq!(script.starts("b", begin), [Duration::ZERO]);
     assert_eq!(script.resumed.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_keeps_what_stays_removes_what_is_gone_and_starts_what_is_new() {
     let script = Script::new(|_, _| good());
-    let (poller, board) = start(&["a", "b"], &script);
-    pass(Duration::from_secs(20)).await;
+    let (poller, board) = start(vec![organization("a"), organization("b")], &script);
+    pass(Duration::from_millis(1)).await;
     let mut changed = (*organization("a")).clone();
     changed.interval = 2 * INTERVAL;
     let source: Arc<dyn Source> = Arc::clone(&script) as _;
@@ -224,30 +243,30 @@ async fn a_reload_keeps_what_stays_removes_what_is_gone_and_starts_what_is_new()
     let a = entry(&board, "a").expect("a stays");
     assert_eq!((a.up, a.polls, a.organization.interval), (Some(true), 1, 2 * INTERVAL));
     assert_eq!(entry(&board, "c").expect("c is there").up, None);
-    pass(Duration::from_secs(20)).await;
+    pass(Duration::from_millis(1)).await;
     assert_eq!(entry(&board, "a").expect("a stays").polls, 2);
     assert_eq!(entry(&board, "c").expect("c is there").up, Some(true));
-    let polls_of_b = script.starts("b", Instant::now() - Duration::from_secs(40)).len();
     pass(4 * INTERVAL).await;
-    assert_eq!(script.polls.lock().iter().filter(|(name, _)| name == "b").count(), polls_of_b);
+    assert_eq!(script.polls.lock().iter().filter(|(name, _)| name == "b").count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unchanged_organization_is_not_disturbed_by_a_reload() {
     let script = Script::new(|_, _| good());
     let begin = Instant::now();
-    let (poller, _) = start(&["a"], &script);
-    pass(Duration::from_secs(20)).await;
+    let a = organization("a");
+    let (poller, _) = start(vec![Arc::clone(&a)], &script);
+    pass(phase(&a) / 2).await;
     let source: Arc<dyn Source> = Arc::clone(&script) as _;
-    poller.reload(&config(vec![organization("a")]), source);
-    pass(Duration::from_secs(50)).await;
-    assert_eq!(script.starts("a", begin), [0, 60]);
+    poller.reload(&config(vec![organization("a"), organization("b")]), source);
+    pass(2 * INTERVAL).await;
+    assert_eq!(in_millis(script.starts("a", begin))[..2], in_millis([Duration::ZERO, phase(&a)]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_every_loop_and_the_heart_stops() {
     let script = Script::new(|_, _| std::future::pending().boxed());
-    let (poller, _) = start(&["a", "b"], &script);
+    let (poller, _) = start(vec![organization("a"), organization("b")], &script);
     pass(Duration::from_secs(10)).await;
     assert!(poller.heartbeat().check().is_ok());
     poller.shutdown().await;

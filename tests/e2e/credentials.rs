@@ -179,3 +179,16 @@ async fn a_certificate_for_another_name_is_tls_with_its_reason() {
     let line = exporter.logged(&["poll failed", "reason=tls"]).pop().unwrap();
     assert!(line.contains("name mismatch"), "{line}");
 }
+
+#[tokio::test]
+async fn a_system_without_authorities_is_told_where_they_were_looked_for() {
+    let folder = Settings::new("https://console.invalid", 1).folder();
+    let config = folder.path("config.yaml");
+    let (nowhere, broken) = (folder.path("nowhere.pem"), folder.path("broken.pem"));
+    folder.write("broken.pem", "junk");
+    for file in [&nowhere, &broken] {
+        let done = run(&["serve", "--config.file", &config], &[("SSL_CERT_FILE", file)]).await;
+        assert_eq!(done.code, Some(64), "{}", done.stderr);
+        assert!(done.stderr.contains("SSL_CERT_FILE of the environment names none"), "{}", done.stderr);
+    }
+}

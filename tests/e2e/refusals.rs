@@ -128,10 +128,11 @@ async fn the_other_organizations_slow_down_when_one_is_told_to() {
         _ => json(200, LIST),
     })
     .await;
-    // First polls are spread over the interval: the second organization's is due two and a half seconds after the
-    // first one's, while the pause lasts.
-    let settings = Settings::new(&fake.url, 2).poll("interval: 5s, deadline: 4900ms");
-    let exporter = Exporter::start(&settings.folder(), &[]).await;
+    // One request a second: the first organization's list is asked for before the second one's turn comes.
+    let folder = Settings::new(&fake.url, 2).folder();
+    folder
+        .write("config.yaml", &folder.read("config.yaml").replace("requests_per_second: 0", "requests_per_second: 1"));
+    let exporter = Exporter::start(&folder, &[]).await;
     let told = eventually("the first was refused", async || Some(fake.list_requests(1).first()?.at)).await;
     let scrape = exporter.polled(&["two"]).await;
     assert_eq!(scrape.up("two"), Some(1.0));

@@ -7,13 +7,15 @@ use reqwest::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::body;
-use super::budget::{Budget, Denied};
+use super::budget::{Budget, Denied, Host};
 use super::connections::{Connections, Generation};
+use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::fault::{Fault, proxy_wants_password};
 use super::head::{asked_pause, too_much};
 use super::observer::Observer;
 use super::retry::{Attempts, Failure, Retry};
+use super::rotation::Secrets;
 use super::sink::Sink;
 use super::wire;
 
@@ -22,6 +24,7 @@ use super::wire;
 pub(super) struct Sender {
     pub(super) connections: Arc<Connections>,
     pub(super) budget: Arc<Budget>,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
@@ -39,20 +42,22 @@ struct Progress {
 
 impl Sender {
     /// The attempts of one call.
-    pub(super) fn attempts(&self, operation: Operation, deadline: Instant) -> Attempts<'_> {
-        Attempts::new(&self.budget, &*self.observer, operation, deadline, self.max_attempts)
+    pub(super) fn attempts<'a>(&'a self, host: &'a Host, operation: Operation, deadline: &'a Deadline) -> Attempts<'a> {
+        Attempts::new(host, &*self.observer, operation, deadline, self.max_attempts)
     }
 
     /// Makes one attempt. `build` runs when the request may start: it can still find that its token has run out.
     /// `sink` runs when a good answer begins.
     pub(super) async fn attempt<S: Sink>(
         &self,
+        host: &Arc<Host>,
         operation: Operation,
-        deadline: Instant,
+        deadline: &Deadline,
         build: impl FnOnce(&reqwest::Client) -> Result<Request, Failure> + Send,
         sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
-        let _place = self.budget.admit(deadline, &*self.observer).await.map_err(|why| denied(operation, why))?;
+        let turn = host.turn(deadline, &*self.observer).await;
+        let (_turn, deadline) = turn.map_err(|why| denied(operation, why))?;
         let generation = self.connections.newest();
         let request = build(&generation.http)?;
         let start = Instant::now();

@@ -7,9 +7,11 @@ use std::time::{Duration, SystemTime};
 use parking_lot::{Mutex, RwLock};
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
+use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::retry::CallError;
 use super::settings::{CredentialKind, Organization, Secret};
@@ -18,10 +20,14 @@ use super::wire::Grant;
 /// A token is renewed when a fifth of its life is left, at the earliest this long before its end.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
+/// Renewals of tokens that live shorter than this are not spread.
+const WORTH_SPREADING: Duration = Duration::from_secs(600);
+
 /// A short-lived token, ready to be sent.
 pub(super) struct AccessToken {
     /// The value of the `Authorization` header, marked as sensitive.
     pub(super) header: HeaderValue,
+    asked: Instant,
     expires: Instant,
     renew: Instant,
     expiration: SystemTime,
@@ -43,6 +49,7 @@ impl AccessToken {
         let expires = Some(asked + *lifetime).filter(|&expires| expires > arrived).unwrap_or(arrived + *lifetime);
         Some(Self {
             header,
+            asked,
             expires,
             renew: expires.checked_sub(RENEW_BEFORE.min(*lifetime / 5)).unwrap_or(asked),
             expiration: asked_at + *lifetime,
@@ -56,6 +63,18 @@ impl AccessToken {
 
     fn is_fresh(&self) -> bool {
         Instant::now() < self.renew
+    }
+
+    /// Lets a token that lives for long be renewed at a point of its own, `share` of the way from a quarter of its life to
+    /// where it would be renewed anyway. A start exchanges every credential at once: without this, the renewals would come
+    /// at once, too, for as long as the process lives.
+    fn spread_renewal(&mut self, share: f64) {
+        let (asked, renew) = (self.asked, self.renew);
+        let life = self.expires.saturating_duration_since(asked);
+        if life >= WORTH_SPREADING {
+            let first = asked + life / 4;
+            self.renew = first + renew.saturating_duration_since(first).mul_f64(share);
+        }
     }
 }
 
@@ -90,29 +109,58 @@ impl Key {
             organization: per_organization,
         }
     }
+
+    /// A number from 0 to 1 that is the same for the same key, and another one for any other.
+    fn share(&self) -> f64 {
+        let Self { endpoint, credential, secret, organization } = self;
+        let mut hasher = blake3::Hasher::new();
+        for part in [endpoint, credential, organization.as_deref().unwrap_or_default()] {
+            hasher.update(part.as_bytes()).update(b"\0");
+        }
+        hasher.update(secret.as_bytes());
+        let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
+        f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+    }
 }
 
 /// The place of one token.
-#[derive(Default)]
 pub(super) struct Slot {
     current: RwLock<Option<Arc<AccessToken>>>,
     /// Held during an exchange, so that there is never a second one.
     flight: tokio::sync::Mutex<Flight>,
+    /// The deadline that the newest exchange goes by, for those who wait for it.
+    exchanging: watch::Sender<Option<Deadline>>,
     finished: std::sync::atomic::AtomicU64,
+    /// Where in the life of its first token that one is renewed, from 0 to 1.
+    share: f64,
 }
 
 /// How the last exchange ended, for those who waited for it.
 #[derive(Default)]
 struct Flight {
     failure: Option<CallError>,
+    had_token: bool,
 }
 
 impl Slot {
+    fn new(share: f64) -> Self {
+        Self {
+            current: RwLock::default(),
+            flight: tokio::sync::Mutex::default(),
+            exchanging: watch::Sender::new(None),
+            finished: std::sync::atomic::AtomicU64::new(0),
+            share,
+        }
+    }
+
     /// The current token, or the one that `exchange` brings.
     ///
     /// Callers that come while an exchange runs share its outcome, a failure included: fifty organizations
     /// with one wrong credential send it once. A caller that gives up lets the next one go on.
-    pub(super) async fn token<F>(&self, deadline: Instant, exchange: F) -> Result<Arc<AccessToken>, CallError>
+    ///
+    /// A caller whose time does not count yet waits for the turn of the other's exchange as for one of its own, and then
+    /// for as long as it may itself take. Its own time begins with its own request, or with the exchange that failed it.
+    pub(super) async fn token<F>(&self, deadline: &Deadline, exchange: F) -> Result<Arc<AccessToken>, CallError>
     where
         F: Future<Output = Result<AccessToken, CallError>> + Send,
     {
@@ -121,17 +169,28 @@ impl Slot {
             return Ok(token);
         }
         let seen = self.finished.load(SeqCst);
-        let Ok(mut flight) = timeout_at(deadline, self.flight.lock()).await else {
-            let detail = "the poll's deadline passed while another one exchanged the same credential";
-            let error = Error::new(Operation::Token, Reason::Timeout, detail);
-            return Err(CallError { error, by_deadline: true });
+        let joined = Instant::now();
+        let mut flight = tokio::select! {
+            biased;
+            flight = self.flight.lock() => flight,
+            began = self.overdue(deadline, joined) => {
+                deadline.begin(began);
+                let detail = "the poll's deadline passed while another one exchanged the same credential";
+                let error = Error::new(Operation::Token, Reason::Timeout, detail);
+                return Err(CallError { error, by_deadline: true });
+            }
         };
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
         let outcome = match &flight.failure {
-            Some(failure) if self.finished.load(SeqCst) != seen => Err(failure.clone()),
+            Some(failure) if self.finished.load(SeqCst) != seen => {
+                let began = self.exchanging.borrow().as_ref().and_then(Deadline::begun);
+                deadline.begin(began.map_or(joined, |began| began.max(joined)));
+                Err(failure.clone())
+            }
             _ => {
+                self.exchanging.send_replace(Some(deadline.clone()));
                 let outcome = exchange.await;
                 flight.failure = outcome.as_ref().err().filter(|failure| !failure.by_deadline).cloned();
                 self.finished.fetch_add(1, SeqCst);
@@ -139,14 +198,37 @@ impl Slot {
             }
         };
         match outcome {
-            Ok(token) => {
+            Ok(mut token) => {
+                if !std::mem::replace(&mut flight.had_token, true) {
+                    token.spread_renewal(self.share);
+                }
                 let token = Arc::new(token);
                 *self.current.write() = Some(Arc::clone(&token));
                 Ok(token)
             }
             // Renewal begins early: until the old token runs out, a failed renewal harms nobody.
-            Err(failure) => self.current.read().clone().filter(|token| token.is_valid()).ok_or(failure),
+            Err(failure) => self.valid().ok_or(failure),
         }
+    }
+
+    /// When the exchange under way began, for a caller that has waited for it as long as it may.
+    async fn overdue(&self, deadline: &Deadline, joined: Instant) -> Instant {
+        let began = if let Some(begun) = deadline.begun() {
+            begun
+        } else {
+            let mut exchanging = self.exchanging.subscribe();
+            let exchanging = exchanging.wait_for(Option::is_some).await.ok().and_then(|exchanging| exchanging.clone());
+            // There is one before anybody can wait for it.
+            let Some(exchanging) = exchanging else { return std::future::pending().await };
+            exchanging.beginning().await.max(joined)
+        };
+        sleep_until(began + deadline.length()).await;
+        began
+    }
+
+    /// The current token, if it may still be sent.
+    pub(super) fn valid(&self) -> Option<Arc<AccessToken>> {
+        self.current.read().clone().filter(|token| token.is_valid())
     }
 
     fn fresh(&self) -> Option<Arc<AccessToken>> {
@@ -171,7 +253,9 @@ pub(super) struct Tokens {
 impl Tokens {
     /// The place of an organization's token.
     pub(super) fn slot(&self, endpoint: &Url, organization: &Organization) -> Arc<Slot> {
-        Arc::clone(self.slots.lock().entry(Key::new(endpoint, organization)).or_default())
+        let key = Key::new(endpoint, organization);
+        let share = key.share();
+        Arc::clone(self.slots.lock().entry(key).or_insert_with(|| Arc::new(Slot::new(share))))
     }
 
     /// When the token that an organization uses runs out.

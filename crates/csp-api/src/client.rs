@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::Request;
 use reqwest::header::AUTHORIZATION;
-use tokio::time::Instant;
+use tokio::sync::watch;
 use url::Url;
 
 use super::attempt::Sender;
@@ -14,15 +14,21 @@ use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
 use super::build_error::BuildError;
 use super::connections::{Connections, Recipe};
+use super::deadline::Deadline;
+use super::endpoints::{Endpoints, without_user};
 use super::error::{Error, Operation, Reason};
-use super::exchange::{Endpoints, finished};
+use super::exchange::finished;
 use super::observer::Observer;
 use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
+use super::rotation::{SecretId, Secrets};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
 use super::tls;
 use super::wire::{self, OrganizationDetails};
+
+/// How long a secret is waited for that is only looked at.
+const SECRET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.
 ///
@@ -35,8 +41,9 @@ pub struct Client {
 struct Inner {
     sender: Sender,
     tokens: Arc<Tokens>,
-    base: Url,
-    endpoints: Endpoints,
+    /// The console of credentials that name none.
+    usual: Url,
+    token_path: String,
 }
 
 impl Client {
@@ -46,7 +53,7 @@ impl Client {
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Self::build(api, observer, budget, Arc::default())
+        Self::build(api, observer, budget, Arc::default(), Arc::default())
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
@@ -56,23 +63,16 @@ impl Client {
         recipe(api).err().unwrap_or_default()
     }
 
-    /// A client for changed settings that takes over what is still good: access tokens of unchanged
-    /// credentials, the budget where its limits stay, and pauses that the service asked for. Ends back-offs, as
-    /// [`Client::resume`] does.
+    /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
+    /// the service asked for, and the access tokens of unchanged credentials. Ends back-offs, as [`Client::resume`] does.
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
     pub fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
-        let same = sender.budget.is(api.requests_per_second, api.max_concurrent_requests);
-        let budget = if same {
-            Arc::clone(&sender.budget)
-        } else {
-            let budget = Budget::new(api.requests_per_second, api.max_concurrent_requests);
-            budget.inherit(&sender.budget);
-            Arc::new(budget)
-        };
-        let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens))?;
+        let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
+        let client = Self::build(api, observer, budget, Arc::clone(&sender.secrets), Arc::clone(tokens))?;
+        sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
         tokens.prune();
         self.resume();
         Ok(client)
@@ -82,30 +82,28 @@ impl Client {
         api: &Api,
         observer: Arc<dyn Observer>,
         budget: Arc<Budget>,
+        secrets: Arc<Secrets>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
         let recipe = recipe(api).map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
             connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
+            secrets,
             observer,
             timeout: api.timeout,
             connect_timeout: api.connect_timeout,
             max_response_size: api.max_response_size,
             max_attempts: api.max_attempts.max(1),
         };
-        let mut base = api.url.clone();
-        // A user in the URL would become an `Authorization` header of its own beside the access token.
-        let _ = base.set_username("");
-        let _ = base.set_password(None);
-        base.set_query(None);
-        base.set_fragment(None);
-        let endpoints = Endpoints {
-            api_token: below(&base, "/csp/gateway/am/api/auth/api-tokens/authorize"),
-            oauth_app: below(&base, &api.token_path),
-            details: below(&base, "/csp/gateway/am/api/auth/api-tokens/details"),
-        };
-        Ok(Self { inner: Arc::new(Inner { sender, tokens, base, endpoints }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                sender,
+                tokens,
+                usual: without_user(api.url.clone()),
+                token_path: api.token_path.clone(),
+            }),
+        })
     }
 
     /// Fetches the list of an organization's invitations into a sink; each answer gets a fresh one when it begins.
@@ -116,10 +114,11 @@ impl Client {
         &self,
         organization: &Organization,
         expand: Expand,
-        deadline: Instant,
+        deadline: &Deadline,
         sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
-        let mut url = self.organization_url(organization, "/invitations");
+        let endpoints = self.endpoints(&organization.credential);
+        let mut url = endpoints.organization(organization, "/invitations");
         // The presence of `expand` alone turns it on, whatever its value.
         if expand.roles {
             url.query_pairs_mut().append_pair("expand", "true");
@@ -130,71 +129,108 @@ impl Client {
         if let Some(group) = &organization.custom_group_id {
             url.query_pairs_mut().append_pair("customGroupId", group);
         }
-        self.get(Operation::Invitations, organization, url, deadline, sink).await
+        self.list(organization, &endpoints, &url, deadline, sink).await
     }
 
-    /// Fetches an organization's details.
+    /// Fetches an organization's details with the access token that a list left; `None` when there is none. It exchanges no
+    /// credential: a poll could come to wait for that exchange.
     ///
     /// # Errors
-    /// As [`Client::invitations`].
+    /// The last attempt's.
     pub async fn organization(
         &self,
         organization: &Organization,
-        deadline: Instant,
-    ) -> Result<OrganizationDetails, Error> {
-        let url = self.organization_url(organization, "");
-        self.get(Operation::Organization, organization, url, deadline, || Gather::new(wire::organization)).await
+        deadline: &Deadline,
+    ) -> Result<Option<OrganizationDetails>, Error> {
+        let Inner { sender, tokens, .. } = &*self.inner;
+        let operation = Operation::Organization;
+        let endpoints = self.endpoints(&organization.credential);
+        let slot = tokens.slot(&endpoints.exchange(&organization.credential), organization);
+        let url = endpoints.organization(organization, "");
+        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
+        loop {
+            let Some(token) = slot.valid() else { return Ok(None) };
+            let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
+            let sink = || Gather::new(wire::organization);
+            match sender.attempt(&endpoints.host, operation, deadline, build, sink).await {
+                Ok(details) => return Ok(Some(details)),
+                Err(Failure { retry: Retry::Renew, .. }) => return Ok(None),
+                Err(Failure { error, retry: Retry::Reauthorize }) => {
+                    slot.forget(&token);
+                    return Err(error);
+                }
+                Err(failure) => attempts.after(failure).await.map_err(|CallError { error, .. }| error)?,
+            }
+        }
     }
 
     /// Exchanges a credential once, to see whether it is accepted; the access token is dropped.
     ///
     /// # Errors
     /// When the secret cannot be read or is refused.
-    pub async fn exchange(&self, credential: &Credential, deadline: Instant) -> Result<(), Error> {
-        let Inner { sender, endpoints, .. } = &*self.inner;
-        let exchanged = sender.exchange_credential(endpoints, credential, None, deadline).await;
+    pub async fn exchange(&self, credential: &Credential, deadline: &Deadline) -> Result<(), Error> {
+        let endpoints = self.endpoints(credential);
+        let exchanged = self.inner.sender.exchange_credential(&endpoints, credential, None, deadline).await;
         exchanged.map(drop).map_err(|failure| failure.error)
     }
 
-    /// Asks when a long-lived API token runs out; `None` when the service does not tell, and for OAuth apps.
+    /// Asks when a long-lived API token runs out; `None` when the service does not tell. Says of which secret that is true.
     ///
     /// # Errors
     /// When the secret cannot be read or the service does not answer as promised.
-    pub async fn token_details(&self, credential: &Credential, deadline: Instant) -> Result<Option<SystemTime>, Error> {
-        let Inner { sender, endpoints, .. } = &*self.inner;
-        sender.token_details(endpoints, credential, deadline).await.map_err(|failure| failure.error)
+    pub async fn token_details(
+        &self,
+        credential: &Credential,
+        deadline: &Deadline,
+    ) -> Result<(SecretId, Option<SystemTime>), Error> {
+        let endpoints = self.endpoints(credential);
+        self.inner.sender.token_details(&endpoints, credential, deadline).await.map_err(|failure| failure.error)
+    }
+
+    /// The secret of a credential that was read last, for whatever; `None` before that, and while there is none.
+    #[must_use]
+    pub fn last_read(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>> {
+        self.inner.sender.secrets.last_read(&credential.name)
+    }
+
+    /// Reads the secret of a credential, which [`Client::last_read`] then tells. Why it can't be read is said where it is
+    /// used.
+    pub async fn read_secret(&self, credential: &Credential) {
+        let (endpoints, deadline) = (self.endpoints(credential), Deadline::of_question(SECRET_PATIENCE));
+        let _ = self.inner.sender.secret(Operation::Token, &endpoints, credential, &deadline).await;
     }
 
     /// When the access token that an organization uses runs out; `None` when it has none.
     #[must_use]
     pub fn access_token_expiration(&self, organization: &Organization) -> Option<SystemTime> {
-        self.inner.tokens.expiration(self.inner.endpoints.of(&organization.credential), organization)
+        let endpoints = self.endpoints(&organization.credential);
+        self.inner.tokens.expiration(&endpoints.exchange(&organization.credential), organization)
     }
 
-    /// Ends the back-offs that wait now, for example after a repaired configuration was accepted. Pauses that the
-    /// service asked for stay.
+    /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service
+    /// asked for.
     pub fn resume(&self) {
         self.inner.sender.budget.resume();
     }
 
-    /// A call with an access token. A refused token is replaced once, beside the limit of attempts.
-    async fn get<S: Sink>(
+    /// Fetches a list. A refused access token is replaced once, beside the limit of attempts.
+    async fn list<S: Sink>(
         &self,
-        operation: Operation,
         organization: &Organization,
-        url: Url,
-        deadline: Instant,
+        endpoints: &Endpoints,
+        url: &Url,
+        deadline: &Deadline,
         sink: impl Fn() -> S + Send + Sync,
     ) -> Result<S::Output, Error> {
-        let Inner { sender, tokens, endpoints, .. } = &*self.inner;
-        let slot = tokens.slot(endpoints.of(&organization.credential), organization);
-        let mut attempts = sender.attempts(operation, deadline);
+        let Inner { sender, tokens, .. } = &*self.inner;
+        let (operation, credential) = (Operation::Invitations, &organization.credential);
+        let slot = tokens.slot(&endpoints.exchange(credential), organization);
+        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
         loop {
-            let exchange =
-                sender.exchange_credential(endpoints, &organization.credential, Some(organization), deadline);
+            let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
-            let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
-            let failure = match sender.attempt(operation, deadline, build, &sink).await {
+            let build = |http: &reqwest::Client| authorized(operation, http, url, &token);
+            let failure = match sender.attempt(&endpoints.host, operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };
@@ -205,14 +241,16 @@ impl Client {
         }
     }
 
-    fn organization_url(&self, organization: &Organization, rest: &str) -> Url {
-        below(&self.inner.base, &format!("/csp/gateway/am/api/orgs/{}{rest}", organization.id))
+    /// The endpoints of the console that a credential belongs to.
+    fn endpoints(&self, credential: &Credential) -> Endpoints {
+        let Inner { sender, usual, token_path, .. } = &*self.inner;
+        Endpoints::new(credential.url.as_ref().unwrap_or(usual), token_path, &sender.budget)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Client").field("url", &self.inner.usual.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -251,11 +289,4 @@ fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
             Err(problems.concat())
         }
     }
-}
-
-/// `path` below the base URL, which can have a path of its own.
-fn below(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), path.trim_start_matches('/')));
-    url
 }

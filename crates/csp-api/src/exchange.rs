@@ -7,33 +7,17 @@ use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use super::attempt::Sender;
 use super::auth::AccessToken;
+use super::deadline::Deadline;
+use super::endpoints::Endpoints;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
+use super::rotation::SecretId;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::wire;
-
-/// Where the token operations are.
-#[derive(Debug, Clone)]
-pub(super) struct Endpoints {
-    pub(super) api_token: Url,
-    pub(super) oauth_app: Url,
-    pub(super) details: Url,
-}
-
-impl Endpoints {
-    /// Where a credential is exchanged.
-    pub(super) fn of(&self, credential: &Credential) -> &Url {
-        match credential.kind {
-            CredentialKind::ApiToken { .. } => &self.api_token,
-            CredentialKind::OAuthApp { .. } => &self.oauth_app,
-        }
-    }
-}
 
 impl Sender {
     /// Exchanges a credential for an access token, that of an OAuth app for one that counts in an organization.
@@ -42,9 +26,9 @@ impl Sender {
         endpoints: &Endpoints,
         credential: &Credential,
         organization: Option<&Organization>,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<AccessToken, CallError> {
-        let mut attempts = self.attempts(Operation::Token, deadline);
+        let mut attempts = self.attempts(&endpoints.host, Operation::Token, deadline);
         loop {
             match self.exchange_once(endpoints, credential, organization, deadline).await {
                 Ok(token) => return Ok(token),
@@ -58,18 +42,18 @@ impl Sender {
         endpoints: &Endpoints,
         credential: &Credential,
         organization: Option<&Organization>,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
-        let Credential { name, kind } = credential;
-        let secret = read(operation, kind, deadline).await?;
+        let Credential { name, kind, url: _ } = credential;
+        let (secret, _) = self.secret(operation, endpoints, credential, deadline).await?;
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
         let mut asked = (Instant::now(), SystemTime::now());
         let build = |http: &reqwest::Client| {
             asked = (Instant::now(), SystemTime::now());
-            let request = http.post(endpoints.of(credential).clone());
+            let request = http.post(endpoints.exchange(credential));
             let request = match kind {
                 // A form, so that the token is in no URL and no log of URLs.
                 CredentialKind::ApiToken { .. } => request.form(&[("api_token", secret.expose_secret())]),
@@ -82,38 +66,54 @@ impl Sender {
             };
             finished(operation, request)
         };
-        let grant = self.attempt(operation, deadline, build, || Gather::new(wire::grant)).await?;
+        let grant = self.attempt(&endpoints.host, operation, deadline, build, || Gather::new(wire::grant)).await?;
         AccessToken::new(&grant, asked.0, asked.1).ok_or_else(|| {
             let detail = "the access token has characters that no header may carry";
             Failure { error: Error::new(operation, Reason::Decode, detail), retry: Retry::Never }
         })
     }
 
-    /// Asks when an API token runs out; OAuth apps have no such thing.
+    /// Reads the secret of a credential, and notes which one it is.
+    pub(super) async fn secret(
+        &self,
+        operation: Operation,
+        endpoints: &Endpoints,
+        credential: &Credential,
+        deadline: &Deadline,
+    ) -> Result<(SecretString, SecretId), Failure> {
+        let read = read(operation, &credential.kind, deadline).await;
+        let read = read.map(|secret| (SecretId::new(&endpoints.exchange(credential), &secret), secret));
+        self.secrets.note(&credential.name, read.as_ref().ok().map(|(id, _)| *id));
+        read.map(|(id, secret)| (secret, id))
+    }
+
+    /// Asks when an API token runs out.
     pub(super) async fn token_details(
         &self,
         endpoints: &Endpoints,
         credential: &Credential,
-        deadline: Instant,
-    ) -> Result<Option<SystemTime>, CallError> {
+        deadline: &Deadline,
+    ) -> Result<(SecretId, Option<SystemTime>), CallError> {
         let operation = Operation::TokenDetails;
-        let kind = &credential.kind;
-        if !matches!(kind, CredentialKind::ApiToken { .. }) {
-            return Ok(None);
-        }
-        let mut attempts = self.attempts(operation, deadline);
+        let CredentialKind::ApiToken { .. } = credential.kind else {
+            let error = Error::new(operation, Reason::Internal, "only API tokens are asked about");
+            return Err(CallError { error, by_deadline: false });
+        };
+        let mut attempts = self.attempts(&endpoints.host, operation, deadline);
         loop {
-            let outcome = match read(operation, kind, deadline).await {
-                Ok(token) => {
+            let outcome = match self.secret(operation, endpoints, credential, deadline).await {
+                Ok((token, id)) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
                     let build =
-                        |http: &reqwest::Client| finished(operation, http.post(endpoints.details.clone()).json(&body));
-                    self.attempt(operation, deadline, build, || Gather::new(wire::token_details)).await
+                        |http: &reqwest::Client| finished(operation, http.post(endpoints.token_details()).json(&body));
+                    let sink = || Gather::new(wire::token_details);
+                    let answer = self.attempt(&endpoints.host, operation, deadline, build, sink).await;
+                    answer.map(|expiration| (id, expiration))
                 }
                 Err(failure) => Err(failure),
             };
             match outcome {
-                Ok(expiration) => return Ok(expiration),
+                Ok(answer) => return Ok(answer),
                 Err(failure) => attempts.after(failure).await?,
             }
         }
@@ -129,10 +129,13 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
 }
 
 /// Reads a secret now, so that a rotated file needs no reload. What cannot be one is not sent.
-async fn read(operation: Operation, kind: &CredentialKind, deadline: Instant) -> Result<SecretString, Failure> {
-    let refuse = |detail: String, hint| Failure {
-        error: Error::new(operation, Reason::Credentials, detail).hint(hint),
-        retry: Retry::Never,
+async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) -> Result<SecretString, Failure> {
+    let start = Instant::now();
+    let refuse = |detail: String, hint| {
+        // Without a secret there is no first request: the call began, and ended, with the reading.
+        deadline.begin(start);
+        let error = Error::new(operation, Reason::Credentials, detail).hint(hint);
+        Failure { error, retry: Retry::Never }
     };
     let repair = "repair the file: it is read again at the next exchange";
     let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) = kind;
@@ -144,7 +147,7 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: Instant) ->
             None => Ok(value.clone()),
         },
         Secret::File(path) => {
-            let Ok(outcome) = timeout_at(deadline, read_file(path, kind)).await else {
+            let Ok(outcome) = timeout_at(start + deadline.left(), read_file(path, kind)).await else {
                 let detail = format!("{} could not be read before the poll's deadline", path.display());
                 return Err(refuse(detail, "look at the storage that the file is on"));
             };

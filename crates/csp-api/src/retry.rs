@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
-
-use super::budget::Budget;
+use super::budget::Host;
+use super::deadline::Deadline;
 use super::error::{Error, Operation};
 use super::observer::Observer;
 
@@ -54,10 +53,10 @@ const MAX_RENEWALS: u32 = 4;
 
 /// The attempts of one call.
 pub(super) struct Attempts<'a> {
-    budget: &'a Budget,
+    host: &'a Host,
     observer: &'a dyn Observer,
     operation: Operation,
-    deadline: Instant,
+    deadline: &'a Deadline,
     base: Duration,
     made: u32,
     limit: u32,
@@ -67,15 +66,14 @@ pub(super) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(
-        budget: &'a Budget,
+        host: &'a Host,
         observer: &'a dyn Observer,
         operation: Operation,
-        deadline: Instant,
+        deadline: &'a Deadline,
         limit: u32,
     ) -> Self {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let base = BASE.min(left / 10);
-        Self { budget, observer, operation, deadline, base, made: 0, limit, reauthorized: false, renewals: 0 }
+        let base = BASE.min(deadline.left() / 10);
+        Self { host, observer, operation, deadline, base, made: 0, limit, reauthorized: false, renewals: 0 }
     }
 
     /// Waits until the next attempt may be made.
@@ -84,14 +82,16 @@ impl<'a> Attempts<'a> {
     /// Gives the failure back when there is to be no other attempt.
     pub(super) async fn after(&mut self, failure: Failure) -> Result<(), CallError> {
         let Failure { error, retry } = failure;
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.left();
         match retry {
             Retry::Renew if !left.is_zero() && self.renewals < MAX_RENEWALS => {
                 self.renewals += 1;
                 return Ok(());
             }
             Retry::Reauthorize if !self.reauthorized && !left.is_zero() => self.reauthorized = true,
-            Retry::Never | Retry::OutOfTime | Retry::Renew | Retry::Reauthorize => {
+            // What would fail again fails for everybody, however little time this caller had.
+            Retry::Never => return Err(CallError { error, by_deadline: false }),
+            Retry::OutOfTime | Retry::Renew | Retry::Reauthorize => {
                 return Err(CallError { error, by_deadline: left.is_zero() || retry == Retry::OutOfTime });
             }
             Retry::BackOff | Retry::SlowDown(_) => {
@@ -103,7 +103,7 @@ impl<'a> Attempts<'a> {
                     _ => back_off,
                 };
                 if matches!(retry, Retry::SlowDown(_)) {
-                    self.budget.pause(shared_pause(delay, left));
+                    self.host.pause(shared_pause(delay, left));
                 }
                 if self.made >= self.limit || delay >= left {
                     return Err(CallError { error, by_deadline: self.made < self.limit });
@@ -113,7 +113,7 @@ impl<'a> Attempts<'a> {
                     tokio::time::sleep(delay).await;
                     self.observer.throttle_wait(delay);
                 } else {
-                    self.budget.back_off(delay).await;
+                    self.host.back_off(delay).await;
                 }
             }
         }
@@ -151,7 +151,12 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::budget::Budget;
     use crate::error::Reason;
     use crate::observer::NoObserver;
 
@@ -159,8 +164,18 @@ mod tests {
         Failure { error: Error::new(Operation::Invitations, Reason::ServerError, ""), retry }
     }
 
-    fn attempts(budget: &Budget, left: Duration, limit: u32) -> Attempts<'_> {
-        Attempts::new(budget, &NoObserver, Operation::Invitations, Instant::now() + left, limit)
+    fn host() -> Arc<Host> {
+        Budget::new(None, 8).host(&"http://localhost".parse().unwrap())
+    }
+
+    fn deadline(left: Duration) -> Deadline {
+        let deadline = Deadline::of_poll(left);
+        deadline.begin(Instant::now());
+        deadline
+    }
+
+    fn attempts<'a>(host: &'a Host, deadline: &'a Deadline, limit: u32) -> Attempts<'a> {
+        Attempts::new(host, &NoObserver, Operation::Invitations, deadline, limit)
     }
 
     #[test]
@@ -188,8 +203,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_attempts_are_made_than_allowed() {
-        let budget = Budget::new(None, 8);
-        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        let host = host();
+        let deadline = deadline(Duration::from_mins(4));
+        let mut attempts = attempts(&host, &deadline, 3);
         assert!(attempts.after(failure(Retry::BackOff)).await.is_ok());
         assert!(attempts.after(failure(Retry::SlowDown(None))).await.is_ok());
         assert!(attempts.after(failure(Retry::BackOff)).await.is_err());
@@ -197,8 +213,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reauthorizing_happens_once_and_beside_the_limit() {
-        let budget = Budget::new(None, 8);
-        let mut attempts = attempts(&budget, Duration::from_mins(4), 2);
+        let host = host();
+        let deadline = deadline(Duration::from_mins(4));
+        let mut attempts = attempts(&host, &deadline, 2);
         assert!(attempts.after(failure(Retry::Reauthorize)).await.is_ok());
         assert!(attempts.after(failure(Retry::BackOff)).await.is_ok());
         assert!(attempts.after(failure(Retry::Reauthorize)).await.is_err());
@@ -206,8 +223,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tokens_that_never_live_long_enough_end_the_call() {
-        let budget = Budget::new(None, 8);
-        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        let host = host();
+        let deadline = deadline(Duration::from_mins(4));
+        let mut attempts = attempts(&host, &deadline, 3);
         for _ in 0..MAX_RENEWALS {
             assert!(attempts.after(failure(Retry::Renew)).await.is_ok());
         }
@@ -216,21 +234,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_deadline_fails_at_once() {
-        let budget = Budget::new(None, 8);
+        let host = host();
         let start = Instant::now();
-        let mut attempts = attempts(&budget, Duration::from_secs(10), 3);
+        let deadline = deadline(Duration::from_secs(10));
+        let mut attempts = attempts(&host, &deadline, 3);
         let error = attempts.after(failure(Retry::SlowDown(Some(Duration::from_hours(1))))).await.unwrap_err();
         assert!(error.by_deadline);
         assert_eq!(start.elapsed(), Duration::ZERO);
-        drop(budget.admit(start + Duration::from_secs(10), &NoObserver).await.unwrap());
+        host.turn(&deadline, &NoObserver).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(5), "the others hold back for half of what was left");
     }
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_is_waited_for_in_full() {
-        let budget = Budget::new(None, 8);
+        let host = host();
         let start = Instant::now();
-        let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+        let deadline = deadline(Duration::from_mins(4));
+        let mut attempts = attempts(&host, &deadline, 3);
         attempts.after(failure(Retry::SlowDown(Some(Duration::from_secs(7))))).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(7));
     }
@@ -239,9 +259,10 @@ mod tests {
     async fn average_wait(asked: Option<Duration>) -> Duration {
         let mut waited = Duration::ZERO;
         for _ in 0..50 {
-            let budget = Budget::new(None, 8);
+            let host = host();
             let start = Instant::now();
-            let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+            let deadline = deadline(Duration::from_mins(4));
+            let mut attempts = attempts(&host, &deadline, 3);
             attempts.after(failure(Retry::SlowDown(asked))).await.unwrap();
             attempts.after(failure(Retry::SlowDown(asked))).await.unwrap();
             waited += start.elapsed();
@@ -265,9 +286,10 @@ mod tests {
             (Retry::SlowDown(None), true),
             (Retry::BackOff, false),
         ] {
-            let budget = std::sync::Arc::new(Budget::new(None, 8));
+            let budget = Arc::new(Budget::new(None, 8));
+            let host = budget.host(&"http://localhost".parse().unwrap());
             let reloads = tokio::spawn({
-                let budget = std::sync::Arc::clone(&budget);
+                let budget = Arc::clone(&budget);
                 async move {
                     loop {
                         budget.resume();
@@ -277,7 +299,8 @@ mod tests {
             });
             let start = Instant::now();
             for _ in 0..20 {
-                let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+                let deadline = deadline(Duration::from_mins(4));
+                let mut attempts = attempts(&host, &deadline, 3);
                 attempts.after(failure(retry)).await.unwrap();
             }
             reloads.abort();

@@ -84,6 +84,8 @@ pub struct Credential {
     pub name: String,
     /// What it is.
     pub kind: CredentialKind,
+    /// The console that it belongs to, where it is another one than that of [`Api::url`].
+    pub url: Option<Url>,
 }
 
 /// The two kinds of credentials that the upstream knows.

@@ -31,7 +31,7 @@ async fn expansions_that_are_off_leave_no_trace_in_the_query() {
     let fake = lists(|_| answer(200, "[]")).await;
     let (client, organization) = (client(&fake), organization(1, inline("s")));
     for (roles, groups) in [(false, false), (true, false), (false, true)] {
-        client.invitations(&organization, Expand { roles, groups }, soon(), Text::default).await.unwrap();
+        client.invitations(&organization, Expand { roles, groups }, &soon(), Text::default).await.unwrap();
     }
     let queries: Vec<_> = fake.requests("/invitations").into_iter().map(|request| request.query).collect();
     assert_eq!(queries, ["", "expand=true", "expandCustomGroups=true"]);
@@ -44,8 +44,8 @@ async fn one_group_alone_is_asked_for_by_its_id() {
     organization.custom_group_id = Some("77aA-b".to_owned());
     list(&client, &organization).await.unwrap();
     let expand = Expand { roles: false, groups: false };
-    client.invitations(&organization, expand, soon(), Text::default).await.unwrap();
-    drop(client.organization(&organization, soon()).await);
+    client.invitations(&organization, expand, &soon(), Text::default).await.unwrap();
+    drop(client.organization(&organization, &soon()).await);
     let queries: Vec<_> = fake.requests("/invitations").into_iter().map(|request| request.query).collect();
     assert_eq!(queries, ["expand=true&expandCustomGroups=true&customGroupId=77aA-b", "customGroupId=77aA-b"]);
     assert_eq!(fake.requests(&organization.id)[0].query, "", "the name is the organization's");
@@ -142,12 +142,17 @@ async fn names_and_the_end_of_an_api_token_are_read() {
     })
     .await;
     let (client, organization) = (client(&fake), organization(1, inline("s")));
-    assert_eq!(client.organization(&organization, soon()).await.unwrap().display_name, "Acme");
-    let expiration = client.token_details(&organization.credential, soon()).await.unwrap();
+    assert_eq!(client.organization(&organization, &soon()).await.unwrap(), None, "there is no access token yet");
+    assert!(fake.requests("").is_empty(), "no credential is exchanged for a name");
+    drop(list(&client, &organization).await);
+    assert_eq!(client.organization(&organization, &soon()).await.unwrap().unwrap().display_name, "Acme");
+    let (secret, expiration) = client.token_details(&organization.credential, &soon()).await.unwrap();
     assert_eq!(expiration, Some(UNIX_EPOCH + Duration::from_secs(1_900_000_000)));
+    assert_eq!(*client.last_read(&organization.credential).borrow(), Some(secret));
     assert_eq!(fake.requests("/details")[0].body, r#"{"tokenValue":"s"}"#);
     let app = CredentialKind::OAuthApp { client_id: "id".to_owned(), client_secret: inline("s") };
-    assert_eq!(client.token_details(&with(1, app).credential, soon()).await, Ok(None));
+    client.token_details(&with(1, app).credential, &soon()).await.unwrap_err();
+    assert_eq!(fake.requests("/details").len(), 1, "only API tokens run out");
     let left = client.access_token_expiration(&organization).unwrap().duration_since(SystemTime::now()).unwrap();
     assert!((1700..=1800).contains(&left.as_secs()), "{left:?}");
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
-use csp_api::{Client, Error, Reason, Sink, SinkError};
+use csp_api::{Client, Deadline, Error, Reason, Sink, SinkError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::time::Instant;
 
 use crate::recorder::Recorder;
 pub(crate) use crate::upstream::{Answer, Fake, Request, response};
@@ -57,7 +56,7 @@ pub(crate) fn with(id: u32, kind: CredentialKind) -> Organization {
         id: format!("00000000-0000-4000-8000-{id:012}"),
         custom_group_id: None,
         name: format!("org-{id}"),
-        credential: Arc::new(Credential { name: "credential".to_owned(), kind }),
+        credential: Arc::new(Credential { name: "credential".to_owned(), kind, url: None }),
     }
 }
 
@@ -66,8 +65,8 @@ pub(crate) fn inline(secret: &str) -> Secret {
 }
 
 /// A deadline short enough for quick back-offs and long enough for a busy machine.
-pub(crate) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
+pub(crate) fn soon() -> Deadline {
+    Deadline::of_poll(Duration::from_secs(10))
 }
 
 /// Keeps a JSON array as text.
@@ -92,7 +91,7 @@ impl Sink for Text {
 
 /// Fetches a list with both expansions.
 pub(crate) async fn list(client: &Client, organization: &Organization) -> Result<String, Error> {
-    client.invitations(organization, BOTH, soon(), Text::default).await
+    client.invitations(organization, BOTH, &soon(), Text::default).await
 }
 
 pub(crate) fn client(fake: &Fake) -> Client {

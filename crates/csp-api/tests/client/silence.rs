@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
-use csp_api::{Api, Reason};
+use csp_api::{Api, Deadline, Reason};
 use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -86,9 +86,9 @@ async fn two_hundred(settings: &Api, wire: &Wire) -> (usize, Duration) {
     let calls: Vec<_> = (1..=200)
         .map(|id| {
             let client = client.clone();
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Deadline::of_poll(Duration::from_secs(30));
             tokio::spawn(async move {
-                client.invitations(&organization(id, inline("s")), BOTH, deadline, Text::default).await
+                client.invitations(&organization(id, inline("s")), BOTH, &deadline, Text::default).await
             })
         })
         .collect();
@@ -131,7 +131,13 @@ async fn an_idle_connection_that_goes_silent_costs_nothing() {
     let (client, recorder) = observed(&server.settings(wire.port, Duration::from_secs(3)));
     list(&client, &organization(1, inline("s"))).await.unwrap();
     wire.go_silent();
+    let start = Instant::now();
     wire.closed(wire.made()).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "found out by a ping, not by its idleness: {:?}",
+        start.elapsed()
+    );
     list(&client, &organization(1, inline("s"))).await.unwrap();
     let failures: Vec<_> = recorder.all().into_iter().filter(|event| event.starts_with("failure ")).collect();
     assert_eq!(failures, Vec::<String>::new());

@@ -164,7 +164,7 @@ async fn a_secret_file_is_read_at_each_exchange() {
     }
     for secret in ["first", "second"] {
         std::fs::write(&path, format!("{secret}\n")).unwrap();
-        client.exchange(&organization.credential, soon()).await.unwrap();
+        client.exchange(&organization.credential, &soon()).await.unwrap();
     }
     let bodies: Vec<_> = fake.requests(API_TOKEN_PATH).into_iter().map(|request| request.body).collect();
     assert_eq!(bodies, ["api_token=first", "api_token=second"]);
@@ -194,6 +194,47 @@ async fn a_failed_renewal_falls_back_on_the_token_that_is_still_valid() {
     .await;
     let (client, organization) = (Arc::new(client(&fake)), organization(1, inline("s")));
     while fake.requests(API_TOKEN_PATH).len() < 2 {
-        client.invitations(&organization, BOTH, soon(), Text::default).await.unwrap();
+        client.invitations(&organization, BOTH, &soon(), Text::default).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_on_arrival_is_tried_and_does_not_lead_to_a_loop_of_exchanges() {
+    for accepted in [true, false] {
+        let fake = Fake::start(move |request, n| {
+            if is_exchange(request) {
+                let body = format!(r#"{{"access_token":"access-{n}","expires_in":1}}"#);
+                Answer::Late(Duration::from_millis(1200), response(200, "", &body))
+            } else {
+                answer(if accepted { 200 } else { 401 }, "[]")
+            }
+        })
+        .await;
+        let outcome = list(&client(&fake), &organization(1, inline("s"))).await;
+        let exchanges = fake.requests(API_TOKEN_PATH).len();
+        match outcome {
+            Ok(_) => assert!(accepted && exchanges == 1, "{exchanges} exchanges"),
+            Err(error) => {
+                assert!(!accepted && exchanges == 2, "{exchanges} exchanges: {error}");
+                assert_eq!(error.reason, Reason::Unauthorized);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_life_that_is_no_life_is_a_careful_default() {
+    for life in ["0", "-1", "null", "\"soon\"", "1e300", "99999999999999999999", "\"1800\"", "[]"] {
+        let fake = Fake::start(move |request, n| {
+            let body = format!(r#"{{"access_token":"access-{n}","expires_in":{life}}}"#);
+            if is_exchange(request) { answer(200, &body) } else { answer(200, "[]") }
+        })
+        .await;
+        let (client, organization) = (client(&fake), organization(1, inline("s")));
+        for _ in 0..3 {
+            list(&client, &organization).await.unwrap();
+        }
+        assert_eq!(fake.requests(API_TOKEN_PATH).len(), 1, "{life}");
+        assert!(client.access_token_expiration(&organization).is_some(), "{life}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use csp_api::{Client, Error, Head, Operation, Sink, SinkError};
+use csp_api::{Client, Deadline, Error, Head, Operation, Sink, SinkError};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -40,9 +40,9 @@ pub(in super::super) async fn reports(config: &Config, organizations: &[Arc<Orga
     };
     let (mut text, mut is_whole) = (String::new(), true);
     for (place, organization) in organizations.iter().enumerate() {
-        let deadline = Instant::now() + organization.deadline.max(config.api.timeout);
+        let deadline = Deadline::of_poll(organization.deadline.max(config.api.timeout));
         let sink = || Whole { stopwatch: Arc::clone(&stopwatch), answer: Answer::default() };
-        let answer = client.invitations(&organization.target(), config.expand, deadline, sink).await;
+        let answer = client.invitations(&organization.target(), config.expand, &deadline, sink).await;
         is_whole &= answer.is_ok();
         text += &match &answer {
             Ok(answer) => report(place + 1, Ok(answer)),
