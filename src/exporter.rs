@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use csp_api::{BuildError, Client};
 use exporter_toolkit::exposition::Scrape;
@@ -11,8 +12,10 @@ use futures_util::future::BoxFuture;
 use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::clock::{Reading, Steady};
 use crate::config::{Config, Problems};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -21,10 +24,10 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::state::Lifecycle;
+use crate::state::{Finds, Lifecycle};
 
 /// Reads the configuration anew, from wherever it came at the start.
-pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+pub type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<Config, Problems>> + Send + Sync>;
 
 /// What an exporter needs beside its configuration.
 pub struct Parts {
@@ -51,10 +54,21 @@ impl fmt::Debug for Parts {
 pub struct Exporter {
     parts: Parts,
     client: Mutex<Client>,
-    poller: Poller,
-    started: Millis,
+    poller: Arc<Poller>,
+    started: Steady,
+    /// How many reloads have begun.
+    reloads: AtomicU64,
     /// Held throughout a reload: one after the other.
-    reloading: tokio::sync::Mutex<()>,
+    reloading: tokio::sync::Mutex<LastReload>,
+    /// Cancelled when the process is to end.
+    stopping: CancellationToken,
+}
+
+/// A reload's number and how it ended.
+#[derive(Debug)]
+struct LastReload {
+    number: u64,
+    outcome: Result<(), String>,
 }
 
 impl Parts {
@@ -74,31 +88,35 @@ impl Parts {
     ///
     /// # Errors
     /// When a file or URL of the settings cannot be used.
-    pub fn client(&self, config: &Config) -> Result<Client, BuildError> {
-        Client::new(&config.api, self.metrics.api())
+    pub async fn client(&self, config: &Config) -> Result<Client, BuildError> {
+        Client::new(&config.api, self.metrics.api()).await
     }
 }
 
 impl Exporter {
-    /// Starts polling with a client of these parts. Needs a tokio runtime.
+    /// Starts polling with a client of these parts. Needs a tokio runtime. Once `stopping` is cancelled, nobody waits
+    /// for a reload any more.
     #[must_use]
-    pub fn start(parts: Parts, config: &Config, client: Client) -> Arc<Self> {
-        let now = Millis::now();
-        parts.metrics.exporter().config_loaded(true, now);
+    pub fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
+        parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
-        let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
+        let recounting = recount(Arc::clone(&board), Arc::clone(&lifecycle), lifecycle.finds());
+        let poller = Arc::new(Poller::start(config, upstream, board, lifecycle, parts.shard));
         let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
-        let reloading = tokio::sync::Mutex::default();
-        Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading })
+        tokio::spawn(poller.stopped().run_until_cancelled_owned(recounting));
+        let reloading = tokio::sync::Mutex::new(LastReload { number: 0, outcome: Ok(()) });
+        let client = Mutex::new(client);
+        let started = Steady::now();
+        Arc::new(Self { parts, client, poller, started, reloads: AtomicU64::new(0), reloading, stopping })
     }
 
     /// Stops polling, then writes the state.
     pub async fn shutdown(&self) {
         self.poller.shutdown().await;
         let lifecycle = Arc::clone(&self.parts.lifecycle);
-        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Millis::now()));
+        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Reading::now()));
         if closed.await.is_err() {
             error!("writing the state panicked");
         }
@@ -106,11 +124,31 @@ impl Exporter {
 
     /// Reads the configuration again and goes over to it; a bad one changes nothing.
     ///
+    /// Nobody but the caller waits for it. Those who ask while a reload runs share the next one, which begins after
+    /// they asked: however many ask while a disk hangs, two reloads answer them all.
+    ///
     /// # Errors
     /// Every problem of the new configuration.
     pub async fn reload_configuration(&self) -> Result<(), String> {
-        let _one_at_a_time = self.reloading.lock().await;
-        let result = self.apply_configuration();
+        let reload = self.stopping.run_until_cancelled(self.reload_in_turn());
+        reload.await.unwrap_or_else(|| Err("the exporter is stopping".to_owned()))
+    }
+
+    async fn reload_in_turn(&self) -> Result<(), String> {
+        let begun_before = self.reloads.load(Ordering::SeqCst);
+        let mut last = self.reloading.lock().await;
+        if last.number > begun_before {
+            return last.outcome.clone();
+        }
+        let number = self.reloads.fetch_add(1, Ordering::SeqCst) + 1;
+        file_reader::try_again();
+        let outcome = self.reload_now().await;
+        *last = LastReload { number, outcome: outcome.clone() };
+        outcome
+    }
+
+    async fn reload_now(&self) -> Result<(), String> {
+        let result = self.apply_configuration().await;
         let exporter_metrics = self.parts.metrics.exporter();
         exporter_metrics.config_loaded(result.is_ok(), Millis::now());
         self.parts.metrics.refresh();
@@ -121,11 +159,17 @@ impl Exporter {
         result
     }
 
-    fn apply_configuration(&self) -> Result<(), String> {
-        let config = (self.parts.loader)().map_err(|problems| problems.to_string())?;
-        let client = self.client.lock().reconfigured(&config.api).map_err(|error| error.to_string())?;
-        let upstream = Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle));
-        self.poller.reload(&config, Arc::new(upstream));
+    async fn apply_configuration(&self) -> Result<(), String> {
+        let config = (self.parts.loader)().await.map_err(|problems| problems.to_string())?;
+        let client = self.client.lock().clone();
+        let client = client.reconfigured(&config.api).await.map_err(|error| error.to_string())?;
+        let upstream = Arc::new(Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle)));
+        let poller = Arc::clone(&self.poller);
+        // Thousands of organizations take their time: off the runtime's workers.
+        let arranged = tokio::task::spawn_blocking(move || poller.reload(&config, upstream));
+        arranged
+            .await
+            .map_err(|_| "going over to the new configuration failed: a fault in the exporter itself".to_owned())?;
         *self.client.lock() = client;
         Ok(())
     }
@@ -133,14 +177,22 @@ impl Exporter {
     /// What the status page shows.
     #[must_use]
     pub fn status(&self) -> StatusReport {
-        let now = Millis::now();
+        let now = Reading::now();
         StatusReport {
-            now,
-            started: self.started,
+            now: now.wall,
+            started: now.wall_at(self.started),
             config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
             organizations: self.parts.board.status(now),
         }
+    }
+}
+
+/// Shows what is found in the state folder after the start.
+async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
+    loop {
+        finds.next().await;
+        board.recount(|id| lifecycle.account(id).tally());
     }
 }
 
@@ -152,7 +204,7 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
         board.changed().await;
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
-        if tokio::task::spawn_blocking(move || prepared.prepare(Millis::now())).await.is_err() {
+        if tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await.is_err() {
             error!("preparing a scrape panicked");
         }
         tokio::time::sleep(start.elapsed() * PARTS).await;
@@ -161,17 +213,18 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
 
 impl web::Exporter for Exporter {
     fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.kept_scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         own.set_troubles(panics::count(), logging::lines_dropped());
-        if let Some(durable) = self.parts.lifecycle.durable() {
-            own.set_state_durable(durable);
+        let lifecycle = &self.parts.lifecycle;
+        if let Some((durable, resets)) = lifecycle.durable().zip(lifecycle.resets()) {
+            own.set_state(durable, resets);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn health(&self) -> Result<(), String> {

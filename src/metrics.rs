@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Encoding, Scrape, negotiate};
-use invitations::Millis;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 mod api;
@@ -80,7 +80,7 @@ impl Metrics {
     ///
     /// Encoding and compressing are work for the CPU, as far as they have to be done at all.
     #[must_use]
-    pub fn scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
+    pub fn scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
@@ -91,7 +91,7 @@ impl Metrics {
 
     /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
     #[must_use]
-    pub fn kept_scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    pub fn kept_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let body = self.kept.find(encoding, gzip, &(self.snapshots)(), now)?;
@@ -101,7 +101,7 @@ impl Metrics {
     /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it.
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
-    pub fn prepare(&self, now: Millis) {
+    pub fn prepare(&self, now: Steady) {
         let snapshot = (self.snapshots)();
         for encoding in Encoding::ALL {
             let making = Making { metrics: self, encoding, snapshot: &snapshot, now };
@@ -117,7 +117,7 @@ impl Metrics {
     /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
     /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
-    pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
+    pub fn once_text(&self, now: Steady, lifecycle: bool) -> Bytes {
         let wanted = |family: &Family| match family.part {
             Part::Invitations | Part::Polling => true,
             Part::Lifecycle => lifecycle,
@@ -135,7 +135,7 @@ struct Making<'m> {
     metrics: &'m Metrics,
     encoding: Encoding,
     snapshot: &'m Arc<Snapshot>,
-    now: Millis,
+    now: Steady,
 }
 
 impl Maker for Making<'_> {

@@ -22,18 +22,22 @@ use crate::state::Lifecycle;
 use offline::{Report, offline};
 
 pub(super) fn run(flags: &Check) -> Outcome {
-    let configuration = configuration(flags.config.config_file.as_deref());
+    block_on(check(flags))?
+}
+
+async fn check(flags: &Check) -> Outcome {
+    let configuration = configuration(flags.config.config_file.as_deref()).await;
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
-    let mut report = offline(flags, &configuration, |path| Access::load(Some(path)).map(drop));
+    let mut report = offline(flags, &configuration, async |path| Access::load(Some(path)).await.map(drop)).await;
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if flags.shape {
-        return shape(flags, configuration.as_ref().ok(), &report);
+        return shape(flags, configuration.as_ref().ok(), &report).await;
     }
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let organizations = own(flags, config);
         // Why there is none has been said.
-        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {
-            for tried in block_on(attempt(config, client, organizations))? {
+        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)).await {
+            for tried in attempt(config, client, organizations).await {
                 match tried {
                     Tried::Fine(line) => report.lines.push(line),
                     Tried::Warning(warning) => report.warnings.push(warning),
@@ -54,11 +58,11 @@ fn own(flags: &Check, config: &Config) -> Vec<Arc<Organization>> {
 }
 
 /// Prints the shape report and nothing else; what stands in its way goes to standard error.
-fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
+async fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
     let Some(config) = config.filter(|_| offline.problems.is_empty()) else {
         return Err(Failure::Running(offline.to_string()));
     };
-    let (text, is_whole) = block_on(shape::reports(config, &own(flags, config)))?;
+    let (text, is_whole) = shape::reports(config, &own(flags, config)).await;
     io::stdout().write_all(text.as_bytes()).map_err(Failure::running)?;
     if is_whole { Ok(()) } else { Err(Failure::Told) }
 }

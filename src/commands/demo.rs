@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::ready;
 use tokio::net::TcpListener;
 
 use super::serve::{Front, lifecycle, serve};
@@ -31,13 +33,13 @@ pub(super) fn run(flags: Demo) -> Outcome {
         ..simulate::options(&flags.simulated, speed)
     };
     let state = lifecycle(flags.state.state_dir.as_deref())?;
-    let front = Front::new(flags.listen, false, flags.web)?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
+        let front = Front::new(flags.listen, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
         let config = configuration(&simulator)?;
         let same = config.clone();
-        let parts = Parts::new(Box::new(move || Ok(same.clone())), None, state);
+        let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), None, state);
         let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
         let banner = |listeners: &[TcpListener]| {
             write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use exporter_toolkit::document::{self, Fields};
+use tokio::time::Instant;
 
 use super::{Api, Config, Metrics, Problem, Problems, environment};
 use super::{api, credentials, metrics, organizations, poll};
@@ -13,10 +14,14 @@ use super::{api, credentials, metrics, organizations, poll};
 ///
 /// # Errors
 /// Every problem of the file.
-pub fn load(path: &Path) -> Result<Config, Problems> {
-    let source =
-        std::fs::read(path).map_err(|error| Problem::general(format!("{} can't be read: {error}", path.display())))?;
-    parse(&source, path.parent().unwrap_or(Path::new("")))
+pub async fn load(path: &Path) -> Result<Config, Problems> {
+    let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    let source = file_reader::read(path, document::MAX_SOURCE, deadline).await.map_err(unreadable)?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    // Many organizations take their time: off the runtime's workers.
+    let parsed = tokio::task::spawn_blocking(move || parse(&source, &folder));
+    parsed.await.unwrap_or_else(|_| Err(Problem::general("reading the configuration panicked").into()))
 }
 
 /// Reads and validates a configuration whose relative paths start at `folder`.
@@ -39,7 +44,7 @@ pub fn known_keys() -> Vec<String> {
 ///
 /// # Errors
 /// Every problem of the file or the variables.
-pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Problems> {
+pub async fn obtain(file: Option<&Path>, get: &(dyn Fn(&str) -> Option<OsString> + Sync)) -> Result<Config, Problems> {
     let Some(file) = file else {
         return environment::from_environment(get)?.ok_or_else(|| {
             Problem::general(
@@ -49,7 +54,7 @@ pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Re
             .into()
         });
     };
-    load(file)
+    load(file).await
 }
 
 /// Whether the environment names organizations that do not count, because there is a file.

@@ -202,17 +202,17 @@ fn contradicting_variables_are_reported_without_their_values() {
     assert!(!none.contains("hunter2"));
 }
 
-#[test]
-fn a_file_goes_before_an_organization_in_the_environment() {
+#[tokio::test]
+async fn a_file_goes_before_an_organization_in_the_environment() {
     let set = |name: &str| (name == "CSP_ORGANIZATION_ID").then(|| OsString::from(ID));
     let nonexistent = Some(Path::new("/nonexistent"));
-    let problems = obtain(nonexistent, &set).unwrap_err().to_string();
+    let problems = obtain(nonexistent, &set).await.unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
     assert!(is_overruled(nonexistent, &set));
     assert!(!is_overruled(None, &set) && !is_overruled(nonexistent, &|_| None));
-    let problems = obtain(None, &|_| None).unwrap_err().to_string();
+    let problems = obtain(None, &|_| None).await.unwrap_err().to_string();
     assert!(problems.contains("give --config.file, or set CSP_ORGANIZATION_ID"), "{problems}");
-    let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).unwrap_err().to_string();
+    let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).await.unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
 }
 

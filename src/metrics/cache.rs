@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use exporter_toolkit::exposition::Encoding;
-use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::collect;
+use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
 const SLOTS: usize = Encoding::ALL.len() * DataState::ALL.len();
@@ -27,7 +27,7 @@ impl Cached {
     }
 
     /// The samples at `now`.
-    pub(super) fn blocks(&self, encoding: Encoding, now: Millis) -> &Blocks {
+    pub(super) fn blocks(&self, encoding: Encoding, now: Steady) -> &Blocks {
         let state = self.snapshot.data_state(now);
         let slot = encoding as usize * DataState::ALL.len() + state as usize;
         self.slots[slot].get_or_init(|| collect::organization(encoding, &self.snapshot, now))
@@ -88,7 +88,7 @@ mod tests {
                 deadline: second,
                 stale_after: second,
             }),
-            Arc::default(),
+            Some(Arc::default()),
         ))
     }
 
@@ -98,9 +98,9 @@ mod tests {
         let snapshot = |organizations| Arc::new(Snapshot { organizations, api_token_expirations: Vec::new() });
         let (kept, changed) = (organization("kept"), organization("changed"));
         let before = cache.organizations(&snapshot(vec![Arc::clone(&kept), changed]));
-        let blocks = before[0].blocks(Encoding::Text, Millis(0));
+        let blocks = before[0].blocks(Encoding::Text, Steady(0));
         let after = cache.organizations(&snapshot(vec![organization("changed"), kept]));
-        assert!(std::ptr::eq(blocks, after[1].blocks(Encoding::Text, Millis(500))));
+        assert!(std::ptr::eq(blocks, after[1].blocks(Encoding::Text, Steady(500))));
         assert!(!before.iter().any(|known| Arc::ptr_eq(known, &after[0])));
     }
 }

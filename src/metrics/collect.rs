@@ -6,7 +6,6 @@ use std::sync::Arc;
 use exporter_toolkit::exposition::Kind;
 use exporter_toolkit::exposition::{self, Encoding};
 use exporter_toolkit::process::ProcessSample;
-use invitations::Millis;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::prometheus_protobuf::{self, prometheus_data_model::MetricFamily};
@@ -17,10 +16,11 @@ use super::blocks::Blocks;
 use super::families::{FAMILIES, api};
 use super::family::{Organization, Source};
 use super::samples::Samples;
+use crate::clock::Steady;
 use crate::snapshot::{OrganizationSnapshot, Snapshot};
 
 /// The samples of one organization at `now`.
-pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Millis) -> Blocks {
+pub(super) fn organization(encoding: Encoding, snapshot: &Arc<OrganizationSnapshot>, now: Steady) -> Blocks {
     if encoding == Encoding::Protobuf {
         return Blocks::encode(encoding, &collect(OrganizationCollector { snapshot: Arc::clone(snapshot), now }));
     }
@@ -78,7 +78,7 @@ fn encode(registry: &Registry) -> Vec<MetricFamily> {
 #[derive(Debug)]
 struct OrganizationCollector {
     snapshot: Arc<OrganizationSnapshot>,
-    now: Millis,
+    now: Steady,
 }
 
 impl Collector for OrganizationCollector {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use exporter_toolkit::exposition::{Header, Kind};
 use exporter_toolkit::process::ProcessSample;
-use invitations::Millis;
 use invitations::census::View;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::samples::Samples;
+use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
 /// What a family speaks of; the chapters of the documentation.
@@ -58,7 +58,7 @@ pub struct Organization<'a> {
 }
 
 impl<'a> Organization<'a> {
-    pub(super) fn at(snapshot: &'a OrganizationSnapshot, now: Millis) -> Self {
+    pub(super) fn at(snapshot: &'a OrganizationSnapshot, now: Steady) -> Self {
         Self { snapshot, state: snapshot.data_state(now), view: snapshot.visible_view(now).map(Arc::as_ref) }
     }
 

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Compressor, Encoding};
-use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::layout::Chunks;
 use super::polled::Polled;
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 /// How old the exporter's own metrics may be in a flood of scrapes.
@@ -62,7 +62,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn if_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
+    fn if_true(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<Body> {
         let (polled, made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
         (is_flood && made.elapsed() < OWN_MAX_AGE && polled.is_true(snapshot, now)).then(|| body.clone())
@@ -84,7 +84,7 @@ impl Sent {
 
 impl Kept {
     /// A scrape that is still true, if there is one. Cheap, and waits for nobody.
-    pub(super) fn find(&self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
+    pub(super) fn find(&self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> Option<Body> {
         self.0[encoding as usize].sent[usize::from(gzip)].try_lock()?.if_true(snapshot, now)
     }
 
@@ -94,7 +94,7 @@ impl Kept {
         encoding: Encoding,
         gzip: bool,
         snapshot: &Arc<Snapshot>,
-        now: Millis,
+        now: Steady,
         maker: &impl Maker,
     ) -> Body {
         let kept = &self.0[encoding as usize];
@@ -115,7 +115,7 @@ impl Kept {
     }
 
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
-    pub(super) fn prepare(&self, encoding: Encoding, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) {
+    pub(super) fn prepare(&self, encoding: Encoding, snapshot: &Arc<Snapshot>, now: Steady, maker: &impl Maker) {
         let kept = &self.0[encoding as usize];
         let [plain, gzip] = kept.sent.each_ref().map(|sent| sent.lock().is_wanted());
         if !plain && !gzip {
@@ -144,7 +144,7 @@ impl Kept {
 }
 
 impl Shelf {
-    fn polled(&self, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) -> Arc<Polled> {
+    fn polled(&self, snapshot: &Arc<Snapshot>, now: Steady, maker: &impl Maker) -> Arc<Polled> {
         let mut kept = self.polled.lock();
         match kept.as_ref().filter(|polled| polled.is_true(snapshot, now)) {
             Some(polled) => Arc::clone(polled),
@@ -175,7 +175,7 @@ mod tests {
         fn polled(&self) -> Polled {
             let (polled, own) = self.made.get();
             self.made.set((polled + 1, own));
-            Polled::new(Encoding::Text, self.snapshot, Arc::default(), Millis(0))
+            Polled::new(Encoding::Text, self.snapshot, Arc::default(), Steady(0))
         }
 
         fn own(&self) -> Vec<u8> {
@@ -186,14 +186,14 @@ mod tests {
     }
 
     fn scrape(kept: &Kept, maker: &Counting<'_>) {
-        kept.find_or_make(Encoding::Text, false, maker.snapshot, Millis(0), maker);
+        kept.find_or_make(Encoding::Text, false, maker.snapshot, Steady(0), maker);
     }
 
     #[test]
     fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
         let (kept, snapshot, changed) = (Kept::default(), Arc::default(), Arc::default());
         let maker = Counting { snapshot: &snapshot, made: Cell::default() };
-        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Millis(0));
+        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Steady(0));
         for _ in 0..10 {
             assert_eq!(find(&snapshot), None);
             scrape(&kept, &maker);
@@ -216,7 +216,7 @@ mod tests {
     fn only_forms_that_are_asked_for_are_prepared() {
         let (kept, before, after) = (Kept::default(), Arc::default(), Arc::default());
         let maker = Counting { snapshot: &before, made: Cell::default() };
-        let prepare = |maker: &Counting<'_>| kept.prepare(Encoding::Text, maker.snapshot, Millis(0), maker);
+        let prepare = |maker: &Counting<'_>| kept.prepare(Encoding::Text, maker.snapshot, Steady(0), maker);
         prepare(&maker);
         assert_eq!(maker.made.get(), (0, 0), "nobody has asked");
         scrape(&kept, &maker);
@@ -226,6 +226,6 @@ mod tests {
         assert_eq!(maker.made.get(), (1, 1), "made before the scrape, and once");
         let shelf = &kept.0[Encoding::Text as usize];
         let polled = shelf.polled.lock().clone();
-        assert_eq!(polled.map(|polled| polled.is_true(&after, Millis(0))), Some(true));
+        assert_eq!(polled.map(|polled| polled.is_true(&after, Steady(0))), Some(true));
     }
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Encoding, Member};
-use invitations::Millis;
 use parking_lot::Mutex;
 
 use super::blocks::Blocks;
 use super::cache::Cached;
 use super::layout::{Chunks, Layout};
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 /// The families of all organizations as they are while nothing changes: each coding is made when it is first
@@ -21,7 +21,7 @@ pub(super) struct Polled {
     snapshot: Arc<Snapshot>,
     organizations: Arc<Vec<Arc<Cached>>>,
     /// The span of time in which no organization's data state changes by itself.
-    valid: std::ops::Range<Millis>,
+    valid: std::ops::Range<Steady>,
     plain: OnceLock<Bytes>,
     compressed: OnceLock<Member>,
 }
@@ -31,21 +31,21 @@ impl Polled {
         encoding: Encoding,
         snapshot: &Arc<Snapshot>,
         organizations: Arc<Vec<Arc<Cached>>>,
-        now: Millis,
+        now: Steady,
     ) -> Self {
         let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
         Self {
             encoding,
             snapshot: Arc::clone(snapshot),
             organizations,
-            valid: now..until.unwrap_or(Millis(i64::MAX)),
+            valid: now..until.unwrap_or(Steady(i64::MAX)),
             plain: OnceLock::new(),
             compressed: OnceLock::new(),
         }
     }
 
     /// Whether it says what there is to say of this snapshot at `now`.
-    pub(super) fn is_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> bool {
+    pub(super) fn is_true(&self, snapshot: &Arc<Snapshot>, now: Steady) -> bool {
         Arc::ptr_eq(&self.snapshot, snapshot) && self.valid.contains(&now)
     }
 

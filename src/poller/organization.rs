@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Deadline, Error, Operation, Reason};
-use invitations::Millis;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -17,6 +16,7 @@ use super::questions::ask_name;
 use super::schedule::{self, Phase};
 use super::source::{Polled, Source};
 use super::timetable::Timetable;
+use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 use crate::snapshot::Board;
 
@@ -81,9 +81,7 @@ impl Task {
 
     fn announce(&self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let next_poll = Millis(Millis::now().0.saturating_add(wait));
-        self.board.set_next_poll(&self.organization, Some(next_poll));
+        self.board.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
     }
 
     /// One poll and its result on the board. `waiting` ends when the poll begins.
@@ -103,7 +101,7 @@ impl Task {
             }
         };
         let begun = deadline.begun().unwrap_or_else(Instant::now);
-        let (now, took) = (Millis::now(), begun.elapsed());
+        let (now, took) = (Reading::now(), begun.elapsed());
         let outcome = Outcome { result: result.as_ref().map(|_| ()).map_err(Error::clone), begun };
         log_outcome(organization, &result, failures_before, took);
         board.update(organization, |entry| {
@@ -118,7 +116,7 @@ impl Task {
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
-                    entry.lifecycle = lifecycle;
+                    entry.lifecycle = lifecycle.tally();
                     entry.last_success = Some(now);
                     entry.last_error = None;
                 }

@@ -187,7 +187,7 @@ async fn every_family_of_a_hostile_list_is_what_the_reference_counts() {
         assert_eq!(scrape.up("one"), Some(1.0));
 
         let path = folder.path("config.yaml");
-        let config = csp_invitations_exporter::config::obtain(Some(path.as_ref()), &|_| None).unwrap();
+        let config = csp_invitations_exporter::config::obtain(Some(path.as_ref()), &|_| None).await.unwrap();
         let expected = wanted(&count(&list, &config.metrics, now));
         let is_lifecycle = |name: &str| name.contains("events_total") || name.contains("redemption_duration");
         let counted: Series = scrape

@@ -8,14 +8,14 @@ use super::proxy::ProxyError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A file cannot be read.
-    #[error("api.tls.{setting}: cannot read {path}: {kind}", path = path.display())]
+    #[error("api.tls.{setting}: cannot read {path}: {problem}", path = path.display())]
     Unreadable {
         /// `ca_file`, `cert_file` or `key_file`.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        kind: std::io::ErrorKind,
+        /// Why.
+        problem: String,
     },
     /// A file can be read but does not hold what it should.
     #[error("api.tls.{setting}: {path} {problem}", path = path.display())]

@@ -36,6 +36,7 @@ pub use build_error::BuildError;
 pub use client::Client;
 pub use deadline::Deadline;
 pub use error::{Error, Operation, Reason};
+pub use exchange::LARGEST_SECRET;
 pub use observer::{NoObserver, Observer};
 pub use proxy::{Proxies, Proxy, ProxyError, Route};
 pub use rotation::SecretId;

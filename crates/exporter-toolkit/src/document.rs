@@ -38,6 +38,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use build::MAX_SOURCE;
 pub use fields::{Fields, Reading};
 pub use node::{Entry, Node, Value};
 pub use problem::{Path, Problem, Problems};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use invitations::census::view::{ByStatus, View};
 use invitations::census::{Fold, Invitation, Invitations, ListError, MAX_ELEMENT, Rules};
 use invitations::settings::{Filter, Metrics};
-use invitations::{IdentityKey, Millis, RoleKind, Status};
+use invitations::{Millis, RoleKind, Status};
 use proptest::prelude::*;
 use reference::{Expected, Row, STATUSES};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn settings() -> Metrics {
 }
 
 fn fold(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for piece in pieces(body, cuts) {
         fold.write(piece)?;
     }
@@ -293,7 +293,7 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..4),
     ) {
         let body = serde_json::to_vec(&list).expect("JSON");
-        let mut rows = Invitations::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+        let mut rows = Invitations::new(Arc::new(Rules::new(&settings())), Millis(NOW));
         for piece in pieces(&body, &cuts) {
             rows.write(piece).expect("a list so far");
         }
@@ -389,7 +389,7 @@ fn of_a_key_that_occurs_twice_the_last_counts() {
 fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let deep = format!("[{{\"status\":\"REVOKED\",\"x\":{}1{}}}]", "[".repeat(900), "]".repeat(900));
     assert_eq!(fold(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
     fold.write(b"[{\"x\":\"").expect("a list so far");
     let piece = vec![b'x'; 1 << 20];
     let error = (0..64).find_map(|_| fold.write(&piece).err());
@@ -415,7 +415,7 @@ fn blanks_of_any_length_between_elements_are_nothing() {
 
 #[test]
 fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings(), IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
     fold.write(b"[").expect("a list so far");
     let name = "x".repeat(4000);
     let error = (0..50_000).find_map(|n| fold.write(format!("{{\"orgRoleNames\":[\"{n}{name}\"]}},").as_bytes()).err());

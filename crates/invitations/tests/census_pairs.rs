@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules, View, Whole};
 use invitations::settings::Metrics;
-use invitations::{IdentityKey, Millis};
 use reference::STATUSES;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_000_000_000;
 
 fn whole(body: &[u8], settings: &Metrics) -> Result<Whole, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for chunk in body.chunks(64 << 10) {
         fold.write(chunk)?;
     }
@@ -102,7 +102,7 @@ fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
     assert!(whole(&list(1000), &joint).is_ok());
     assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
     // In two pieces, of which the second is too short to try again before the end.
-    let mut fold = Fold::new(Arc::new(Rules::new(&joint, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&joint)), Millis(NOW));
     let body = list(1100);
     let (first, second) = body.split_at(body.len() * 2 / 3);
     fold.write(first).unwrap();

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use csp_api::{Client, Proxies};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
@@ -57,17 +59,17 @@ impl std::fmt::Display for Report {
 
 /// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
 /// configuration. All problems of both are in the report.
-pub(super) fn offline(
+pub(super) async fn offline(
     check: &Check,
     configuration: &Result<Config, Problems>,
-    web: impl FnOnce(&Path) -> Result<(), Problems>,
+    web: impl AsyncFnOnce(&Path) -> Result<(), Problems>,
 ) -> Report {
     let mut report = match configuration {
-        Ok(config) => report(config, check.sharding.shard),
+        Ok(config) => report(config, check.sharding.shard).await,
         Err(problems) => Report { problems: problems.iter().map(ToString::to_string).collect(), ..Report::default() },
     };
     if let Some(path) = &check.web_config_file {
-        match web(path) {
+        match web(path).await {
             Ok(()) => report.lines.push(format!("web configuration: {} is fine", path.display())),
             Err(problems) => {
                 let described = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
@@ -79,7 +81,7 @@ pub(super) fn offline(
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
-pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
+pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
@@ -101,8 +103,8 @@ pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
         let place = if here(&organization) { "" } else { "  (another shard)" };
         report.lines.push(format!("  {}{place}", describe(organization)));
     }
-    credentials(config, &mut report);
-    report.problems.extend(Client::problems(&config.api).iter().map(ToString::to_string));
+    credentials(config, &mut report).await;
+    report.problems.extend(Client::problems(&config.api).await.iter().map(ToString::to_string));
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
@@ -131,13 +133,16 @@ fn kind(credential: &Credential) -> &'static str {
     }
 }
 
-fn credentials(config: &Config, report: &mut Report) {
+async fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
-    for credential in &config.credentials {
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    // Together: files that hang are waited for once.
+    let looks = join_all(config.credentials.iter().map(|credential| secret::look(credential, deadline))).await;
+    for (credential, look) in config.credentials.iter().zip(looks) {
         let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
         let users = of_it().count();
         let name = &credential.name;
-        let state = match secret::look(credential) {
+        let state = match look {
             Ok(seen) => {
                 report.warnings.extend(seen.warning.map(|warning| format!("credentials.{name}: {warning}")));
                 seen.described

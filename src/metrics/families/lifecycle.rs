@@ -30,15 +30,24 @@ pub(super) const FAMILIES: &[Family] = &[
         "Whether the state folder takes what is written. Absent without a state folder.",
         Source::Registered,
     ),
+    counter(
+        Part::Lifecycle,
+        "csp_exporter_state_resets_total",
+        &[],
+        "Stored states that were not usable and were set aside. Absent without a state folder.",
+        Source::Registered,
+    ),
 ];
 
 fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    for (event, count) in Event::ALL.iter().zip(&organization.snapshot.lifecycle.events) {
+    let Some(tally) = &organization.snapshot.lifecycle else { return Ok(()) };
+    for (event, count) in Event::ALL.iter().zip(&tally.events) {
         samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count)?;
     }
     Ok(())
 }
 
 fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    samples.histogram(&[("organization", organization.name())], &organization.snapshot.lifecycle.redemption)
+    let Some(tally) = &organization.snapshot.lifecycle else { return Ok(()) };
+    samples.histogram(&[("organization", organization.name())], &tally.redemption)
 }

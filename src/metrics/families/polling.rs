@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use csp_api::Reason;
-use invitations::Millis;
 
 use super::{counter, gauge};
+use crate::clock::Reading;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
@@ -135,8 +135,8 @@ fn failures(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::
     Ok(())
 }
 
-fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Millis>) -> fmt::Result {
-    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, Millis::as_seconds))
+fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Reading>) -> fmt::Result {
+    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, |at| at.wall.as_seconds()))
 }
 
 fn seconds(organization: &Organization<'_>, samples: &mut Samples<'_>, duration: Option<Duration>) -> fmt::Result {

@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use super::{Entry, Node, Path, Reading, Value};
 
 /// The largest source: tens of thousands of organizations fit.
-const MAX_SOURCE: usize = 4 << 20;
+pub const MAX_SOURCE: u64 = 4 << 20;
 /// The deepest nesting; settings need five.
 const MAX_DEPTH: usize = 32;
 /// What the tree may weigh in bytes with all aliases expanded, so that a few lines of aliases to
@@ -22,7 +22,7 @@ const NODE_WEIGHT: usize = 96;
 /// problems of the document are found too.
 pub(super) fn tree(source: &[u8], reading: &mut Reading) -> Option<Node> {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
-    if source.len() > MAX_SOURCE {
+    if source.len() as u64 > MAX_SOURCE {
         reading.report(&Path::default(), None, "the file is larger than 4 MiB");
         return None;
     }

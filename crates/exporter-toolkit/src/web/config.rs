@@ -15,10 +15,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use file_reader::ReadError;
 use http::{HeaderName, HeaderValue};
 use rustls::SupportedCipherSuite;
 use rustls::crypto::SupportedKxGroup;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 pub(super) use password::PasswordHash;
 
@@ -118,22 +120,13 @@ pub(super) fn parse(source: &[u8], path: &Path) -> Result<WebConfig, Problems> {
     crate::document::read(source, |root| Some(read::web_config(root, folder)))
 }
 
-/// Reads a regular file of at most 1 MiB, so that neither a pipe nor a device holds up the caller.
+/// Reads a regular file of at most 1 MiB.
 ///
 /// # Errors
-/// What the system says, or that it is something else.
-pub(super) fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::{Error, ErrorKind, Read};
+/// Why there is nothing.
+pub(super) async fn read_small(path: &Path, deadline: Instant) -> Result<Vec<u8>, ReadError> {
     const LIMIT: u64 = 1 << 20;
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(Error::new(ErrorKind::InvalidData, "larger than 1 MiB"));
-    }
-    Ok(bytes)
+    file_reader::read_regular(path, LIMIT, deadline).await
 }
 
 #[cfg(test)]

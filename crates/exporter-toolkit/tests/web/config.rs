@@ -1,5 +1,9 @@
 //! Which web configuration files are good.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use exporter_toolkit::document::Problems;
 use exporter_toolkit::web::Access;
 
 use crate::pki::Folder;
@@ -7,9 +11,13 @@ use crate::pki::Folder;
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 const HASH: &str = "$2y$10$2UXri9cIDdgeKjBo4Rlpx.U3ZLDV8X1IxKmsfOvhcM5oXQt/mLmXq";
 
+fn validate(path: &Path) -> Result<Arc<Access>, Problems> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Access::load(Some(path)))
+}
+
 fn problems(config: &str) -> String {
     let folder = Folder::new(config);
-    Access::load(Some(&folder.web_config())).map_or_else(|problems| problems.to_string(), |_| String::new())
+    validate(&folder.web_config()).map_or_else(|problems| problems.to_string(), |_| String::new())
 }
 
 #[test]
@@ -125,7 +133,7 @@ fn every_problem_is_named_and_no_value_shown() {
 fn a_certificate_and_key_that_do_not_belong_together_are_refused() {
     let folder = Folder::tls(&[]);
     folder.write("server.key", &folder.authority.server().key);
-    let problems = Access::load(Some(&folder.web_config())).unwrap_err().to_string();
+    let problems = validate(&folder.web_config()).unwrap_err().to_string();
     assert!(problems.contains("tls_server_config.key: does not belong to the certificate"), "{problems}");
 }
 
@@ -134,7 +142,7 @@ fn all_files_that_can_not_be_read_are_named_at_once() {
     let folder = Folder::new(
         "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c, client_auth_type: VerifyClientCertIfGiven}",
     );
-    let problems = Access::load(Some(&folder.web_config())).unwrap_err();
+    let problems = validate(&folder.web_config()).unwrap_err();
     let keys: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(keys, ["tls_server_config.cert_file", "tls_server_config.key_file", "tls_server_config.client_ca_file"]);
 }

@@ -9,7 +9,7 @@ use super::roster::{Entry, Roster};
 use super::rules::Rules;
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
-use crate::{Millis, RoleKind, Sighting, Status};
+use crate::{Former, IdentityKey, Millis, RoleKind, Sighting, Status};
 
 /// A whole list, counted.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Census {
     pub view: View,
     /// Every invitation of the list, for the lifecycle; in no particular order.
     pub sightings: Vec<Sighting>,
+    /// Their identities in a state of the first format, where its key was given.
+    pub former: Option<Vec<Former>>,
 }
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
@@ -46,10 +48,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(rules.key.clone());
+        let roster = Roster::new(former_key);
         Self {
             rules,
             view,
@@ -174,6 +176,7 @@ impl Counts {
         view.lapsed_by_age = people.lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
         tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
-        Ok(Census { view, sightings: roster.into_sightings() })
+        let (sightings, former) = roster.into_sightings();
+        Ok(Census { view, sightings, former })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::counts::{Census, Counts};
 use super::list::{ListError, ListReader};
 use super::rules::Rules;
+use crate::IdentityKey;
 use crate::Millis;
 
 /// Counts a list while it arrives.
@@ -23,7 +24,13 @@ impl Fold {
     /// An empty fold; ages and expirations are reckoned from `at`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        Self { reader: ListReader::new(), counts: Counts::new(rules, at) }
+        Self::with_former(rules, at, None)
+    }
+
+    /// The same, which also gives the identities that a state of the first format with this key has.
+    #[must_use]
+    pub fn with_former(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+        Self { reader: ListReader::new(), counts: Counts::new(rules, at, former_key) }
     }
 
     /// Takes the next piece of the body, of any length.

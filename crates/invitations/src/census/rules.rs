@@ -1,6 +1,5 @@
 //! How a list is turned into numbers.
 
-use crate::IdentityKey;
 use crate::settings::Metrics;
 
 /// How a list is turned into numbers: the same for every poll of an instance.
@@ -9,16 +8,15 @@ pub struct Rules {
     pub(super) metrics: Metrics,
     /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
     privileged: Vec<String>,
-    pub(super) key: IdentityKey,
 }
 
 impl Rules {
-    /// Rules for these settings; identities are hashed with `key`.
+    /// Rules for these settings.
     #[must_use]
-    pub fn new(metrics: &Metrics, key: IdentityKey) -> Self {
+    pub fn new(metrics: &Metrics) -> Self {
         let mut privileged = metrics.privileged_roles.clone();
         privileged.sort_unstable();
-        Self { metrics: metrics.clone(), privileged, key }
+        Self { metrics: metrics.clone(), privileged }
     }
 
     /// Whether invitations with this role are privileged.
