@@ -92,7 +92,7 @@ impl Upstream {
 
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
-        let former_key = lifecycle.former_key(&organization.id);
+        let former_key = lifecycle.former_key(organization.key().as_str());
         let sink = || ListSink(Fold::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and comparison take time in proportion to the list: off the runtime's workers.
