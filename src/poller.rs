@@ -7,6 +7,7 @@
 mod contain;
 mod first_round;
 pub mod heartbeat;
+pub mod load;
 mod organization;
 mod pace;
 mod questions;
@@ -24,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 use url::Url;
 
 use crate::clock::Reading;
@@ -164,6 +166,9 @@ impl Poller {
     }
 
     fn arrange(&self, config: &Config) {
+        for shortfall in load::shortfalls(config, self.shard) {
+            warn!("the budget cannot serve all organizations in their intervals: {shortfall}");
+        }
         let organizations: Vec<Arc<Organization>> = config
             .organizations
             .iter()

@@ -1,6 +1,7 @@
 //! Flags of `serve`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use exporter_toolkit::web::TelemetryPath;
@@ -9,6 +10,11 @@ use super::{ConfigFile, Listen, Log, Sharding, StateFolder};
 use crate::build_info::LONG_VERSION;
 use crate::status::PATHS;
 
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = exporter_toolkit::document::parse_duration(text).filter(|interval| !interval.is_zero());
+    interval.ok_or_else(|| "expected a duration above 0, such as 30s or 5m".to_owned())
+}
+
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION)]
@@ -16,6 +22,23 @@ pub struct Serve {
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
+    /// Reload when the content of a configuration file has changed
+    #[arg(
+        long = "config.enable-auto-reload",
+        env = "CSP_EXPORTER_CONFIG_ENABLE_AUTO_RELOAD",
+        action = clap::ArgAction::SetTrue,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub auto_reload: bool,
+    /// How often the configuration files are compared with what was read last
+    #[arg(
+        long = "config.auto-reload-interval",
+        env = "CSP_EXPORTER_CONFIG_AUTO_RELOAD_INTERVAL",
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = interval
+    )]
+    pub auto_reload_interval: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub listen: Listen,

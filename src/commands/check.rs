@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use csp_api::{Client, Deadline, Error, NoObserver, Operation, console};
+use csp_api::{Api, Client, Deadline, Error, NoObserver, Operation, console};
 use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
@@ -93,7 +93,7 @@ async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>
     let place = format!("online: credentials.{}", credential.name);
     match client.exchange(credential, &Deadline::of_poll(QUESTION_DEADLINE)).await {
         Ok(()) => Tried::Fine(format!("{place}: accepted")),
-        Err(error) => Tried::Problem(explain_exchange(&place, &error, config)),
+        Err(error) => Tried::Problem(explain_exchange(&place, &error, config, credential)),
     }
 }
 
@@ -107,6 +107,7 @@ async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organizat
             &format!("online: {name}: credentials.{}", credential.name),
             &error,
             config,
+            credential,
         )),
         Err(error) => Tried::Problem(explain(&format!("online: {name}"), &error)),
     }
@@ -133,11 +134,13 @@ fn explain(place: &str, error: &Error) -> String {
 }
 
 /// The same for an exchange: what a console refuses, another one may know.
-fn explain_exchange(place: &str, error: &Error, config: &Config) -> String {
+fn explain_exchange(place: &str, error: &Error, config: &Config, credential: &Credential) -> String {
     let mut text = explain(place, error);
     if matches!(error.status, Some(400 | 401 | 404)) {
-        let asked = &config.api.url;
-        let _ = write!(text, "\n  or: {}", console::advice(asked, std::slice::from_ref(asked)));
+        let Api { url, consoles, .. } = &config.api;
+        let asked = credential.url.as_ref().unwrap_or(url);
+        let configured: Vec<_> = std::iter::once(url).chain(consoles).cloned().collect();
+        let _ = write!(text, "\n  or: {}", console::advice(asked, &configured));
     }
     text
 }

@@ -5,15 +5,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{join_all, ready};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
 use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::Once;
 use crate::clock::{Reading, Steady};
-use crate::config::Organization;
+use crate::config::{Loader, Organization};
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
@@ -27,7 +26,7 @@ async fn poll(flags: &Once) -> Outcome {
     let same = config.clone();
     let shard = flags.sharding.shard;
     let state = lifecycle(flags.state.state_dir.as_deref())?;
-    let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), shard, Arc::clone(&state));
+    let parts = Parts::new(Arc::new(Loader::fixed(same)), shard, Arc::clone(&state));
     let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();

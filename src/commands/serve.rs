@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use exporter_toolkit::web::listen::{self, Address};
 use exporter_toolkit::web::{self, Access, Settings, Web};
-use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::systemd::Systemd;
-use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
+use super::{Failure, OVERRULED, Outcome, block_on, is_overruled, signals, usable};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::clock::Reading;
-use crate::config::Config;
+use crate::config::{Config, Loader};
 use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
 use crate::status;
@@ -32,12 +31,13 @@ pub(super) fn run(flags: Serve) -> Outcome {
 /// Reads everything that has to be usable before anything is bound.
 async fn prepare(flags: Serve) -> Result<(Config, Parts, Front), Failure> {
     let file = flags.config.config_file;
-    let config = usable_configuration(file.as_deref()).await?;
-    let loader = move || {
-        let file = file.clone();
-        async move { configuration(file.as_deref()).await }.boxed()
-    };
-    let parts = Parts::new(Box::new(loader), flags.sharding.shard, lifecycle(flags.state.state_dir.as_deref())?);
+    if is_overruled(file.as_deref()) {
+        warn!("{OVERRULED}");
+    }
+    let loader = Arc::new(Loader::new(file.clone()));
+    let config = usable(file.as_deref(), loader.load().await)?;
+    let mut parts = Parts::new(loader, flags.sharding.shard, lifecycle(flags.state.state_dir.as_deref())?);
+    parts.auto_reload = flags.auto_reload.then_some(flags.auto_reload_interval);
     let front = Front::new(flags.listen, flags.systemd_socket, flags.web).await?;
     Ok((config, parts, front))
 }

@@ -16,6 +16,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
         fields.problem_at("connect_timeout", "must not be longer than api.timeout");
     }
     let api = Api {
+        consoles: Vec::new(),
         url: fields.or("url", default.url, |node| base_url(&text(node)?)),
         timeout,
         connect_timeout: connect_timeout.unwrap_or(default.connect_timeout.min(timeout)),

@@ -276,7 +276,9 @@ async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
     let is_encrypted = |proxies: &Proxies| {
-        api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
+        let mut consoles = std::iter::once(&api.url).chain(&api.consoles);
+        consoles
+            .any(|url| url.scheme() == "https" || proxies.of(url).is_some_and(|proxy| proxy.url().scheme() == "https"))
     };
     let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
     match (proxies, tls) {

@@ -17,6 +17,7 @@ mod log;
 mod roster;
 mod rules;
 mod tally;
+pub mod text;
 pub mod view;
 
 pub use counts::Census;

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use csp_api::{Client, Proxies};
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::poller::load::{self, Load};
 use crate::shard::Shard;
-
-use estimate::{Requests, Series};
+use estimate::Series;
 
 /// What `check` has to say.
 #[derive(Debug, Default)]
@@ -86,10 +87,11 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
-    report.lines.push(format!("API: {}", config.api.url));
     // What is wrong with a proxy is among the client's problems.
-    if let Ok(proxies) = Proxies::of_process(&config.api) {
-        report.lines.push(format!("proxy: {}", proxies.route(&config.api.url)));
+    let proxies = Proxies::of_process(&config.api).ok();
+    for (place, url) in consoles(config) {
+        report.lines.push(format!("API{place}: {url}"));
+        report.lines.extend(proxies.as_ref().map(|proxies| format!("proxy{place}: {}", proxies.route(&url))));
     }
     let total = config.organizations.len();
     report.lines.push(match shard {
@@ -108,12 +110,16 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
-    let requests = Requests::of(&polled);
-    report.lines.push(format!("requests per minute: about {:.1}", requests.per_minute));
-    if let Some(warning) = requests.over_budget(config.api.requests_per_second) {
-        report.warnings.push(warning);
-    }
+    report.lines.push(format!("requests per minute: about {:.1}", Load::of(polled).per_minute()));
+    report.warnings.extend(load::shortfalls(config, shard));
     report
+}
+
+/// Where organizations are asked: the usual console, and those of credentials that name another one.
+fn consoles(config: &Config) -> Vec<(String, Url)> {
+    let own = config.credentials.iter().filter_map(|credential| Some((credential, credential.url.clone()?)));
+    let own = own.map(|(credential, url)| (format!(" of credentials.{}", credential.name), url));
+    std::iter::once((String::new(), config.api.url.clone())).chain(own).collect()
 }
 
 fn describe(organization: &Organization) -> String {

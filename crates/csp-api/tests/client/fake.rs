@@ -42,6 +42,7 @@ pub(crate) fn api(url: &str) -> Api {
         max_attempts: 3,
         token_path: OAUTH_PATH.to_owned(),
         proxy_url: None,
+        consoles: Vec::new(),
         direct: false,
         tls: Tls::default(),
     }
