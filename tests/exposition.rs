@@ -74,7 +74,7 @@ fn view() -> View {
             group_type: "USER_GROUP".into(),
             domain: String::new(),
         }],
-        anomalies: [5, 0, 0, 1, 0],
+        anomalies: [5, 0, 0, 1, 0, 2],
         folded_roles: 7,
         folded_groups: 0,
     }

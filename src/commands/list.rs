@@ -140,10 +140,10 @@ impl Sink for RowSink {
     type Output = Vec<Invitation>;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
-        self.0.write(chunk).map_err(sink_error)
+        self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
     fn finish(self) -> Result<Vec<Invitation>, SinkError> {
-        self.0.finish().map_err(sink_error)
+        self.0.finish().map_err(|error| sink_error(&error))
     }
 }

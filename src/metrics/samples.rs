@@ -67,15 +67,23 @@ impl<'e> Samples<'e> {
 
     /// Adds one sample per status: the label `status` goes last.
     pub(super) fn by_status(&mut self, labels: &[(&str, &str)], counts: &ByStatus) -> fmt::Result {
+        self.by_statuses(labels, Status::ALL.into_iter().zip(*counts))
+    }
+
+    /// Adds one sample per status that occurs.
+    pub(super) fn by_status_that_occurs(&mut self, labels: &[(&str, &str)], counts: &ByStatus) -> fmt::Result {
+        self.by_statuses(labels, Status::ALL.into_iter().zip(*counts).filter(|(_, count)| *count > 0))
+    }
+
+    fn by_statuses(&mut self, labels: &[(&str, &str)], counts: impl Iterator<Item = (Status, u64)>) -> fmt::Result {
         if let Form::Text(writer) = &mut self.0 {
-            let counts = Status::ALL.iter().zip(counts);
-            writer.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), *count)));
+            writer.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), count)));
             return Ok(());
         }
         let mut labels = labels.to_vec();
-        for (status, count) in Status::ALL.iter().zip(counts) {
+        for (status, count) in counts {
             labels.push(("status", status.as_str()));
-            self.gauge(&labels, *count as f64)?;
+            self.gauge(&labels, count as f64)?;
             labels.pop();
         }
         Ok(())

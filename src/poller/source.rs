@@ -7,7 +7,7 @@ use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkEr
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::census::{Fold, ListError, Rules, View, Whole, text};
 use tokio::sync::watch;
 
 use crate::clock::Reading;
@@ -92,7 +92,7 @@ impl Upstream {
 
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
-        let former_key = lifecycle.former_key(&organization.id);
+        let former_key = lifecycle.former_key(organization.key().as_str());
         let sink = || ListSink(Fold::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and comparison take time in proportion to the list: off the runtime's workers.
@@ -135,7 +135,7 @@ impl Source for Upstream {
         let client = self.client.clone();
         async move {
             let details = client.organization(&organization.target(), &deadline).await?;
-            Ok(details.map(|details| details.display_name))
+            Ok(details.map(|details| text::clean(&details.display_name).into_owned()))
         }
         .boxed()
     }
@@ -179,20 +179,22 @@ impl Sink for ListSink {
     type Output = Whole;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
-        self.0.write(chunk).map_err(sink_error)
+        self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
     fn finish(self) -> Result<Whole, SinkError> {
-        self.0.finish().map_err(sink_error)
+        self.0.finish().map_err(|error| sink_error(&error))
     }
 }
 
 /// What a list that cannot be read is to the client.
-pub(crate) fn sink_error(error: ListError) -> SinkError {
+pub(crate) fn sink_error(error: &ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
-        ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {
-            SinkError::Decode(error.to_string())
-        }
+        ListError::NotAList { .. }
+        | ListError::Wrapped { .. }
+        | ListError::NotUtf8
+        | ListError::Malformed { .. }
+        | ListError::Cut { .. } => SinkError::Decode(error.to_string()),
     }
 }

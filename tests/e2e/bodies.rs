@@ -53,6 +53,20 @@ async fn an_object_in_place_of_the_list_fails_as_decode() {
 }
 
 #[tokio::test]
+async fn the_log_names_the_key_that_wraps_the_list_and_nothing_that_could_be_a_person() {
+    let bodies = [r#"{"totalResults":0,"results":[]}"#, r#"{"qwxz@example.com":[{"username":"qwxz@example.com"}]}"#];
+    for (body, key) in bodies.into_iter().zip(["results", ""]) {
+        let fake = Fake::lists(move |_, _| answer(200, body)).await;
+        let exporter = Exporter::start(&Settings::new(&fake.url, 1).folder(), &[]).await;
+        let scrape = exporter.polled(&["one"]).await;
+        assert_eq!(scrape.failures("one", "decode"), 1.0);
+        let logged = exporter.logged(&["JSON object", key]);
+        assert_eq!(logged.len(), 1, "{:?}", exporter.log.lock());
+        assert_eq!(exporter.logged(&["qwxz"]), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn more_behind_the_end_of_the_list_fails_as_decode() {
     after("decode", || answer(200, &format!("{GOOD}{GOOD}"))).await;
 }
@@ -102,6 +116,35 @@ async fn an_element_that_is_no_object_counts_once_as_unknown_and_harms_no_other(
     assert_eq!(scrape.get("csp_invitations", &[("status", "unknown")]), Some(5.0));
     assert_eq!(scrape.get("csp_invitations", &[("status", "revoked")]), Some(1.0));
     assert_eq!(anomalies(&scrape, "malformed_field"), Some(5.0));
+}
+
+#[tokio::test]
+async fn names_reach_the_scrape_through_the_gate_and_people_never() {
+    let body = r#"[{"username":"qwxz\u0007@example.com\ud800","status":"AVAILABLE","orgRoleNames":["ops\u001b[31m","ops\ud800[31m"],
+        "customGroups":[{"id":"g\u0000","displayName":"Gr\u00fc\u0085\u00dfe","groupType":"T\n","domain":"d\u007f"}]}]"#;
+    let fake = Fake::start(move |request, _| match request.path.as_str() {
+        path if path.ends_with("/auth/token") => answer(200, r#"{"access_token":"t","expires_in":1800}"#),
+        path if path.contains("/invitations") => answer(200, body),
+        _ => answer(200, r#"{"displayName":"Ac\u0000me \ud800\u202e","name":"x\udfff"}"#),
+    })
+    .await;
+    let exporter = Exporter::start(&Settings::new(&fake.url, 1).folder(), &["--log.level", "debug"]).await;
+    let named = [("display_name", "Ac\u{fffd}me \u{fffd}\u{202e}")];
+    let is_named = |scrape: &Scrape| scrape.get("csp_organization_info", &named) == Some(1.0);
+    let scrape = exporter.until("the name is there", is_named).await;
+    assert_eq!(
+        scrape.get("csp_invitations_by_role", &[("role", "ops\u{fffd}[31m"), ("status", "available")]),
+        Some(1.0)
+    );
+    let info =
+        [("group_id", "g\u{fffd}"), ("group", "Grü\u{fffd}ße"), ("group_type", "T\u{fffd}"), ("domain", "d\u{fffd}")];
+    assert_eq!(scrape.get("csp_group_info", &info), Some(1.0));
+    assert_eq!(anomalies(&scrape, "malformed_text"), Some(6.0));
+    let page = exporter.get("/").await.1;
+    let odd = |c: char| c.is_control() && c != '\n';
+    for text in [&scrape.text, &page, &exporter.log.lock().concat()] {
+        assert!(!text.contains("qwxz") && !text.contains(odd), "{text}");
+    }
 }
 
 fn gzip(text: &str) -> Vec<u8> {

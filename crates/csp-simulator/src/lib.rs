@@ -23,6 +23,7 @@ mod record;
 mod render;
 mod routes;
 mod scenario;
+mod shape;
 mod state;
 mod tokens;
 mod vocabulary;

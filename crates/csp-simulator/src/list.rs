@@ -13,6 +13,7 @@ use super::clock::Moment;
 use super::content::Content;
 use super::population::Population;
 use super::render::{self, Expand};
+use super::shape::Shape;
 
 /// A chunk is sent when it is longer than this, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -26,6 +27,8 @@ pub(super) struct Query {
     pub(super) group: Option<String>,
     /// Exactly so many invitations, in place of the usual number.
     pub(super) exactly: Option<u64>,
+    /// How it is written.
+    pub(super) shape: Shape,
 }
 
 /// The list at one moment, chunk by chunk.
@@ -37,8 +40,10 @@ pub(super) struct List {
     /// The wanted group as bits over the population's groups; `None` wants any.
     groups: Option<u64>,
     complete: bool,
+    shape: Shape,
     next: u64,
     slots: u64,
+    sent: u64,
     state: Position,
 }
 
@@ -62,7 +67,9 @@ impl List {
             expand: query.expand,
             groups,
             complete: query.exactly.is_some(),
+            shape: query.shape,
             next: 0,
+            sent: 0,
             slots: query.exactly.unwrap_or(population.slots),
             state: Position::Start,
             population,
@@ -82,7 +89,10 @@ impl List {
                 out.push(b',');
             }
             self.state = Position::Later;
+            self.sent += 1;
+            let start = out.len();
             render::invitation(out, &self.population, &life, self.moment, self.expand);
+            self.shape.give(out, start, life.key);
             return true;
         }
         false
@@ -124,12 +134,12 @@ impl Iterator for List {
         let mut out =
             Vec::with_capacity(CHUNK.min(4096 + usize::try_from(self.slots).unwrap_or(CHUNK).saturating_mul(2048)));
         if self.state == Position::Start {
-            out.push(b'[');
+            out.extend_from_slice(self.shape.start());
             self.state = Position::First;
         }
         while out.len() < CHUNK {
             if !self.element(&mut out) {
-                out.push(b']');
+                out.extend(self.shape.end(self.sent));
                 self.state = Position::End;
                 break;
             }

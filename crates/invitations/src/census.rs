@@ -16,6 +16,7 @@ mod list;
 mod log;
 mod roster;
 mod tally;
+pub mod text;
 pub mod view;
 
 pub use fold::{Census, Fold, Rules, Whole};

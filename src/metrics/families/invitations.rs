@@ -32,7 +32,7 @@ pub(super) const FAMILIES: &[Family] = &[
         Part::Invitations,
         "csp_invitations_by_role_and_group",
         &["organization", "role_kind", "role", "group_id", "group", "status"],
-        "Invitations per distinct pair of role and group, from the last good poll. Empty where an invitation has none.",
+        "Invitations per distinct pair of role and group, from the last good poll. Empty where an invitation has none, absent where a status does not occur.",
         Source::Organization(by_role_and_group),
     ),
     gauge(
@@ -77,7 +77,8 @@ fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>)
             ("group_id", &row.group_id),
             ("group", &row.group),
         ];
-        samples.by_status(&labels, &row.counts)?;
+        // No zeros: pairs come and go, and most have one status or two.
+        samples.by_status_that_occurs(&labels, &row.counts)?;
     }
     Ok(())
 }

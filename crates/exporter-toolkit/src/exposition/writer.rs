@@ -48,6 +48,10 @@ impl<'o> Writer<'o> {
 
     /// One sample for each of these values of one more label, which goes last.
     pub fn by_label<'v>(&mut self, labels: Labels<'_>, label: &str, counts: impl Iterator<Item = (&'v str, u64)>) {
+        let mut counts = counts.peekable();
+        if counts.peek().is_none() {
+            return;
+        }
         let start = self.out.len();
         self.series("", labels, None);
         // What all of them begin with, without the brace and the space.

@@ -81,8 +81,8 @@ async fn series_grow_with_the_limits_and_requests_with_the_frequency() {
     let folder = Path::new("");
     let default = config(folder, &source());
     let series = Series::of(&default, 2);
-    assert_eq!(series.upper, 172 + 564 + 2 * (95 + 1 + 5 * (603 + 201 + 201) + 201));
-    assert_eq!(series.typical, 172 + 2 * (95 + 5 * 55 + 10));
+    assert_eq!(series.upper, 172 + 564 + 2 * (96 + 1 + 5 * (603 + 201 + 201) + 201));
+    assert_eq!(series.typical, 172 + 2 * (96 + 5 * (29 + 23) + 23 + 201 * 13 / 5));
     let small = config(
         folder,
         &format!(
@@ -90,7 +90,7 @@ async fn series_grow_with_the_limits_and_requests_with_the_frequency() {
             source()
         ),
     );
-    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 95 + 1 + 5 * (3 + 1 + 1));
+    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 96 + 1 + 5 * (3 + 1 + 1));
     let greedy = config(folder, &format!("api: {{requests_per_second: 0.01}}\n{}", source()));
     let warnings = report(&greedy, None).await.warnings;
     assert!(warnings.iter().any(|warning| warning.contains("requests_per_second allows 0.6")), "{warnings:?}");
