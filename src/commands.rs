@@ -135,10 +135,19 @@ async fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
 
 /// [`configuration`] for a command that cannot go on without; says which file the problems are in.
 async fn usable_configuration(file: Option<&Path>) -> Result<Config, Failure> {
-    configuration(file).await.map_err(|problems| match file {
+    usable(file, configuration(file).await)
+}
+
+/// What was read, unless it cannot be used.
+fn usable(file: Option<&Path>, read: Result<Config, Problems>) -> Result<Config, Failure> {
+    let config = read.map_err(|problems| match file {
         Some(file) => Failure::Configuration(format!("{} cannot be used:\n{problems}", file.display())),
         None => Failure::configuration(problems),
-    })
+    })?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
 }
 
 fn is_overruled(file: Option<&Path>) -> bool {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use csp_api::{BuildError, Client};
 use exporter_toolkit::exposition::Scrape;
@@ -13,10 +14,10 @@ use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::clock::{Reading, Steady};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Loader};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::panics;
@@ -26,13 +27,12 @@ use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
 use crate::state::{Finds, Lifecycle};
 
-/// Reads the configuration anew, from wherever it came at the start.
-pub type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<Config, Problems>> + Send + Sync>;
-
 /// What an exporter needs beside its configuration.
 pub struct Parts {
     /// Reads the configuration again at a reload.
-    pub loader: Loader,
+    pub loader: Arc<Loader>,
+    /// How often the configuration files are looked at, if at all.
+    pub auto_reload: Option<Duration>,
     /// Which part of the organizations is this instance's.
     pub shard: Option<Shard>,
     /// The lifecycle's state.
@@ -58,6 +58,8 @@ pub struct Exporter {
     started: Steady,
     /// How many reloads have begun.
     reloads: AtomicU64,
+    /// Every organization had finished a first attempt once.
+    was_ready: AtomicBool,
     /// Held throughout a reload: one after the other.
     reloading: tokio::sync::Mutex<LastReload>,
     /// Cancelled when the process is to end.
@@ -74,14 +76,14 @@ struct LastReload {
 impl Parts {
     /// Parts with fresh metrics; `lifecycle` is in memory unless it was opened.
     #[must_use]
-    pub fn new(loader: Loader, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
+    pub fn new(loader: Arc<Loader>, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
         let board = Arc::<Board>::default();
         let snapshots = Arc::clone(&board);
         let metrics = Arc::new(Metrics::new(move || snapshots.snapshot()));
         if let Some(shard) = shard {
             metrics.exporter().set_shard(shard.index(), shard.count());
         }
-        Self { loader, shard, lifecycle, metrics, board }
+        Self { loader, auto_reload: None, shard, lifecycle, metrics, board }
     }
 
     /// A client whose calls are counted.
@@ -109,7 +111,13 @@ impl Exporter {
         let reloading = tokio::sync::Mutex::new(LastReload { number: 0, outcome: Ok(()) });
         let client = Mutex::new(client);
         let started = Steady::now();
-        Arc::new(Self { parts, client, poller, started, reloads: AtomicU64::new(0), reloading, stopping })
+        let (reloads, was_ready) = (AtomicU64::new(0), AtomicBool::new(false));
+        let exporter = Arc::new(Self { parts, client, poller, started, reloads, was_ready, reloading, stopping });
+        if let Some(interval) = exporter.parts.auto_reload {
+            let reloading = Arc::clone(&exporter).reload_on_change(interval);
+            tokio::spawn(exporter.stopping.clone().run_until_cancelled_owned(reloading));
+        }
+        exporter
     }
 
     /// Stops polling, then writes the state.
@@ -143,8 +151,27 @@ impl Exporter {
         let number = self.reloads.fetch_add(1, Ordering::SeqCst) + 1;
         file_reader::try_again();
         let outcome = self.reload_now().await;
+        log_reload(&outcome);
         *last = LastReload { number, outcome: outcome.clone() };
         outcome
+    }
+
+    /// Reloads whenever a configuration file has changed, looking each `interval`. A reload that failed is tried again,
+    /// for what it failed of may be elsewhere; what is known to be wrong is not logged again.
+    pub async fn reload_on_change(self: Arc<Self>, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            let mut last = self.reloading.lock().await;
+            if last.outcome.is_ok() && !self.parts.loader.has_changed().await {
+                continue;
+            }
+            self.reloads.fetch_add(1, Ordering::SeqCst);
+            let outcome = self.reload_now().await;
+            if outcome != last.outcome || outcome.is_ok() {
+                log_reload(&outcome);
+            }
+            last.outcome = outcome;
+        }
     }
 
     async fn reload_now(&self) -> Result<(), String> {
@@ -152,18 +179,19 @@ impl Exporter {
         let exporter_metrics = self.parts.metrics.exporter();
         exporter_metrics.config_loaded(result.is_ok(), Millis::now());
         self.parts.metrics.refresh();
-        match &result {
-            Ok(()) => info!("configuration reloaded"),
-            Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
-        }
         result
     }
 
     async fn apply_configuration(&self) -> Result<(), String> {
-        let config = (self.parts.loader)().await.map_err(|problems| problems.to_string())?;
+        let config = self.parts.loader.load().await.map_err(|problems| problems.to_string())?;
         let client = self.client.lock().clone();
         let client = client.reconfigured(&config.api).await.map_err(|error| error.to_string())?;
         let upstream = Arc::new(Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle)));
+        // Once ready it stays ready, whatever organizations come.
+        let _ = web::Exporter::ready(self);
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
         let poller = Arc::clone(&self.poller);
         // Thousands of organizations take their time: off the runtime's workers.
         let arranged = tokio::task::spawn_blocking(move || poller.reload(&config, upstream));
@@ -185,6 +213,13 @@ impl Exporter {
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
             organizations: self.parts.board.status(now),
         }
+    }
+}
+
+fn log_reload(outcome: &Result<(), String>) {
+    match outcome {
+        Ok(()) => info!("configuration reloaded"),
+        Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
     }
 }
 
@@ -235,7 +270,8 @@ impl web::Exporter for Exporter {
         let snapshot = self.parts.board.snapshot();
         let waiting = snapshot.organizations.iter().filter(|entry| entry.up.is_none()).count();
         let all = snapshot.organizations.len();
-        if waiting == 0 {
+        if waiting == 0 || self.was_ready.load(Ordering::Relaxed) {
+            self.was_ready.store(true, Ordering::Relaxed);
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))

@@ -79,8 +79,8 @@ def runbook_queries():
 def alertmanager():
     """Lists of labels of the Alertmanager configuration that lack what tells targets apart."""
     for kind, listed in re.findall(r"(?m)^ *(group_by|equal): \[(.*)\]$", ALERTMANAGER.read_text(encoding="utf-8")):
-        if not {label.strip() for label in listed.split(",")} >= set(APART):
-            yield f"{ALERTMANAGER.name}: {kind}: [{listed}] lacks {', '.join(APART)}"
+        if missing := set(APART) - {label.strip() for label in listed.split(",")}:
+            yield f"{ALERTMANAGER.name}: {kind}: [{listed}] lacks {', '.join(sorted(missing))}"
 
 
 def listed_people(page):

@@ -34,7 +34,7 @@ def _by_variables(*labels):
 
 SELECTORS = {"@": _by_variables(*APART, "job", "instance", "organization"), "#": _by_variables(*APART, "job", "instance"),
              "&": _by_variables(*ORGANIZATION)}
-LABELS = {"<apart>": names(*APART), "<exporter>": names(*EXPORTER), "<target>": names(*TARGET), "<organization>": names(*ORGANIZATION)}
+LABELS = {"<apart>, ": "".join(f"{label}, " for label in APART), "<apart>": names(*APART), "<exporter>": names(*EXPORTER), "<target>": names(*TARGET), "<organization>": names(*ORGANIZATION)}
 
 
 def promql(expression):

@@ -5,15 +5,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{join_all, ready};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
 use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::Once;
 use crate::clock::{Reading, Steady};
-use crate::config::Organization;
+use crate::config::{Loader, Organization};
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
@@ -26,8 +25,8 @@ async fn poll(flags: &Once) -> Outcome {
     let config = usable_configuration(flags.config.config_file.as_deref()).await?;
     let same = config.clone();
     let shard = flags.sharding.shard;
-    let state = lifecycle(flags.state_dir.as_deref())?;
-    let parts = Parts::new(Box::new(move || ready(Ok(same.clone())).boxed()), shard, Arc::clone(&state));
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
+    let parts = Parts::new(Arc::new(Loader::fixed(same)), shard, Arc::clone(&state));
     let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
@@ -43,7 +42,7 @@ async fn poll(flags: &Once) -> Outcome {
     state.close(Reading::now());
     // What could not be read at the start may have been read by now.
     parts.board.recount(|id| state.account(id).tally());
-    let text = parts.metrics.once_text(Steady::now(), flags.state_dir.is_some());
+    let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => io::stdout().write_all(&text).map_err(Failure::running)?,

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use exporter_toolkit::web::listen::{self, Address};
 use exporter_toolkit::web::{self, Access, Settings, Web};
-use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::systemd::Systemd;
-use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
+use super::{Failure, OVERRULED, Outcome, block_on, is_overruled, signals, usable};
 use crate::build_info::{REVISION, VERSION};
-use crate::cli::{Serve, Web as WebFlags};
+use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::clock::Reading;
-use crate::config::Config;
+use crate::config::{Config, Loader};
 use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
 use crate::status;
@@ -32,13 +31,14 @@ pub(super) fn run(flags: Serve) -> Outcome {
 /// Reads everything that has to be usable before anything is bound.
 async fn prepare(flags: Serve) -> Result<(Config, Parts, Front), Failure> {
     let file = flags.config.config_file;
-    let config = usable_configuration(file.as_deref()).await?;
-    let loader = move || {
-        let file = file.clone();
-        async move { configuration(file.as_deref()).await }.boxed()
-    };
-    let parts = Parts::new(Box::new(loader), flags.sharding.shard, lifecycle(flags.state_dir.as_deref())?);
-    let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web).await?;
+    if is_overruled(file.as_deref()) {
+        warn!("{OVERRULED}");
+    }
+    let loader = Arc::new(Loader::new(file.clone()));
+    let config = usable(file.as_deref(), loader.load().await)?;
+    let mut parts = Parts::new(loader, flags.sharding.shard, lifecycle(flags.state.state_dir.as_deref())?);
+    parts.auto_reload = flags.auto_reload.then_some(flags.auto_reload_interval);
+    let front = Front::new(flags.listen, flags.systemd_socket, flags.web).await?;
     Ok((config, parts, front))
 }
 
@@ -62,15 +62,16 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) async fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
-        let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
+    pub(super) async fn new(listen: Listen, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
+        let Listen { listen_addresses: addresses, probe_listen_address: probes } = listen;
+        let WebFlags { telemetry_path, web_config_file, max_requests } = flags;
         let access = Access::load(web_config_file.as_deref()).await.map_err(|problems| {
             // Its problems name keys, which alone do not say which of the two files they are in.
             Failure::Configuration(format!("--web.config.file cannot be used:\n{problems}"))
         })?;
         let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
-        Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
+        Ok(Self { addresses, sockets, probes, access, settings })
     }
 
     pub(super) fn telemetry_path(&self) -> &str {

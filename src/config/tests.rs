@@ -25,7 +25,8 @@ fn with_organization(source: &str) -> String {
 #[test]
 fn a_minimal_file_gets_the_documented_defaults() {
     let config = parse(with_organization("").as_bytes(), Path::new("/etc/csp")).unwrap();
-    let Config { api, expand, metrics, credentials, organizations } = config;
+    let Config { api, expand, metrics, credentials, organizations, files: _, warnings } = config;
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(api.url.as_str(), "https://console.tanzu.broadcom.com/");
     assert_eq!((api.timeout, api.connect_timeout), (Duration::from_secs(30), Duration::from_secs(5)));
     assert_eq!((api.max_response_size, api.max_concurrent_requests, api.max_attempts), (1 << 30, 8, 3));

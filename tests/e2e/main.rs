@@ -30,6 +30,7 @@ mod counts;
 mod credentials;
 mod crowd;
 mod demo;
+mod files;
 mod hanging;
 mod lifecycle;
 mod list;

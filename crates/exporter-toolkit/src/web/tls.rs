@@ -133,5 +133,5 @@ fn certificates(pem: &[u8], key: &str) -> Result<Vec<CertificateDer<'static>>, P
 
 fn problem(key: &str, message: &str) -> Problem {
     let path = ["tls_server_config", key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-    Problem { path, line: None, message: message.to_owned() }
+    Problem { path, ..Problem::general(message) }
 }
