@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use csp_invitations_exporter::config::Metrics;
+use invitations::Millis;
 use invitations::census::{Census, Fold, Rules};
-use invitations::{IdentityKey, Millis};
 use serde::de::IgnoredAny;
 
 fn fold(rules: &Arc<Rules>, list: &[u8]) -> Census {
@@ -22,7 +22,7 @@ fn fold(rules: &Arc<Rules>, list: &[u8]) -> Census {
 }
 
 fn lists(criterion: &mut Criterion) {
-    let rules = Arc::new(Rules::new(&Metrics::default(), IdentityKey::random()));
+    let rules = Arc::new(Rules::new(&Metrics::default()));
     let sizes = [(1_000, true), (10_000, true), (100_000, true), (10_000, false)];
     for (invitations, expanded) in sizes {
         let list = lists::list(invitations, expanded);

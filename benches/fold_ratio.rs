@@ -15,8 +15,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use csp_invitations_exporter::config::Metrics;
+use invitations::Millis;
 use invitations::census::{Fold, Rules};
-use invitations::{IdentityKey, Millis};
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
 use stream::Stream;
@@ -25,7 +25,7 @@ const CHUNK: usize = 64 << 10;
 const MILLION: usize = 1_000_000;
 
 fn main() {
-    let rules = Arc::new(Rules::new(&Metrics::default(), IdentityKey::random()));
+    let rules = Arc::new(Rules::new(&Metrics::default()));
     million(&rules);
     println!("| list | MB | IgnoredAny ms | fold and sums ms | ratio | quartiles |");
     for expanded in [true, false] {

@@ -106,10 +106,17 @@ fn start_logging(command: &Command) {
     logging::init(level, format);
 }
 
+/// Threads for work that blocks, beside those that may wait for files: what scrapes, lists and passwords are worked on.
+const BLOCKING_THREADS: usize = 512;
+
 /// Runs `command` on a runtime of its own to its end, and no further: what still blocks a thread then, a secret file on
 /// a storage that hangs or a name server that is silent, holds up nobody.
 fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS + file_reader::MOST_READERS)
+        .enable_all()
+        .build()
+        .map_err(Failure::running)?;
     let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     Ok(outcome)
@@ -119,19 +126,28 @@ fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
 const OVERRULED: &str = "CSP_ORGANIZATION_ID is set, but --config.file counts: unset one of them";
 
 /// The configuration of a file or of the environment.
-fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
+async fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
     if is_overruled(file) {
         tracing::warn!("{OVERRULED}");
     }
-    crate::config::obtain(file, &|name| std::env::var_os(name))
+    crate::config::obtain(file, &|name| std::env::var_os(name)).await
 }
 
 /// [`configuration`] for a command that cannot go on without; says which file the problems are in.
-fn usable_configuration(file: Option<&Path>) -> Result<Config, Failure> {
-    configuration(file).map_err(|problems| match file {
+async fn usable_configuration(file: Option<&Path>) -> Result<Config, Failure> {
+    usable(file, configuration(file).await)
+}
+
+/// What was read, unless it cannot be used.
+fn usable(file: Option<&Path>, read: Result<Config, Problems>) -> Result<Config, Failure> {
+    let config = read.map_err(|problems| match file {
         Some(file) => Failure::Configuration(format!("{} cannot be used:\n{problems}", file.display())),
         None => Failure::configuration(problems),
-    })
+    })?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
 }
 
 fn is_overruled(file: Option<&Path>) -> bool {

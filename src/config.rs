@@ -5,6 +5,7 @@ mod credentials;
 mod environment;
 mod file;
 mod key;
+mod loader;
 mod metrics;
 mod organizations;
 mod poll;
@@ -15,9 +16,10 @@ mod tests;
 pub use csp_api::{Api, Credential, CredentialKind, Expand, Secret, Tls};
 pub use environment::{VARIABLES, from_environment};
 pub use exporter_toolkit::document::{Problem, Problems};
-pub use file::{is_overruled, known_keys, load, obtain, parse};
+pub use file::{known_keys, parse};
 pub use invitations::settings::{Filter, Metrics};
 pub use key::OrganizationKey;
+pub use loader::{Loader, is_overruled, load, obtain};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +35,12 @@ pub struct Config {
     pub metrics: Metrics,
     /// Every configured credential, by name, used or not.
     pub credentials: Vec<Arc<Credential>>,
-    /// Every configured organization, in the order of the file.
+    /// Every configured organization, in the order of the files.
     pub organizations: Vec<Arc<Organization>>,
+    /// The files that this was read from, the main one first.
+    pub files: Vec<std::path::PathBuf>,
+    /// What works, but is hardly meant.
+    pub warnings: Vec<String>,
 }
 
 /// An organization to poll.

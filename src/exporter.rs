@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use csp_api::{BuildError, Client};
 use exporter_toolkit::exposition::Scrape;
@@ -11,9 +13,11 @@ use futures_util::future::BoxFuture;
 use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
-use crate::config::{Config, Problems};
+use crate::clock::{Reading, Steady};
+use crate::config::{Config, Loader};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::panics;
@@ -21,15 +25,14 @@ use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
 use crate::snapshot::{Board, StatusReport};
-use crate::state::Lifecycle;
-
-/// Reads the configuration anew, from wherever it came at the start.
-pub type Loader = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+use crate::state::{Finds, Lifecycle};
 
 /// What an exporter needs beside its configuration.
 pub struct Parts {
     /// Reads the configuration again at a reload.
-    pub loader: Loader,
+    pub loader: Arc<Loader>,
+    /// How often the configuration files are looked at, if at all.
+    pub auto_reload: Option<Duration>,
     /// Which part of the organizations is this instance's.
     pub shard: Option<Shard>,
     /// The lifecycle's state.
@@ -51,54 +54,77 @@ impl fmt::Debug for Parts {
 pub struct Exporter {
     parts: Parts,
     client: Mutex<Client>,
-    poller: Poller,
-    started: Millis,
+    poller: Arc<Poller>,
+    started: Steady,
+    /// How many reloads have begun.
+    reloads: AtomicU64,
+    /// Every organization had finished a first attempt once.
+    was_ready: AtomicBool,
     /// Held throughout a reload: one after the other.
-    reloading: tokio::sync::Mutex<()>,
+    reloading: tokio::sync::Mutex<LastReload>,
+    /// Cancelled when the process is to end.
+    stopping: CancellationToken,
+}
+
+/// A reload's number and how it ended.
+#[derive(Debug)]
+struct LastReload {
+    number: u64,
+    outcome: Result<(), String>,
 }
 
 impl Parts {
     /// Parts with fresh metrics; `lifecycle` is in memory unless it was opened.
     #[must_use]
-    pub fn new(loader: Loader, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
+    pub fn new(loader: Arc<Loader>, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
         let board = Arc::<Board>::default();
         let snapshots = Arc::clone(&board);
         let metrics = Arc::new(Metrics::new(move || snapshots.snapshot()));
         if let Some(shard) = shard {
             metrics.exporter().set_shard(shard.index(), shard.count());
         }
-        Self { loader, shard, lifecycle, metrics, board }
+        Self { loader, auto_reload: None, shard, lifecycle, metrics, board }
     }
 
     /// A client whose calls are counted.
     ///
     /// # Errors
     /// When a file or URL of the settings cannot be used.
-    pub fn client(&self, config: &Config) -> Result<Client, BuildError> {
-        Client::new(&config.api, self.metrics.api())
+    pub async fn client(&self, config: &Config) -> Result<Client, BuildError> {
+        Client::new(&config.api, self.metrics.api()).await
     }
 }
 
 impl Exporter {
-    /// Starts polling with a client of these parts. Needs a tokio runtime.
+    /// Starts polling with a client of these parts. Needs a tokio runtime. Once `stopping` is cancelled, nobody waits
+    /// for a reload any more.
     #[must_use]
-    pub fn start(parts: Parts, config: &Config, client: Client) -> Arc<Self> {
-        let now = Millis::now();
-        parts.metrics.exporter().config_loaded(true, now);
+    pub fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
+        parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
-        let poller = Poller::start(config, upstream, board, lifecycle, parts.shard);
+        let recounting = recount(Arc::clone(&board), Arc::clone(&lifecycle), lifecycle.finds());
+        let poller = Arc::new(Poller::start(config, upstream, board, lifecycle, parts.shard));
         let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
-        let reloading = tokio::sync::Mutex::default();
-        Arc::new(Self { parts, client: Mutex::new(client), poller, started: now, reloading })
+        tokio::spawn(poller.stopped().run_until_cancelled_owned(recounting));
+        let reloading = tokio::sync::Mutex::new(LastReload { number: 0, outcome: Ok(()) });
+        let client = Mutex::new(client);
+        let started = Steady::now();
+        let (reloads, was_ready) = (AtomicU64::new(0), AtomicBool::new(false));
+        let exporter = Arc::new(Self { parts, client, poller, started, reloads, was_ready, reloading, stopping });
+        if let Some(interval) = exporter.parts.auto_reload {
+            let reloading = Arc::clone(&exporter).reload_on_change(interval);
+            tokio::spawn(exporter.stopping.clone().run_until_cancelled_owned(reloading));
+        }
+        exporter
     }
 
     /// Stops polling, then writes the state.
     pub async fn shutdown(&self) {
         self.poller.shutdown().await;
         let lifecycle = Arc::clone(&self.parts.lifecycle);
-        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Millis::now()));
+        let closed = tokio::task::spawn_blocking(move || lifecycle.close(Reading::now()));
         if closed.await.is_err() {
             error!("writing the state panicked");
         }
@@ -106,26 +132,72 @@ impl Exporter {
 
     /// Reads the configuration again and goes over to it; a bad one changes nothing.
     ///
+    /// Nobody but the caller waits for it. Those who ask while a reload runs share the next one, which begins after
+    /// they asked: however many ask while a disk hangs, two reloads answer them all.
+    ///
     /// # Errors
     /// Every problem of the new configuration.
     pub async fn reload_configuration(&self) -> Result<(), String> {
-        let _one_at_a_time = self.reloading.lock().await;
-        let result = self.apply_configuration();
+        let reload = self.stopping.run_until_cancelled(self.reload_in_turn());
+        reload.await.unwrap_or_else(|| Err("the exporter is stopping".to_owned()))
+    }
+
+    async fn reload_in_turn(&self) -> Result<(), String> {
+        let begun_before = self.reloads.load(Ordering::SeqCst);
+        let mut last = self.reloading.lock().await;
+        if last.number > begun_before {
+            return last.outcome.clone();
+        }
+        let number = self.reloads.fetch_add(1, Ordering::SeqCst) + 1;
+        file_reader::try_again();
+        let outcome = self.reload_now().await;
+        log_reload(&outcome);
+        *last = LastReload { number, outcome: outcome.clone() };
+        outcome
+    }
+
+    /// Reloads whenever a configuration file has changed, looking each `interval`. A reload that failed is tried again,
+    /// for what it failed of may be elsewhere; what is known to be wrong is not logged again.
+    pub async fn reload_on_change(self: Arc<Self>, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            let mut last = self.reloading.lock().await;
+            if last.outcome.is_ok() && !self.parts.loader.has_changed().await {
+                continue;
+            }
+            self.reloads.fetch_add(1, Ordering::SeqCst);
+            let outcome = self.reload_now().await;
+            if outcome != last.outcome || outcome.is_ok() {
+                log_reload(&outcome);
+            }
+            last.outcome = outcome;
+        }
+    }
+
+    async fn reload_now(&self) -> Result<(), String> {
+        let result = self.apply_configuration().await;
         let exporter_metrics = self.parts.metrics.exporter();
         exporter_metrics.config_loaded(result.is_ok(), Millis::now());
         self.parts.metrics.refresh();
-        match &result {
-            Ok(()) => info!("configuration reloaded"),
-            Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
-        }
         result
     }
 
-    fn apply_configuration(&self) -> Result<(), String> {
-        let config = (self.parts.loader)().map_err(|problems| problems.to_string())?;
-        let client = self.client.lock().reconfigured(&config.api).map_err(|error| error.to_string())?;
-        let upstream = Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle));
-        self.poller.reload(&config, Arc::new(upstream));
+    async fn apply_configuration(&self) -> Result<(), String> {
+        let config = self.parts.loader.load().await.map_err(|problems| problems.to_string())?;
+        let client = self.client.lock().clone();
+        let client = client.reconfigured(&config.api).await.map_err(|error| error.to_string())?;
+        let upstream = Arc::new(Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle)));
+        // Once ready it stays ready, whatever organizations come.
+        let _ = web::Exporter::ready(self);
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let poller = Arc::clone(&self.poller);
+        // Thousands of organizations take their time: off the runtime's workers.
+        let arranged = tokio::task::spawn_blocking(move || poller.reload(&config, upstream));
+        arranged
+            .await
+            .map_err(|_| "going over to the new configuration failed: a fault in the exporter itself".to_owned())?;
         *self.client.lock() = client;
         Ok(())
     }
@@ -133,10 +205,10 @@ impl Exporter {
     /// What the status page shows.
     #[must_use]
     pub fn status(&self) -> StatusReport {
-        let now = Millis::now();
+        let now = Reading::now();
         StatusReport {
-            now,
-            started: self.started,
+            now: now.wall,
+            started: now.wall_at(self.started),
             config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
             organizations: self.parts.board.status(now),
@@ -144,34 +216,57 @@ impl Exporter {
     }
 }
 
+fn log_reload(outcome: &Result<(), String>) {
+    match outcome {
+        Ok(()) => info!("configuration reloaded"),
+        Err(problems) => error!(problems, "the configuration was not reloaded and the old one stays"),
+    }
+}
+
+/// Shows what is found in the state folder after the start.
+async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
+    loop {
+        finds.next().await;
+        board.recount(|id| lifecycle.account(id).tally());
+    }
+}
+
 /// Has scrapes at hand before they are asked for, whenever polls have changed something.
 async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     /// Of this many parts of the time of a CPU it takes one: where polls end all the time, it prepares less often.
     const PARTS: u32 = 20;
+    let mut next = None;
     loop {
-        board.changed().await;
+        // What nobody asks for any more is forgotten also when no poll ends.
+        match next {
+            Some(pause) => drop(tokio::time::timeout(pause, board.changed()).await),
+            None => board.changed().await,
+        }
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
-        if tokio::task::spawn_blocking(move || prepared.prepare(Millis::now())).await.is_err() {
+        let prepared = tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await;
+        next = prepared.unwrap_or_else(|_| {
             error!("preparing a scrape panicked");
-        }
+            None
+        });
         tokio::time::sleep(start.elapsed() * PARTS).await;
     }
 }
 
 impl web::Exporter for Exporter {
     fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.kept_scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         own.set_troubles(panics::count(), logging::lines_dropped());
-        if let Some(durable) = self.parts.lifecycle.durable() {
-            own.set_state_durable(durable);
+        let lifecycle = &self.parts.lifecycle;
+        if let Some((durable, resets)) = lifecycle.durable().zip(lifecycle.resets()) {
+            own.set_state(durable, resets);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding)
+        self.parts.metrics.scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn health(&self) -> Result<(), String> {
@@ -182,7 +277,8 @@ impl web::Exporter for Exporter {
         let snapshot = self.parts.board.snapshot();
         let waiting = snapshot.organizations.iter().filter(|entry| entry.up.is_none()).count();
         let all = snapshot.organizations.len();
-        if waiting == 0 {
+        if waiting == 0 || self.was_ready.load(Ordering::Relaxed) {
+            self.was_ready.store(true, Ordering::Relaxed);
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))

@@ -14,6 +14,7 @@
 
 pub mod build_info;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod exporter;

@@ -19,7 +19,8 @@ use line::Line;
 use queue::Queue;
 
 /// The crates of this workspace, which log what their level says.
-const OWN: [&str; 5] = [env!("CARGO_CRATE_NAME"), "csp_api", "csp_simulator", "exporter_toolkit", "invitations"];
+const OWN: [&str; 6] =
+    [env!("CARGO_CRATE_NAME"), "csp_api", "csp_simulator", "exporter_toolkit", "file_reader", "invitations"];
 
 /// The least important level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

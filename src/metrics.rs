@@ -1,41 +1,35 @@
 //! From a snapshot to the bytes of a scrape.
 //!
-//! Everything passes through `prometheus_client` registries into one neutral form, Prometheus' protobuf model,
-//! which the exposition formats are written from. The samples of an organization change only with its snapshot,
-//! so they are encoded once for each format and data state and kept: a scrape mostly copies.
+//! Each family of the table hands its samples to one [writer](exporter_toolkit::exposition::Writer), which knows the format. What comes from
+//! polls changes only with the snapshot, so it is written once for each form that is asked for, and kept in [pieces]
+//! as they are sent; what is the exporter's own lives in a `prometheus_client` registry and is written for each scrape.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use exporter_toolkit::exposition::{self, Encoding, Scrape, negotiate};
-use invitations::Millis;
+use exporter_toolkit::exposition::{Encoding, Scrape, negotiate};
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 mod api;
-mod blocks;
-mod cache;
-mod collect;
 mod exporter;
 pub mod families;
 pub mod family;
 mod kept;
-mod layout;
 mod native;
-mod polled;
+mod own;
+mod pieces;
 mod samples;
 
 pub use api::ApiMetrics;
 pub use exporter::ExporterMetrics;
 
-use blocks::Blocks;
-use cache::Cache;
 use families::FAMILIES;
 use family::{Family, Part};
-use kept::{Kept, Maker};
-use layout::Layout;
-use polled::Polled;
+use kept::Kept;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -45,7 +39,6 @@ pub struct Metrics {
     snapshots: Snapshots,
     api: Arc<ApiMetrics>,
     exporter: Arc<ExporterMetrics>,
-    cache: Cache,
     kept: Kept,
 }
 
@@ -61,7 +54,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let api = Arc::new(ApiMetrics::new(&mut registry));
         let exporter = Arc::new(ExporterMetrics::new(&mut registry));
-        Self { registry, snapshots: Box::new(source), api, exporter, cache: Cache::default(), kept: Kept::default() }
+        Self { registry, snapshots: Box::new(source), api, exporter, kept: Kept::default() }
     }
 
     /// Where the client's calls are counted.
@@ -80,33 +73,30 @@ impl Metrics {
     ///
     /// Encoding and compressing are work for the CPU, as far as they have to be done at all.
     #[must_use]
-    pub fn scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
+    pub fn scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
-        let making = Making { metrics: self, encoding, snapshot: &snapshot, now };
-        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, &making);
+        let own = || own::encode(encoding, &self.registry, &snapshot, &self.api.durations());
+        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, own);
         Scrape { content_type, content_encoding: gzip.then_some("gzip"), body }
     }
 
     /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
     #[must_use]
-    pub fn kept_scrape(&self, now: Millis, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    pub fn kept_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let body = self.kept.find(encoding, gzip, &(self.snapshots)(), now)?;
         Some(Scrape { content_type, content_encoding: gzip.then_some("gzip"), body })
     }
 
-    /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it.
+    /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it, and
+    /// forgets the other forms. Returns when it should be called again, even if nothing changes until then.
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
-    pub fn prepare(&self, now: Millis) {
-        let snapshot = (self.snapshots)();
-        for encoding in Encoding::ALL {
-            let making = Making { metrics: self, encoding, snapshot: &snapshot, now };
-            self.kept.prepare(encoding, &snapshot, now, &making);
-        }
+    pub fn prepare(&self, now: Steady) -> Option<Duration> {
+        self.kept.prepare(&(self.snapshots)(), now, Instant::now())
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.
@@ -117,41 +107,14 @@ impl Metrics {
     /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
     /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
-    pub fn once_text(&self, now: Millis, lifecycle: bool) -> Bytes {
+    pub fn once_text(&self, now: Steady, lifecycle: bool) -> Bytes {
         let wanted = |family: &Family| match family.part {
             Part::Invitations | Part::Polling => true,
             Part::Lifecycle => lifecycle,
             Part::Api | Part::Exporter | Part::Process => false,
         };
-        let organizations = self.cache.organizations(&(self.snapshots)());
-        let sources: Vec<&Blocks> = organizations.iter().map(|cached| cached.blocks(Encoding::Text, now)).collect();
         // What belongs to no organization is about this process, which is gone when the file is read.
-        Layout { encoding: Encoding::Text, sources: &sources }.plain(wanted).into()
-    }
-}
-
-/// What a scrape of one snapshot in one format is made of.
-struct Making<'m> {
-    metrics: &'m Metrics,
-    encoding: Encoding,
-    snapshot: &'m Arc<Snapshot>,
-    now: Millis,
-}
-
-impl Maker for Making<'_> {
-    fn polled(&self) -> Polled {
-        let Self { metrics, encoding, snapshot, now } = self;
-        Polled::new(*encoding, snapshot, metrics.cache.organizations(snapshot), *now)
-    }
-
-    /// The families that belong to no organization, and the end of the exposition.
-    fn own(&self) -> Vec<u8> {
-        let Self { metrics, encoding, snapshot, .. } = self;
-        let own = collect::own(&metrics.registry, snapshot, &metrics.api.durations());
-        let blocks = Blocks::encode(*encoding, &own);
-        let mut out = Layout { encoding: *encoding, sources: &[&blocks] }.plain(|_| true);
-        exposition::finish(*encoding, &mut out);
-        out
+        pieces::text(Encoding::Text, &(self.snapshots)(), now, wanted).into()
     }
 }
 

@@ -4,8 +4,10 @@
 //! poll is a task with a deadline, and its result reaches the [`Board`] as a
 //! whole or not at all.
 
+mod contain;
 mod first_round;
 pub mod heartbeat;
+pub mod load;
 mod organization;
 mod pace;
 mod questions;
@@ -19,13 +21,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 use url::Url;
 
+use crate::clock::Reading;
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
 use crate::shard::Shard;
 use crate::snapshot::Board;
@@ -89,8 +92,7 @@ struct Loop<T> {
 }
 
 impl Poller {
-    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime; blocks on the
-    /// state folder for a moment.
+    /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime.
     #[must_use]
     pub fn start(
         config: &Config,
@@ -164,6 +166,9 @@ impl Poller {
     }
 
     fn arrange(&self, config: &Config) {
+        for shortfall in load::shortfalls(config, self.shard) {
+            warn!("the budget cannot serve all organizations in their intervals: {shortfall}");
+        }
         let organizations: Vec<Arc<Organization>> = config
             .organizations
             .iter()
@@ -171,11 +176,11 @@ impl Poller {
             .cloned()
             .collect();
         let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
-        self.lifecycle.keep(&keys, Millis::now());
+        self.lifecycle.keep(&keys, Reading::now());
         let mut running = self.running.lock();
         let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
-        self.board.arrange(&organizations, |id| self.lifecycle.tally(id));
+        self.board.arrange(&organizations, |key| self.lifecycle.account(key).tally());
         has_token.retain(|key, _| keys.contains(key));
         for organization in &organizations {
             if loops.contains_key(&organization.key()) {

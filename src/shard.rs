@@ -64,10 +64,15 @@ impl Shard {
     /// Whether this instance polls the organization.
     #[must_use]
     pub fn owns(self, organization: &OrganizationKey) -> bool {
+        Self::owner(organization, self.count) == self.index
+    }
+
+    /// The index of the instance that polls the organization, of `count`.
+    #[must_use]
+    pub fn owner(organization: &OrganizationKey, count: u32) -> u32 {
         // A tie, however unlikely, goes to the lower index, so that there is always exactly one owner.
-        let owner =
-            (1..=self.count).max_by_key(|index| (score(organization.as_str(), *index), std::cmp::Reverse(*index)));
-        owner == Some(self.index)
+        let owner = (1..=count).max_by_key(|index| (score(organization.as_str(), *index), std::cmp::Reverse(*index)));
+        owner.unwrap_or(1)
     }
 }
 

@@ -11,6 +11,7 @@ use invitations::Millis;
 use invitations::census::View;
 use invitations::lifecycle::Tally;
 
+use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 
 pub use board::Board;
@@ -55,9 +56,9 @@ pub struct OrganizationSnapshot {
     /// The last good poll's numbers.
     pub view: Option<Arc<View>>,
     /// When the last good poll ended.
-    pub last_success: Option<Millis>,
+    pub last_success: Option<Reading>,
     /// When the last poll ended.
-    pub last_attempt: Option<Millis>,
+    pub last_attempt: Option<Reading>,
     /// Whether the last poll succeeded; `None` before the first has ended.
     pub up: Option<bool>,
     /// How long the last poll took.
@@ -69,17 +70,18 @@ pub struct OrganizationSnapshot {
     /// Failed polls since the last success.
     pub consecutive_failures: u32,
     /// The last failure since the last success, with its moment.
-    pub last_error: Option<(Millis, Error)>,
+    pub last_error: Option<(Reading, Error)>,
     /// When the access token in use runs out.
     pub access_token_expiration: Option<Millis>,
-    /// What happened to its invitations so far, in this process and in those before it that left their state.
-    pub lifecycle: Arc<Tally>,
+    /// What happened to its invitations so far, in this process and in those before it that left their state; `None`
+    /// as long as that state cannot be read.
+    pub lifecycle: Option<Arc<Tally>>,
 }
 
 impl OrganizationSnapshot {
     /// An organization that was never polled by this process; `lifecycle` is what an earlier one left.
     #[must_use]
-    pub fn new(organization: Arc<Organization>, lifecycle: Arc<Tally>) -> Self {
+    pub fn new(organization: Arc<Organization>, lifecycle: Option<Arc<Tally>>) -> Self {
         Self {
             organization,
             display_name: None,
@@ -107,17 +109,12 @@ impl OrganizationSnapshot {
         changed
     }
 
-    /// How current the data is at `now`.
+    /// How current the data is at `now`. The wall clock has no say: set back, it would keep old data alive.
     #[must_use]
-    pub fn data_state(&self, now: Millis) -> DataState {
+    pub fn data_state(&self, now: Steady) -> DataState {
         match self.last_success {
             None => DataState::Waiting,
-            Some(success)
-                if u128::try_from(now.since(success))
-                    .is_ok_and(|age| age > self.organization.stale_after.as_millis()) =>
-            {
-                DataState::Withdrawn
-            }
+            Some(success) if now.since(success.steady) > self.organization.stale_after => DataState::Withdrawn,
             Some(_) if self.up == Some(false) => DataState::Held,
             Some(_) => DataState::Fresh,
         }
@@ -125,15 +122,14 @@ impl OrganizationSnapshot {
 
     /// When the data goes stale by itself; `None` when it is not shown, or is stale at `now`.
     #[must_use]
-    pub fn goes_stale_at(&self, now: Millis) -> Option<Millis> {
-        let stale_after = i64::try_from(self.organization.stale_after.as_millis()).unwrap_or(i64::MAX);
-        let last = self.last_success?.0.saturating_add(stale_after);
-        (last >= now.0).then_some(Millis(last.saturating_add(1)))
+    pub fn goes_stale_at(&self, now: Steady) -> Option<Steady> {
+        let last = self.last_success?.steady.after(self.organization.stale_after);
+        (last >= now).then_some(Steady(last.0.saturating_add(1)))
     }
 
     /// The numbers to show at `now`: none while waiting, none once withdrawn.
     #[must_use]
-    pub fn visible_view(&self, now: Millis) -> Option<&Arc<View>> {
+    pub fn visible_view(&self, now: Steady) -> Option<&Arc<View>> {
         match self.data_state(now) {
             DataState::Fresh | DataState::Held => self.view.as_ref(),
             DataState::Waiting | DataState::Withdrawn => None,
@@ -171,17 +167,17 @@ mod tests {
             stale_after: Duration::from_secs(240),
         };
         OrganizationSnapshot {
-            last_success: last_success.map(Millis),
+            last_success: last_success.map(|at| Reading { wall: Millis(at), steady: Steady(at) }),
             view: last_success.map(|at| Arc::new(View::empty(Millis(at)))),
             up,
-            ..OrganizationSnapshot::new(Arc::new(organization), Arc::default())
+            ..OrganizationSnapshot::new(Arc::new(organization), Some(Arc::default()))
         }
     }
 
     #[test]
     fn data_is_waiting_then_fresh_then_held_then_withdrawn() {
         let at = |entry: &OrganizationSnapshot, now| {
-            (entry.data_state(Millis(now)), entry.visible_view(Millis(now)).is_some())
+            (entry.data_state(Steady(now)), entry.visible_view(Steady(now)).is_some())
         };
         assert_eq!(at(&entry(None, None), 0), (DataState::Waiting, false));
         assert_eq!(at(&entry(None, Some(false)), i64::MAX), (DataState::Waiting, false));
@@ -189,7 +185,7 @@ mod tests {
         assert_eq!(at(&fresh, 1_000), (DataState::Fresh, true));
         assert_eq!(at(&fresh, 241_000), (DataState::Fresh, true));
         assert_eq!(at(&fresh, 241_001), (DataState::Withdrawn, false));
-        assert_eq!(at(&fresh, 0), (DataState::Fresh, true), "a clock that was set back");
+        assert_eq!(at(&fresh, 0), (DataState::Fresh, true), "a scrape that looked at the clock before the poll ended");
         let held = entry(Some(1_000), Some(false));
         assert_eq!(at(&held, 2_000), (DataState::Held, true));
         assert_eq!(at(&held, 241_001), (DataState::Withdrawn, false));
@@ -204,6 +200,6 @@ mod tests {
         let kind = CredentialKind::ApiToken { token: Secret::File("/elsewhere".into()) };
         settings.credential = Arc::new(Credential { name: "other".to_owned(), kind, url: None });
         let changed = known.with_settings(&Arc::new(settings));
-        assert_eq!((changed.access_token_expiration, changed.last_success), (None, Some(Millis(1_000))));
+        assert_eq!((changed.access_token_expiration, changed.last_success), (None, known.last_success));
     }
 }

@@ -1,225 +1,248 @@
 //! What happens to invitations between polls: counters that survive failed polls, reloads and restarts.
 //!
-//! The pure part is [`Ledger`](invitations::lifecycle::Ledger): it compares each good poll's list of [`Sighting`]s with the invitations known
-//! so far and counts [`Event`](invitations::Event)s. [`Lifecycle`] keeps one ledger per organization and, with a state folder, a
-//! durable copy of each.
+//! The pure part is [`Ledger`](invitations::lifecycle::Ledger): it compares each good poll's list with the invitations
+//! known so far and counts [`Event`](invitations::Event)s. [`Lifecycle`] keeps one ledger per organization and, with a
+//! state folder, a durable copy of each.
 //!
 //! **Commit before publish.** A tally can be seen only once the disk has it, or is known not to take it. So no
 //! scrape ever shows a count that a crash takes back, and after a crash at any instant the counters are those of
 //! the documented table applied to the polls that were committed.
+//!
+//! **A state that is read late.** A folder may hang at the start, be unreadable, or be a mount that appears later.
+//! What earlier processes counted, which invitations they knew, and the key of the identities in the file are not
+//! known then. So an identity in memory depends on no key, and the first list of each organization is kept as it was
+//! seen. When the file can be read, the key seals that list, and it is compared with what the file knew, as it would
+//! have been at the first poll. The counters are then what the file held, plus the events of that comparison, plus
+//! what has been counted in memory since: the documented table applied to all polls, none left out. Reading them off
+//! the next poll instead would lose whatever came and went in between.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use invitations::lifecycle::Tally;
-use invitations::{IdentityKey, Millis, Sighting};
-use parking_lot::{Mutex, RwLock};
+use invitations::{Former, IdentityKey, Sighting};
+use tokio::sync::watch;
 
+use crate::clock::Reading;
+
+mod desk;
 mod organization;
+mod organizations;
+mod presence;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use store::OpenError;
 
-use organization::{Kept, Organization};
-use store::{Opened, Store};
+use desk::{Desk, Entry, Health, Patience, Progress};
+use organization::{Organization, Seen};
+use organizations::Organizations;
+use store::{Files, Real};
 
-/// How long an organization may stay away from the configuration and continue. Milliseconds.
-const MAX_AWAY: i64 = Millis::DAY;
-
-/// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is
-/// the same organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
+/// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is the same
+/// organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
 #[derive(Debug)]
 pub struct Lifecycle {
-    key: IdentityKey,
-    organizations: RwLock<HashMap<Arc<str>, Arc<Organization>>>,
-    next_number: AtomicU32,
-    /// What is away at the first [`Self::keep`] has been away since the process before this one ended.
-    previously_alive: Mutex<Option<Millis>>,
-    store: Option<Store>,
-    /// Whether something may be in memory alone.
-    behind: AtomicBool,
-    /// The store's generation that everything has been put to.
-    caught_up_with: AtomicU64,
+    organizations: Arc<Organizations>,
+    desk: Option<Arc<Desk>>,
 }
 
 impl Lifecycle {
     /// Counters in memory, which a restart loses.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(IdentityKey::random(), None)
+        Self { organizations: Arc::new(Organizations::new(false)), desk: None }
     }
 
-    /// Counters that continue from the folder `path`, which is created where it is missing. Blocks.
+    /// Counters that continue from the folder `path`, which is created where it is missing. Blocks for two seconds at
+    /// the most; what the folder holds is added later if it cannot be read in this time.
     ///
-    /// A disk that refuses, or a file that is not usable, is no error: see [`Self::durable`] and
-    /// [`Self::state_was_reset`].
+    /// A disk that refuses or hangs, or a file that is not usable, is no error: see [`Self::durable`] and
+    /// [`Self::resets`].
     ///
     /// # Errors
     ///
     /// When the folder can never be used by this process.
-    pub fn open(path: &Path, now: Millis) -> Result<Self, OpenError> {
-        Store::open(path, now).map(Self::restore)
+    pub fn open(path: &Path, now: Reading) -> Result<Self, OpenError> {
+        Self::open_with(path, now, Box::new(Real), Patience::default())
     }
 
-    fn new(key: IdentityKey, store: Option<Store>) -> Self {
-        Self {
-            key,
-            organizations: RwLock::default(),
-            next_number: AtomicU32::new(0),
-            previously_alive: Mutex::new(None),
-            store,
-            behind: AtomicBool::new(false),
-            caught_up_with: AtomicU64::new(0),
-        }
+    fn open_with(path: &Path, now: Reading, files: Box<dyn Files>, patience: Patience) -> Result<Self, OpenError> {
+        let organizations = Arc::new(Organizations::new(true));
+        let desk = writer::start(path, files, patience, &organizations, now)?;
+        Ok(Self { organizations, desk: Some(desk) })
     }
 
-    fn restore(opened: Opened) -> Self {
-        let Opened { store, alive_at, organizations } = opened;
-        let next_number = organizations.iter().map(|stored| stored.number.saturating_add(1)).max().unwrap_or(0);
-        // A copy that was read beside a refusing disk is not in the file yet, for all we know.
-        let generation = if store.is_healthy() { store.generation() } else { 0 };
-        let organizations = organizations.into_iter().map(|stored| {
-            let organization = Organization::restore(stored, generation);
-            (organization.id(), Arc::new(organization))
-        });
-        let organizations = RwLock::new(organizations.collect());
-        let behind = AtomicBool::new(generation == 0);
-        Self {
-            organizations,
-            next_number: AtomicU32::new(next_number),
-            previously_alive: Mutex::new(alive_at),
-            behind,
-            caught_up_with: AtomicU64::new(generation),
-            ..Self::new(store.key().clone(), Some(store))
-        }
-    }
-
-    /// The key that identities have to be made with.
+    /// The key that the next list of an organization has to be hashed with, too: see [`Self::observe`].
     #[must_use]
-    pub fn identity_key(&self) -> &IdentityKey {
-        &self.key
+    pub fn former_key(&self, key: &str) -> Option<IdentityKey> {
+        self.organizations.find(key)?.shown().former_key
     }
 
-    /// Takes a good poll's list and returns the tally after it. Blocks on the disk where there is a state
-    /// folder and something changed.
+    /// Takes a good poll's list; `former` are its identities by [`Self::former_key`]. What comes of it can be seen
+    /// once [`Observed::settled`] returns.
     ///
     /// An organization's first list is its baseline. Lists of one organization are taken one after the other.
-    pub fn observe(&self, key: &str, sightings: Vec<Sighting>, now: Millis) -> Arc<Tally> {
-        let mut sightings = Some(sightings);
-        let tally = loop {
-            // Dropped between finding and locking it: it begins anew.
-            if let Some(tally) = self.organization(key).observe(&mut sightings, self.store.as_ref(), now) {
-                break tally;
+    /// Takes time in proportion to the list.
+    pub fn observe(&self, key: &str, sightings: Vec<Sighting>, former: Option<Vec<Former>>, now: Reading) -> Observed {
+        let organization = loop {
+            let organization = self.organizations.find_or_add(key);
+            // A reload drops it right now: it begins anew.
+            if !organization.is_dropped() {
+                break organization;
             }
+            std::thread::yield_now();
         };
-        self.catch_up(now);
-        tally
+        let seen = Seen { sightings, former };
+        let is_lacking = organization.observe(seen, self.organizations.file().as_ref(), self.desk.is_some());
+        let ticket = self.desk.as_ref().and_then(|desk| {
+            if is_lacking {
+                let entry = Entry::Write(organization.clone());
+                Some((desk.clone(), desk.put(organization.key().clone(), entry, now)))
+            } else {
+                desk.beat(now);
+                None
+            }
+        });
+        Observed { organization, ticket }
     }
 
-    /// The tally to show; `None` until a first list, in this or an earlier process, has been taken.
+    /// The tally to show; `None` until a first list, in this or an earlier process, has been taken, and while the
+    /// stored state is unread.
     #[must_use]
     pub fn tally(&self, key: &str) -> Option<Arc<Tally>> {
-        self.organizations.read().get(key)?.tally()
+        self.organizations.find(key)?.shown().tally
+    }
+
+    /// The organization's counters, wherever they stand.
+    #[must_use]
+    pub fn account(&self, key: &str) -> Account {
+        Account(self.organizations.find_or_add(key))
     }
 
     /// Whether everything is on disk that can be seen; `None` without a state folder.
     #[must_use]
     pub fn durable(&self) -> Option<bool> {
-        let store = self.store.as_ref()?;
-        Some(store.is_healthy() && !self.behind.load(Ordering::Relaxed))
+        Some(self.desk.as_ref()?.progress().borrow().health == Health::Good)
     }
 
-    /// Whether a stored state was not usable and had to be set aside since the start.
+    /// How many stored states were not usable and had to be set aside since the start; `None` without a state folder.
     #[must_use]
-    pub fn state_was_reset(&self) -> bool {
-        self.store.as_ref().is_some_and(Store::was_reset)
+    pub fn resets(&self) -> Option<u64> {
+        Some(self.desk.as_ref()?.progress().borrow().resets)
+    }
+
+    /// What is found on disk from now on.
+    #[must_use]
+    pub fn finds(&self) -> Finds {
+        let progress = self.desk.as_ref().map(|desk| desk.progress());
+        Finds { seen: progress.as_ref().map_or(0, |progress| progress.borrow().finds), progress }
     }
 
     /// Says which organizations are configured, at the start and at each reload. Those that have been away for
-    /// more than a day are dropped, the others continue. Blocks.
-    pub fn keep<S: AsRef<str>>(&self, keys: &[S], now: Millis) {
-        let kept: HashSet<&str> = keys.iter().map(AsRef::as_ref).collect();
-        // Held throughout, so that no two reloads lock organizations in each other's way.
-        let mut previously_alive = self.previously_alive.lock();
-        let gone_since = previously_alive.take().unwrap_or(now);
-        let all = self.all();
-        let (mut writes, mut locked, mut removals) = (Vec::new(), Vec::new(), Vec::new());
-        for organization in &all {
-            match organization.keep(kept.contains(&*organization.id()), gone_since, now, self.store.as_ref()) {
-                Kept::Dropped => {
-                    self.organizations.write().remove(&*organization.id());
-                    removals.push((organization.id(), organization.number()));
-                }
-                Kept::Changed(write, lock) => {
-                    writes.push(*write);
-                    locked.push((organization, lock));
-                }
-                Kept::Unchanged => {}
+    /// more than a day are dropped, the others continue. Does not wait for the disk.
+    pub fn keep<S: AsRef<str>>(&self, keys: &[S], now: Reading) {
+        let keys: HashSet<Arc<str>> = keys.iter().map(|key| key.as_ref().into()).collect();
+        for (key, entry) in self.organizations.keep(keys, now) {
+            if let Some(desk) = &self.desk {
+                desk.put(key, entry, now);
             }
         }
-        let Some(store) = &self.store else { return };
-        for (written_to, (organization, _)) in store.commit(writes, removals, now).into_iter().zip(&locked) {
-            organization.mark_stored(written_to);
-            self.behind.fetch_or(written_to == 0, Ordering::Relaxed);
-        }
-        drop(locked);
-        self.catch_up(now);
     }
 
-    /// Writes what is in memory alone, and that this process was alive at `now`. Blocks. Call it before the end.
+    /// Writes what is in memory alone, and that this process was alive at `now`. Blocks for ten seconds at the most.
     ///
     /// Returns [`Self::durable`] afterwards.
-    pub fn flush(&self, now: Millis) -> Option<bool> {
-        let store = self.store.as_ref()?;
-        store.commit(Vec::new(), Vec::new(), now);
-        self.catch_up(now);
+    #[must_use]
+    pub fn flush(&self, now: Reading) -> Option<bool> {
+        self.desk.as_ref()?.flush(now);
         self.durable()
     }
 
-    /// Flushes, then gives the state folder up. What is observed afterwards is in memory alone.
-    pub fn close(&self, now: Millis) {
-        self.flush(now);
-        if let Some(store) = &self.store {
-            store.close();
+    /// Writes what is in memory alone and gives the state folder up. Blocks for ten seconds at the most. What is
+    /// observed afterwards is in memory alone.
+    pub fn close(&self, now: Reading) {
+        if let Some(desk) = &self.desk
+            && !desk.close(now)
+        {
+            tracing::error!("the state folder does not answer: what is in memory alone is lost");
         }
     }
+}
 
-    fn organization(&self, id: &str) -> Arc<Organization> {
-        let id: Arc<str> = id.into();
-        if let Some(organization) = self.organizations.read().get(&*id) {
-            return organization.clone();
+impl Drop for Lifecycle {
+    fn drop(&mut self) {
+        if let Some(desk) = &self.desk {
+            desk.close(desk.alive_at());
         }
-        let fresh = || {
-            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Organization::new(id.clone(), number))
+    }
+}
+
+/// A list that has been compared, and is on its way to the disk.
+#[derive(Debug)]
+#[must_use = "what was counted can be seen once it is settled"]
+pub struct Observed {
+    organization: Arc<Organization>,
+    ticket: Option<(Arc<Desk>, u64)>,
+}
+
+impl Observed {
+    /// Returns once the disk has it, or is known not to take it.
+    pub async fn settled(self) -> Account {
+        let Self { organization, ticket } = self;
+        let is_written = match ticket {
+            Some((desk, ticket)) => desk.written(ticket).await,
+            None => false,
         };
-        self.organizations.write().entry(id.clone()).or_insert_with(fresh).clone()
-    }
-
-    fn all(&self) -> Vec<Arc<Organization>> {
-        self.organizations.read().values().cloned().collect()
-    }
-
-    /// Puts what is in memory alone, once the disk takes writes again.
-    fn catch_up(&self, now: Millis) {
-        let Some(store) = &self.store else { return };
-        if !store.is_healthy() {
-            self.behind.store(true, Ordering::Relaxed);
-            return;
+        if !is_written {
+            organization.publish();
         }
-        let generation = store.generation();
-        let is_current = self.caught_up_with.swap(generation, Ordering::Relaxed) == generation;
-        // Cleared before looking, so that what another thread notes meanwhile is not forgotten.
-        if !self.behind.swap(false, Ordering::Relaxed) && is_current {
-            return;
-        }
-        let behind = self.all().into_iter().filter(|organization| organization.is_behind(store));
-        if !behind.into_iter().all(|organization| organization.put_again(store, now)) {
-            self.behind.store(true, Ordering::Relaxed);
+        Account(organization)
+    }
+}
+
+/// The counters of one organization, wherever they stand.
+#[derive(Debug, Clone)]
+pub struct Account(Arc<Organization>);
+
+impl Account {
+    /// What there is to show now: nothing before a first list; `None` while the stored state is unread.
+    #[must_use]
+    pub fn tally(&self) -> Option<Arc<Tally>> {
+        let shown = self.0.shown();
+        (!shown.is_unread).then(|| shown.tally.unwrap_or_default())
+    }
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self(Arc::new(Organization::new("".into(), false)))
+    }
+}
+
+/// Tells when something was found on disk that changes what there is to show.
+#[derive(Debug)]
+pub struct Finds {
+    progress: Option<watch::Receiver<Progress>>,
+    seen: u64,
+}
+
+impl Finds {
+    /// Returns after the next find; never without a state folder.
+    pub async fn next(&mut self) {
+        let seen = self.seen;
+        let found = match &mut self.progress {
+            Some(progress) => {
+                progress.wait_for(|progress| progress.finds > seen).await.ok().map(|progress| progress.finds)
+            }
+            None => None,
+        };
+        match found {
+            Some(finds) => self.seen = finds,
+            None => std::future::pending().await,
         }
     }
 }

@@ -8,14 +8,14 @@ mod stream;
 use std::sync::Arc;
 
 use csp_invitations_exporter::config::Metrics;
+use invitations::Millis;
 use invitations::census::{Census, Fold, Rules};
-use invitations::{IdentityKey, Millis};
 
 use stream::Stream;
 
 /// Folds so many rounds of `stream` in chunks as they come from a socket.
 fn fold(stream: &mut Stream, rounds: usize) -> Census {
-    let rules = Arc::new(Rules::new(&Metrics::default(), IdentityKey::random()));
+    let rules = Arc::new(Rules::new(&Metrics::default()));
     let mut fold = Fold::new(rules, Millis::now());
     fold.write(b"[").expect("a list so far");
     for _ in 0..rounds {

@@ -60,11 +60,11 @@ fn every_variable_without_a_file_is_documented_and_no_other() {
     assert_eq!(documented, config::VARIABLES.map(str::to_owned).into());
 }
 
-#[test]
-fn the_examples_load() {
+#[tokio::test]
+async fn the_examples_load() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     for (file, organizations) in [("config.yaml", 2), ("minimal.yaml", 1)] {
-        let config = config::load(&folder.join(file)).unwrap_or_else(|problems| panic!("{file}:\n{problems}"));
+        let config = config::load(&folder.join(file)).await.unwrap_or_else(|problems| panic!("{file}:\n{problems}"));
         assert_eq!(config.organizations.len(), organizations);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Error, Observer, Operation, Reason};
+use csp_invitations_exporter::clock::{Reading, Steady};
 use csp_invitations_exporter::config::{Credential, CredentialKind, Organization, Secret};
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
@@ -21,6 +22,8 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Met
 use prost::Message;
 
 const NOW: Millis = Millis(1_790_000_000_000);
+/// The same moment of the clock that only goes forward.
+const STEADY: Steady = Steady(5_000_000);
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
@@ -36,7 +39,7 @@ fn organization(name: &str) -> OrganizationSnapshot {
             deadline: Duration::from_secs(240),
             stale_after: Duration::from_secs(1200),
         }),
-        Arc::default(),
+        Some(Arc::default()),
     )
 }
 
@@ -71,7 +74,7 @@ fn view() -> View {
             group_type: "USER_GROUP".into(),
             domain: String::new(),
         }],
-        anomalies: [5, 0, 0, 1, 0],
+        anomalies: [5, 0, 0, 1, 0, 2],
         folded_roles: 7,
         folded_groups: 0,
     }
@@ -81,7 +84,7 @@ fn snapshot() -> Snapshot {
     let mut acme = organization("acme <script>\"\\");
     acme.display_name = Some("Acme Ltd.".into());
     acme.view = Some(Arc::new(view()));
-    acme.last_success = Some(Millis(NOW.0 - 60_000));
+    acme.last_success = Some(Reading { wall: Millis(NOW.0 - 60_000), steady: Steady(STEADY.0 - 60_000) });
     acme.last_attempt = acme.last_success;
     (acme.up, acme.polls, acme.failures[9]) = (Some(true), 12, 2);
     acme.duration = Some(Duration::from_millis(1_234));
@@ -90,10 +93,11 @@ fn snapshot() -> Snapshot {
     for seconds in [30.0, 4_000.5, 90_000.0, 1e9] {
         lifecycle.redemption.observe(seconds);
     }
-    acme.lifecycle = Arc::new(lifecycle);
+    acme.lifecycle = Some(Arc::new(lifecycle));
     let mut initech = organization("initech");
     (initech.up, initech.polls, initech.failures[1]) = (Some(false), 1, 1);
-    initech.last_error = Some((NOW, Error::new(Operation::Invitations, Reason::BadRequest, "")));
+    let now = Reading { wall: NOW, steady: STEADY };
+    initech.last_error = Some((now, Error::new(Operation::Invitations, Reason::BadRequest, "")));
     Snapshot {
         organizations: vec![Arc::new(acme), Arc::new(organization("globex")), Arc::new(initech)],
         api_token_expirations: vec![("app".into(), Millis(NOW.0 + Millis::DAY))],
@@ -105,7 +109,7 @@ fn metrics() -> Metrics {
     let metrics = Metrics::new(move || Arc::clone(&snapshot));
     metrics.exporter().config_loaded(true, NOW);
     metrics.exporter().http_request("metrics", 200);
-    metrics.exporter().set_state_durable(true);
+    metrics.exporter().set_state(true, 1);
     metrics.api().request(Operation::Invitations);
     metrics.api().response(Operation::Invitations, 503);
     metrics.api().error_codes(Operation::Invitations, "cloud.500", "bad code");
@@ -113,7 +117,7 @@ fn metrics() -> Metrics {
 }
 
 fn scrape(metrics: &Metrics, accept: Option<&str>) -> String {
-    String::from_utf8(metrics.scrape(NOW, accept, None).body.concat()).unwrap()
+    String::from_utf8(metrics.scrape(STEADY, accept, None).body.concat()).unwrap()
 }
 
 fn decode(mut bytes: &[u8]) -> Vec<MetricFamily> {
@@ -144,7 +148,7 @@ fn text_matches_the_golden_file() {
 
 #[test]
 fn protobuf_matches_the_golden_file() {
-    let body = metrics().scrape(NOW, Some(PROTOBUF), None).body;
+    let body = metrics().scrape(STEADY, Some(PROTOBUF), None).body;
     let mut families = decode(&body.concat());
     families.retain(|family| !family.name.starts_with("process_") && family.name != "csp_exporter_build_info");
     let lines: Vec<_> = families.iter().map(|family| format!("{family:?}")).collect();
@@ -158,7 +162,7 @@ fn openmetrics_matches_the_golden_file() {
 
 #[test]
 fn once_shows_invitations_lifecycle_and_polling_alone() {
-    let text = metrics().once_text(NOW, true);
+    let text = metrics().once_text(STEADY, true);
     let text = String::from_utf8(text.to_vec()).unwrap();
     assert_golden("once.txt", &text);
     for foreign in ["csp_exporter_", "csp_api_", "csp_access_token_", "process_"] {
@@ -169,7 +173,7 @@ fn once_shows_invitations_lifecycle_and_polling_alone() {
 #[test]
 fn protobuf_holds_what_the_text_shows_and_native_buckets_beside() {
     let metrics = metrics();
-    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body.concat());
+    let families = decode(&metrics.scrape(STEADY, Some(PROTOBUF), None).body.concat());
     let text = scrape(&metrics, None);
     let headers: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert_eq!(families.iter().map(|family| family.name.as_str()).collect::<Vec<_>>(), headers);
@@ -195,7 +199,7 @@ fn exemplars_carry_request_id_and_time_in_openmetrics_and_protobuf_but_not_in_te
     let at: f64 = exemplar.strip_prefix("{request_id=\"req-1\"} 0.3 ").unwrap().parse().unwrap();
     assert!(at > 1.7e9);
     assert!(!openmetrics.contains("bad id") && !scrape(&metrics, None).contains("req-1"));
-    let families = decode(&metrics.scrape(NOW, Some(PROTOBUF), None).body.concat());
+    let families = decode(&metrics.scrape(STEADY, Some(PROTOBUF), None).body.concat());
     let family = families.iter().find(|family| family.name == "csp_api_request_duration_seconds").unwrap();
     let buckets =
         &family.metric.iter().find(|m| m.label[0].value == "token").unwrap().histogram.as_ref().unwrap().bucket;
@@ -232,7 +236,7 @@ fn promtool_finds_nothing_to_improve() {
 #[test]
 fn gzip_holds_the_same_bytes() {
     let metrics = metrics();
-    let packed = metrics.scrape(NOW, None, Some("gzip"));
+    let packed = metrics.scrape(STEADY, None, Some("gzip"));
     assert_eq!(packed.content_encoding, Some("gzip"));
     let mut text = String::new();
     flate2::read::GzDecoder::new(&packed.body.concat()[..]).read_to_string(&mut text).unwrap();
@@ -247,7 +251,8 @@ fn compressed_scrapes_say_the_same_as_plain_ones_whatever_changes_in_between() {
         let row = view.by_role[0].clone();
         view.by_role = (0..rows).map(|n| RoleRow { role: format!("role-{n}"), ..row.clone() }).collect();
         view.by_status = [count; 5];
-        (entry.view, entry.last_success, entry.up) = (Some(Arc::new(view)), Some(NOW), Some(true));
+        (entry.view, entry.last_success, entry.up) =
+            (Some(Arc::new(view)), Some(Reading { wall: NOW, steady: STEADY }), Some(true));
         Arc::new(entry)
     };
     // Enough for several compressed pieces of one family.
@@ -265,13 +270,13 @@ fn compressed_scrapes_say_the_same_as_plain_ones_whatever_changes_in_between() {
         let organizations = organizations.clone();
         *current.write() = Arc::new(Snapshot { organizations, api_token_expirations: Vec::new() });
         if step % 2 == 0 {
-            metrics.prepare(NOW);
+            metrics.prepare(STEADY);
         }
         for accept in [None, Some(OPENMETRICS)] {
-            let packed = metrics.scrape(NOW, accept, Some("gzip")).body.concat();
+            let packed = metrics.scrape(STEADY, accept, Some("gzip")).body.concat();
             let mut unpacked = Vec::new();
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
-            let plain = metrics.scrape(NOW, accept, None).body.concat();
+            let plain = metrics.scrape(STEADY, accept, None).body.concat();
             assert_eq!(polled(unpacked), polled(plain), "step {step}");
         }
     }
@@ -281,7 +286,7 @@ fn compressed_scrapes_say_the_same_as_plain_ones_whatever_changes_in_between() {
 fn stale_data_is_withdrawn_though_nothing_else_happened() {
     let metrics = metrics();
     assert!(scrape(&metrics, None).contains("\ncsp_invitations{"));
-    let later = Millis(NOW.0 + 3_600_000);
+    let later = Steady(STEADY.0 + 3_600_000);
     let text = String::from_utf8(metrics.scrape(later, None, None).body.concat()).unwrap();
     assert!(!text.contains("csp_invitations{") && text.contains("state=\"withdrawn\"} 1"));
     assert!(text.contains("csp_invitation_events_total{"), "counters stay");
@@ -305,7 +310,8 @@ fn scrapes_during_updates_see_one_moment() {
         let mut acme = organization("acme");
         let mut view = view();
         (view.by_status, view.privileged) = ([count; 5], [count; 5]);
-        (acme.view, acme.last_success, acme.up) = (Some(Arc::new(view)), Some(NOW), Some(true));
+        (acme.view, acme.last_success, acme.up) =
+            (Some(Arc::new(view)), Some(Reading { wall: NOW, steady: STEADY }), Some(true));
         Arc::new(Snapshot { organizations: vec![Arc::new(acme)], api_token_expirations: Vec::new() })
     };
     let current = Arc::new(RwLock::new(with(0)));

@@ -11,15 +11,36 @@ mod history;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use csp_invitations_exporter::clock::{Reading, Steady};
 use csp_invitations_exporter::state::Lifecycle;
 use invitations::Millis;
+use invitations::lifecycle::Tally;
 
 use history::{Dice, Model, World, as_sent};
 
 const FOLDER: &str = "LIFECYCLE_KILL_FOLDER";
 const SEED: u64 = 7;
+
+fn at(millis: i64) -> Reading {
+    Reading { wall: Millis(millis), steady: Steady(millis) }
+}
+
+/// The state, read however long that takes.
+fn open(folder: &Path) -> Lifecycle {
+    let lifecycle = Lifecycle::open(folder, at(0)).unwrap();
+    assert_eq!(lifecycle.flush(at(0)), Some(true));
+    lifecycle
+}
+
+/// A poll that found `list`, acknowledged.
+fn count(lifecycle: &Lifecycle, list: &[history::Record], dice: &mut Dice, now: i64) -> Arc<Tally> {
+    let observed = lifecycle.observe("o", as_sent(list, dice), None, at(now));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(observed.settled()).tally().unwrap()
+}
 
 /// Poll number `poll` of the history: any process can compute it from the start.
 fn lists() -> impl Iterator<Item = (u64, i64, Vec<history::Record>)> {
@@ -32,10 +53,10 @@ fn lists() -> impl Iterator<Item = (u64, i64, Vec<history::Record>)> {
 
 /// The child: goes on with the history where `from` says, and acknowledges each poll once it is counted.
 fn observe_for_ever(folder: &Path, from: u64) {
-    let lifecycle = Lifecycle::open(folder, Millis(0)).unwrap();
+    let lifecycle = open(folder);
     let (mut dice, mut stdout) = (Dice::new(from), std::io::stdout());
     for (poll, now, list) in lists().skip_while(|(poll, ..)| *poll <= from) {
-        lifecycle.observe("o", as_sent(&list, lifecycle.identity_key(), &mut dice), Millis(now));
+        count(&lifecycle, &list, &mut dice, now);
         writeln!(stdout, "acknowledged {poll}").unwrap();
         stdout.flush().unwrap();
     }
@@ -55,14 +76,11 @@ fn killed_at_any_instant_the_state_is_that_of_some_poll_not_before_the_last_ackn
     let dir = tempfile::tempdir().unwrap();
     let mut dice = Dice::new(u64::from(std::process::id()));
     // The model after each poll that this test has caught up with.
-    let (mut lists, mut model, mut reached, mut key) = (lists(), Model::default(), 0u64, None);
+    let (mut lists, mut model, mut reached) = (lists(), Model::default(), 0u64);
     for kill in 1..=kills {
         let acknowledged = run_and_kill(dir.path(), reached, Duration::from_micros(dice.below(60_000)));
-        let lifecycle = Lifecycle::open(dir.path(), Millis(0)).unwrap();
-        assert!(!lifecycle.state_was_reset(), "kill {kill}");
-        let key = key.get_or_insert_with(|| lifecycle.identity_key().clone());
-        assert!(acknowledged == reached || lifecycle.identity_key() == key, "kill {kill}: another key");
-        *key = lifecycle.identity_key().clone();
+        let lifecycle = open(dir.path());
+        assert_eq!(lifecycle.resets(), Some(0), "kill {kill}");
         while reached < acknowledged {
             let (poll, _, list) = lists.next().unwrap();
             model.observe(&list);
@@ -83,7 +101,7 @@ fn killed_at_any_instant_the_state_is_that_of_some_poll_not_before_the_last_ackn
             "kill {kill}, {acknowledged} acknowledged: {:?} is neither {before:?} nor {model:?}",
             tally.events
         );
-        let after = lifecycle.observe("o", as_sent(&list, lifecycle.identity_key(), &mut dice), Millis(now));
+        let after = count(&lifecycle, &list, &mut dice, now);
         assert!(model.agrees(&after), "kill {kill}: {:?} instead of {model:?}", after.events);
     }
     assert!(reached > u64::from(kills), "only {reached} polls between {kills} kills");

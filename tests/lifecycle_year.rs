@@ -7,14 +7,34 @@ mod history;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use csp_invitations_exporter::clock::{Reading, Steady};
 use csp_invitations_exporter::state::Lifecycle;
-use invitations::Millis;
+use invitations::lifecycle::Tally;
+use invitations::{Millis, Sighting};
 
 use history::{Dice, Model, World, as_sent};
 
 const START: i64 = 1_767_225_600_000;
 const STATE: &str = "state.redb";
+
+fn at(millis: i64) -> Reading {
+    Reading { wall: Millis(millis), steady: Steady(millis) }
+}
+
+/// The state, read however long that takes.
+fn open(folder: &Path, now: Reading) -> Lifecycle {
+    let lifecycle = Lifecycle::open(folder, now).unwrap();
+    assert_eq!(lifecycle.flush(now), Some(true));
+    lifecycle
+}
+
+/// A poll, and what can be seen after it.
+fn count(lifecycle: &Lifecycle, id: &str, list: Vec<Sighting>, now: i64) -> Arc<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(lifecycle.observe(id, list, None, at(now)).settled()).tally().unwrap()
+}
 
 /// A folder in memory where there is one: these crashes are copies, which no `fsync` makes any truer.
 fn folder() -> tempfile::TempDir {
@@ -37,8 +57,8 @@ fn a_year_with_fifty_crashes_counts_exactly() {
     let mut worlds: HashMap<&str, World> = ids.iter().zip(1..).map(|(id, seed)| (*id, World::new(seed))).collect();
     let mut models: HashMap<&str, Model> = HashMap::new();
     let mut dir = folder();
-    let mut lifecycle = Lifecycle::open(dir.path(), Millis(START)).unwrap();
-    lifecycle.keep(&ids, Millis(START));
+    let mut lifecycle = open(dir.path(), at(START));
+    lifecycle.keep(&ids, at(START));
     let mut away_since: Option<i64> = None;
     let (mut crashes, mut polls, mut absences, mut drops) = (0, 0, 0, 0);
 
@@ -49,10 +69,10 @@ fn a_year_with_fifty_crashes_counts_exactly() {
             let next = crash(dir.path());
             drop(lifecycle);
             dir = next;
-            lifecycle = Lifecycle::open(dir.path(), Millis(now)).unwrap();
+            lifecycle = open(dir.path(), at(now));
             let present: Vec<_> = ids.iter().filter(|id| away_since.is_none() || **id != "three").collect();
-            lifecycle.keep(&present, Millis(now));
-            assert!(!lifecycle.state_was_reset());
+            lifecycle.keep(&present, at(now));
+            assert_eq!(lifecycle.resets(), Some(0));
             for (id, model) in &models {
                 // An absence that a restart ended is settled below, at the reload.
                 if away_since.is_none() {
@@ -64,11 +84,11 @@ fn a_year_with_fifty_crashes_counts_exactly() {
             None if dice.below(700) == 0 => {
                 away_since = Some(now);
                 absences += 1;
-                lifecycle.keep(&ids[..2], Millis(now));
+                lifecycle.keep(&ids[..2], at(now));
             }
             Some(since) if dice.below(24) == 0 => {
                 away_since = None;
-                lifecycle.keep(&ids, Millis(now));
+                lifecycle.keep(&ids, at(now));
                 if now - since > Millis::DAY {
                     drops += 1;
                     models.remove("three");
@@ -86,7 +106,7 @@ fn a_year_with_fifty_crashes_counts_exactly() {
             polls += 1;
             let model = models.entry(id).or_default();
             model.observe(&list);
-            let tally = lifecycle.observe(id, as_sent(&list, lifecycle.identity_key(), &mut dice), Millis(now));
+            let tally = count(&lifecycle, id, as_sent(&list, &mut dice), now);
             assert!(model.agrees(&tally), "{id} at hour {hour}: {:?} instead of {model:?}", tally.events);
         }
     }
@@ -131,21 +151,21 @@ mod random_histories {
         fn counters_equal_the_table_whatever_happens(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..60)) {
             let (mut dice, mut world, mut model) = (Dice::new(seed), World::new(!seed), Model::default());
             let mut dir = folder();
-            let mut lifecycle = Lifecycle::open(dir.path(), Millis(START)).unwrap();
+            let mut lifecycle = open(dir.path(), at(START));
             let mut before = (crash(dir.path()), model.clone());
             for (minute, step) in (0..).zip(steps) {
-                let now = Millis(START + minute * 60_000);
+                let now = at(START + minute * 60_000);
                 match step {
                     Step::Poll => {
-                        let list = world.advance(now.0, 12);
+                        let list = world.advance(now.wall.0, 12);
                         before = (crash(dir.path()), model.clone());
                         model.observe(&list);
-                        let tally = lifecycle.observe("o", as_sent(&list, lifecycle.identity_key(), &mut dice), now);
+                        let tally = count(&lifecycle, "o", as_sent(&list, &mut dice), now.wall.0);
                         prop_assert!(model.agrees(&tally), "{:?} instead of {:?}", tally.events, model);
                         continue;
                     }
                     Step::Failed => {
-                        world.advance(now.0, 12);
+                        world.advance(now.wall.0, 12);
                         continue;
                     }
                     Step::Reload => {
@@ -168,8 +188,8 @@ mod random_histories {
                         model = before.1.clone();
                     }
                 }
-                lifecycle = Lifecycle::open(dir.path(), now).unwrap();
-                prop_assert!(!lifecycle.state_was_reset());
+                lifecycle = open(dir.path(), now);
+                prop_assert_eq!(lifecycle.resets(), Some(0));
                 let tally = lifecycle.tally("o");
                 prop_assert!(
                     tally.as_ref().map_or(model == Model::default(), |tally| model.agrees(tally)),

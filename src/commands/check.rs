@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use csp_api::{Client, Deadline, Error, NoObserver, Operation, console};
-use exporter_toolkit::web;
+use csp_api::{Api, Client, Deadline, Error, NoObserver, Operation, console};
+use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::Fold;
@@ -22,18 +22,22 @@ use crate::state::Lifecycle;
 use offline::{Report, offline};
 
 pub(super) fn run(flags: &Check) -> Outcome {
-    let configuration = configuration(flags.config.config_file.as_deref());
+    block_on(check(flags))?
+}
+
+async fn check(flags: &Check) -> Outcome {
+    let configuration = configuration(flags.config.config_file.as_deref()).await;
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
-    let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
+    let mut report = offline(flags, &configuration, async |path| Access::load(Some(path)).await.map(drop)).await;
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if flags.shape {
-        return shape(flags, configuration.as_ref().ok(), &report);
+        return shape(flags, configuration.as_ref().ok(), &report).await;
     }
     if let (true, Ok(config)) = (flags.online, &configuration) {
         let organizations = own(flags, config);
         // Why there is none has been said.
-        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {
-            for tried in block_on(attempt(config, client, organizations))? {
+        if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)).await {
+            for tried in attempt(config, client, organizations).await {
                 match tried {
                     Tried::Fine(line) => report.lines.push(line),
                     Tried::Warning(warning) => report.warnings.push(warning),
@@ -54,11 +58,11 @@ fn own(flags: &Check, config: &Config) -> Vec<Arc<Organization>> {
 }
 
 /// Prints the shape report and nothing else; what stands in its way goes to standard error.
-fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
+async fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
     let Some(config) = config.filter(|_| offline.problems.is_empty()) else {
         return Err(Failure::Running(offline.to_string()));
     };
-    let (text, is_whole) = block_on(shape::reports(config, &own(flags, config)))?;
+    let (text, is_whole) = shape::reports(config, &own(flags, config)).await;
     io::stdout().write_all(text.as_bytes()).map_err(Failure::running)?;
     if is_whole { Ok(()) } else { Err(Failure::Told) }
 }
@@ -89,7 +93,7 @@ async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>
     let place = format!("online: credentials.{}", credential.name);
     match client.exchange(credential, &Deadline::of_poll(QUESTION_DEADLINE)).await {
         Ok(()) => Tried::Fine(format!("{place}: accepted")),
-        Err(error) => Tried::Problem(explain_exchange(&place, &error, config)),
+        Err(error) => Tried::Problem(explain_exchange(&place, &error, config, credential)),
     }
 }
 
@@ -103,6 +107,7 @@ async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organizat
             &format!("online: {name}: credentials.{}", credential.name),
             &error,
             config,
+            credential,
         )),
         Err(error) => Tried::Problem(explain(&format!("online: {name}"), &error)),
     }
@@ -129,11 +134,13 @@ fn explain(place: &str, error: &Error) -> String {
 }
 
 /// The same for an exchange: what a console refuses, another one may know.
-fn explain_exchange(place: &str, error: &Error, config: &Config) -> String {
+fn explain_exchange(place: &str, error: &Error, config: &Config, credential: &Credential) -> String {
     let mut text = explain(place, error);
     if matches!(error.status, Some(400 | 401 | 404)) {
-        let asked = &config.api.url;
-        let _ = write!(text, "\n  or: {}", console::advice(asked, std::slice::from_ref(asked)));
+        let Api { url, consoles, .. } = &config.api;
+        let asked = credential.url.as_ref().unwrap_or(url);
+        let configured: Vec<_> = std::iter::once(url).chain(consoles).cloned().collect();
+        let _ = write!(text, "\n  or: {}", console::advice(asked, &configured));
     }
     text
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::serve::{Front, lifecycle, serve};
 use super::{Failure, Outcome, block_on, signals, simulate};
 use crate::cli::Demo;
-use crate::config::{Config, Credential, CredentialKind, Organization, Secret};
+use crate::config::{Config, Credential, CredentialKind, Loader, Organization, Secret};
 use crate::exporter::Parts;
 use csp_simulator::{self as simulator, Options, Simulator};
 
@@ -30,14 +30,14 @@ pub(super) fn run(flags: Demo) -> Outcome {
         slow_delay: Duration::from_millis(700),
         ..simulate::options(&flags.simulated, speed)
     };
-    let state = lifecycle(flags.state_dir.as_deref())?;
-    let front = Front::new(flags.listen_addresses, false, flags.web)?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
+        let front = Front::new(flags.listen, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
         let config = configuration(&simulator)?;
         let same = config.clone();
-        let parts = Parts::new(Box::new(move || Ok(same.clone())), None, state);
+        let parts = Parts::new(Arc::new(Loader::fixed(same)), None, state);
         let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
         let banner = |listeners: &[TcpListener]| {
             write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)

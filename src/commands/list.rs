@@ -17,8 +17,8 @@ use std::sync::Arc;
 use csp_api::{Client, Deadline, Error, NoObserver, Sink, SinkError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use invitations::Millis;
 use invitations::census::{Invitation, Invitations, Rules};
-use invitations::{IdentityKey, Millis};
 use tracing::warn;
 
 use super::{Failure, Outcome, block_on, usable_configuration};
@@ -35,14 +35,18 @@ pub(super) struct Row {
 }
 
 pub(super) fn run(flags: &List) -> Outcome {
-    let config = usable_configuration(flags.config.config_file.as_deref())?;
+    block_on(list(flags))?
+}
+
+async fn list(flags: &List) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
     let organizations = chosen(flags, &config)?;
     if flags.external && config.metrics.trusted_domains.is_none() {
         return Err(Failure::configuration("--external needs metrics.trusted_domains in the configuration"));
     }
-    let client = Client::new(&config.api, Arc::new(NoObserver)).map_err(Failure::configuration)?;
+    let client = Client::new(&config.api, Arc::new(NoObserver)).await.map_err(Failure::configuration)?;
     let now = Millis::now();
-    let fetched = block_on(fetch(&config, &client, organizations, now))?;
+    let fetched = fetch(&config, &client, organizations, now).await;
     let (mut rows, mut is_whole) = (Vec::new(), true);
     let filter = Filter::new(flags, now);
     for (organization, outcome) in fetched {
@@ -91,7 +95,7 @@ type Fetched = (Arc<Organization>, Result<Vec<Invitation>, Error>);
 /// Fetches each organization once, in the order of the configuration.
 async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organization>>, now: Millis) -> Vec<Fetched> {
     // Identities are not shown: any key will do.
-    let rules = Arc::new(Rules::new(&config.metrics, IdentityKey::random()));
+    let rules = Arc::new(Rules::new(&config.metrics));
     let mut calls: FuturesUnordered<_> = organizations
         .iter()
         .enumerate()
@@ -136,10 +140,10 @@ impl Sink for RowSink {
     type Output = Vec<Invitation>;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
-        self.0.write(chunk).map_err(sink_error)
+        self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
     fn finish(self) -> Result<Vec<Invitation>, SinkError> {
-        self.0.finish().map_err(sink_error)
+        self.0.finish().map_err(|error| sink_error(&error))
     }
 }

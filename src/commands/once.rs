@@ -6,39 +6,43 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use invitations::Millis;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, block_on, configuration, usable_configuration};
+use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::Once;
-use crate::config::Organization;
+use crate::clock::{Reading, Steady};
+use crate::config::{Loader, Organization};
 use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
 
 pub(super) fn run(flags: &Once) -> Outcome {
-    let file = flags.config.config_file.clone();
-    let config = usable_configuration(file.as_deref())?;
+    block_on(poll(flags))?
+}
+
+async fn poll(flags: &Once) -> Outcome {
+    let config = usable_configuration(flags.config.config_file.as_deref()).await?;
+    let same = config.clone();
     let shard = flags.sharding.shard;
-    let state = lifecycle(flags.state_dir.as_deref())?;
-    let parts = Parts::new(Box::new(move || configuration(file.as_deref())), shard, Arc::clone(&state));
-    let client = parts.client(&config).map_err(Failure::configuration)?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
+    let parts = Parts::new(Arc::new(Loader::fixed(same)), shard, Arc::clone(&state));
+    let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
     let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
-    state.keep(&keys, Millis::now());
-    parts.board.arrange(&organizations, |id| state.tally(id));
-    block_on(async {
-        let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
-        let (_keep, source) = watch::channel(upstream);
-        let polls = organizations
-            .iter()
-            .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
-        join_all(polls).await;
-    })?;
-    state.close(Millis::now());
-    let text = parts.metrics.once_text(Millis::now(), flags.state_dir.is_some());
+    state.keep(&keys, Reading::now());
+    parts.board.arrange(&organizations, |id| state.account(id).tally());
+    let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
+    let (_keep, source) = watch::channel(upstream);
+    let polls = organizations
+        .iter()
+        .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
+    join_all(polls).await;
+    state.close(Reading::now());
+    // What could not be read at the start may have been read by now.
+    parts.board.recount(|id| state.account(id).tally());
+    let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => io::stdout().write_all(&text).map_err(Failure::running)?,

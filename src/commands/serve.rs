@@ -5,41 +5,49 @@ use std::sync::Arc;
 
 use exporter_toolkit::web::listen::{self, Address};
 use exporter_toolkit::web::{self, Access, Settings, Web};
-use invitations::Millis;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::systemd::Systemd;
-use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
+use super::{Failure, OVERRULED, Outcome, block_on, is_overruled, signals, usable};
 use crate::build_info::{REVISION, VERSION};
-use crate::cli::{Serve, Web as WebFlags};
-use crate::config::Config;
+use crate::cli::{Listen, Serve, Web as WebFlags};
+use crate::clock::Reading;
+use crate::config::{Config, Loader};
 use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
 use crate::status;
 
 pub(super) fn run(flags: Serve) -> Outcome {
-    let file = flags.config.config_file.clone();
-    let config = usable_configuration(file.as_deref())?;
-    let parts = Parts::new(
-        Box::new(move || configuration(file.as_deref())),
-        flags.sharding.shard,
-        lifecycle(flags.state_dir.as_deref())?,
-    );
-    let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web)?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
+        let Some(prepared) = shutdown.run_until_cancelled(prepare(flags)).await else { return Ok(()) };
+        let (config, parts, front) = prepared?;
         serve(&config, parts, front, shutdown, |_| Ok(())).await
     })?
+}
+
+/// Reads everything that has to be usable before anything is bound.
+async fn prepare(flags: Serve) -> Result<(Config, Parts, Front), Failure> {
+    let file = flags.config.config_file;
+    if is_overruled(file.as_deref()) {
+        warn!("{OVERRULED}");
+    }
+    let loader = Arc::new(Loader::new(file.clone()));
+    let config = usable(file.as_deref(), loader.load().await)?;
+    let mut parts = Parts::new(loader, flags.sharding.shard, lifecycle(flags.state.state_dir.as_deref())?);
+    parts.auto_reload = flags.auto_reload.then_some(flags.auto_reload_interval);
+    let front = Front::new(flags.listen, flags.systemd_socket, flags.web).await?;
+    Ok((config, parts, front))
 }
 
 /// The lifecycle's state, durable in `folder` where there is one.
 pub(super) fn lifecycle(folder: Option<&Path>) -> Result<Arc<Lifecycle>, Failure> {
     let Some(folder) = folder else { return Ok(Arc::new(Lifecycle::in_memory())) };
-    Lifecycle::open(folder, Millis::now()).map(Arc::new).map_err(|error| match error {
+    Lifecycle::open(folder, Reading::now()).map(Arc::new).map_err(|error| match error {
         OpenError::NotAFolder(_) => Failure::configuration(error),
-        OpenError::InUse(_) => Failure::running(error),
+        OpenError::InUse(_) | OpenError::NoThread(_) => Failure::running(error),
     })
 }
 
@@ -54,15 +62,16 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
-        let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
-        let access = Access::load(web_config_file.as_deref()).map_err(|problems| {
+    pub(super) async fn new(listen: Listen, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
+        let Listen { listen_addresses: addresses, probe_listen_address: probes } = listen;
+        let WebFlags { telemetry_path, web_config_file, max_requests } = flags;
+        let access = Access::load(web_config_file.as_deref()).await.map_err(|problems| {
             // Its problems name keys, which alone do not say which of the two files they are in.
             Failure::Configuration(format!("--web.config.file cannot be used:\n{problems}"))
         })?;
         let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
-        Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
+        Ok(Self { addresses, sockets, probes, access, settings })
     }
 
     pub(super) fn telemetry_path(&self) -> &str {
@@ -95,9 +104,10 @@ pub(super) async fn serve(
     started: impl FnOnce(&[TcpListener]) -> Outcome,
 ) -> Outcome {
     // Settings that cannot be used are found before anything is bound.
-    let client = parts.client(config).map_err(Failure::configuration)?;
+    let Some(client) = shutdown.run_until_cancelled(parts.client(config)).await else { return Ok(()) };
+    let client = client.map_err(Failure::configuration)?;
     let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
-    let exporter = Exporter::start(parts, config, client);
+    let exporter = Exporter::start(parts, config, client, shutdown.clone());
     let systemd = Systemd::connect();
     signals::reload_on_hangup(Arc::clone(&exporter), systemd.clone()).map_err(Failure::running)?;
     announce(config, &listeners, &probe_listeners);

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,25 +20,36 @@ use super::systemd::Systemd;
 /// # Errors
 /// When the system refuses the handlers.
 pub(super) fn shutdown() -> io::Result<CancellationToken> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if token.is_cancelled() {
-                warn!("second signal: aborting");
-                logging::flush();
-                process::exit(EXIT_FAILURE.into());
-            }
-            info!("shutting down: requests under way are finished, then the state is written");
-            token.cancel();
-        }
-    });
+    let (installed, is_installed) = mpsc::sync_channel(1);
+    // A thread of its own: whatever the others wait for, the second signal is obeyed.
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let outcome = runtime.and_then(|runtime| runtime.block_on(listen(&token, &installed)));
+        // Nobody listens any more when the handlers were installed.
+        let _ = installed.send(outcome);
+    })?;
+    is_installed.recv().unwrap_or_else(|_| Err(io::Error::other("the thread for signals is gone")))?;
     Ok(shutdown)
+}
+
+async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Result<()>>) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let _ = installed.send(Ok(()));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if token.is_cancelled() {
+            warn!("second signal: aborting");
+            logging::flush();
+            process::exit(EXIT_FAILURE.into());
+        }
+        info!("shutting down: requests under way are finished, then the state is written");
+        token.cancel();
+    }
 }
 
 /// Reloads the configuration at each SIGHUP, and tells systemd.

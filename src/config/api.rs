@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, positive_duration, rate, size, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, path, positive_duration, rate, size, text};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::file::path;
 use super::{Api, Tls};
 
 pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
@@ -17,6 +16,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {
         fields.problem_at("connect_timeout", "must not be longer than api.timeout");
     }
     let api = Api {
+        consoles: Vec::new(),
         url: fields.or("url", default.url, |node| base_url(&text(node)?)),
         timeout,
         connect_timeout: connect_timeout.unwrap_or(default.connect_timeout.min(timeout)),

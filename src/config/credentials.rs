@@ -3,19 +3,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use exporter_toolkit::document::{Fields, Node, Wrong, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
 use super::api::base_url;
-use super::file::path;
+use super::organizations::Seen;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.
 pub(super) type Named = Vec<(String, Option<Arc<Credential>>)>;
 
-pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path) -> Named {
+pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path, seen: &mut Seen) -> Named {
     root.named("credentials", |name, mut fields| {
         if !is_label(name) {
             fields.problem("a credential's name must be 1 to 128 characters without control characters");
+        }
+        // Within one file it is a duplicate key, which is said already.
+        if let Some(first) = seen.claim_credential(name, &fields) {
+            fields.problem(format!("the same name as {first}"));
         }
         let kind = kind(&mut fields, folder);
         let url = fields.optional("url", |node| base_url(&text(node)?));

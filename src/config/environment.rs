@@ -73,7 +73,7 @@ struct Variables<'g> {
 
 impl Variables<'_> {
     fn problem(&mut self, name: &str, message: impl Into<String>) {
-        self.problems.push(Problem { path: name.to_owned(), line: None, message: message.into() });
+        self.problems.push(Problem { path: name.to_owned(), ..Problem::general(message) });
     }
 
     /// The trimmed value; files of variables end their lines in more ways than one, and no value ends with a blank.

@@ -1,74 +1,148 @@
-//! The configuration file, and what takes its place.
+//! What the files say, made into the configuration. Pure: files are read in [`super::loader`].
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
 
-use super::{Api, Config, Metrics, Problem, Problems, environment};
+use super::credentials::Named;
+use super::organizations::Seen;
+use super::poll::Schedule;
+use super::{Api, Config, Metrics, Problem, Problems};
 use super::{api, credentials, metrics, organizations, poll};
 
-/// Reads and validates the configuration file. Secret files are not looked at: a missing one fails its
-/// organizations' polls, not the others'.
-///
-/// # Errors
-/// Every problem of the file.
-pub fn load(path: &Path) -> Result<Config, Problems> {
-    let source =
-        std::fs::read(path).map_err(|error| Problem::general(format!("{} can't be read: {error}", path.display())))?;
-    parse(&source, path.parent().unwrap_or(Path::new("")))
+/// A file's name and content.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) text: Vec<u8>,
 }
 
-/// Reads and validates a configuration whose relative paths start at `folder`.
+/// The configuration in the making: the main file first, then the others, each of which adds to it.
+#[derive(Debug)]
+pub(super) struct Draft {
+    config: Config,
+    schedule: Schedule,
+    /// What organizations of every file may use.
+    credentials: Named,
+    patterns: Vec<String>,
+    seen: Seen,
+    problems: Vec<Problem>,
+}
+
+impl Draft {
+    /// What the main file says.
+    pub(super) fn new(main: &Source) -> Self {
+        let mut draft = Self::empty();
+        draft.read(main, Self::main);
+        draft
+    }
+
+    fn empty() -> Self {
+        Self {
+            config: Config::with_defaults(),
+            schedule: Schedule::default(),
+            credentials: Named::new(),
+            patterns: Vec::new(),
+            seen: Seen::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Where further files are, as the main one says it.
+    pub(super) fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// A file of organizations.
+    pub(super) fn add(&mut self, file: &Source) {
+        self.read(file, Self::more);
+    }
+
+    /// Takes note of what is wrong with a file that cannot be read.
+    pub(super) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Takes note of what works, but is hardly meant.
+    pub(super) fn warning(&mut self, warning: String) {
+        self.config.warnings.push(warning);
+    }
+
+    /// The configuration, unless there is a problem in any of the files.
+    pub(super) fn finished(self) -> Result<Config, Problems> {
+        let Self { mut config, problems, .. } = self;
+        config.api.consoles = config.credentials.iter().filter_map(|credential| credential.url.clone()).collect();
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+
+    fn read(&mut self, file: &Source, read: fn(&mut Self, Fields<'_, '_>, &Path)) {
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        self.seen.file.clone_from(&file.path);
+        self.config.files.push(file.path.clone());
+        let outcome = document::read(&file.text, |root| {
+            read(self, root, folder);
+            Some(())
+        });
+        if let Err(Problems(problems)) = outcome {
+            self.problems.extend(problems.into_iter().map(|problem| problem.in_file(&file.path)));
+        }
+    }
+
+    fn main(&mut self, mut root: Fields<'_, '_>, folder: &Path) {
+        self.config.api = api::read(root.section("api"), folder);
+        (self.config.expand, self.schedule) = poll::read(root.section("poll"));
+        self.config.metrics = metrics::read(root.section("metrics"));
+        self.patterns = root.list("organization_files", pattern).unwrap_or_default();
+        self.credentials = credentials::read(&mut root, folder, &mut self.seen);
+        let is_needed = !root.has("organization_files");
+        let organizations =
+            organizations::read(&mut root, is_needed, &self.schedule, &self.credentials, &mut self.seen);
+        root.finish();
+        self.config.credentials = usable(&self.credentials);
+        self.config.organizations = organizations;
+    }
+
+    fn more(&mut self, mut root: Fields<'_, '_>, folder: &Path) {
+        let own = credentials::read(&mut root, folder, &mut self.seen);
+        self.config.credentials.extend(usable(&own));
+        let all: Named = own.into_iter().chain(self.credentials.iter().cloned()).collect();
+        let organizations = organizations::read(&mut root, true, &self.schedule, &all, &mut self.seen);
+        root.finish();
+        self.config.organizations.extend(organizations);
+    }
+}
+
+fn usable(credentials: &Named) -> Vec<std::sync::Arc<super::Credential>> {
+    credentials.iter().filter_map(|(_, credential)| credential.clone()).collect()
+}
+
+/// A name of files, with the wildcards of a shell.
+fn pattern(node: &Node) -> Result<String, Wrong> {
+    let pattern = text(node)?;
+    // The pattern is not shown: any value may be a secret in the wrong place.
+    glob::Pattern::new(&pattern).map_err(|error| Wrong(format!("is no pattern of file names: {}", error.msg)))?;
+    Ok(pattern)
+}
+
+/// Reads and validates a main file whose relative paths start at `folder`, and no other.
 ///
 /// # Errors
 /// Every problem of the source.
 pub fn parse(source: &[u8], folder: &Path) -> Result<Config, Problems> {
-    document::read(source, |root| config(root, folder))
+    let main = Source { path: folder.join("config.yaml"), text: source.to_owned() };
+    let unnamed =
+        |Problems(problems)| Problems(problems.into_iter().map(|problem| Problem { file: None, ..problem }).collect());
+    Draft::new(&main).finished().map_err(unnamed)
 }
 
-/// The paths of all keys of the file, list positions as `[]` and free names as `*`; for the documentation's test.
+/// The paths of all keys of the main file, list positions as `[]` and free names as `*`; for the documentation's test.
 #[must_use]
 pub fn known_keys() -> Vec<String> {
     let source = b"credentials: {a: {}}\norganizations: [{}]\n";
-    document::known_keys(source, |root| config(root, Path::new("")))
-}
-
-/// The configuration of `file`, or of the environment when there is none. With both the file counts: it says more;
-/// [`is_overruled`] tells.
-///
-/// # Errors
-/// Every problem of the file or the variables.
-pub fn obtain(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Problems> {
-    let Some(file) = file else {
-        return environment::from_environment(get)?.ok_or_else(|| {
-            Problem::general(
-                "no organization is configured: give --config.file, or set CSP_ORGANIZATION_ID with \
-                 CSP_API_TOKEN_FILE, or with CSP_CLIENT_ID and CSP_CLIENT_SECRET_FILE",
-            )
-            .into()
-        });
-    };
-    load(file)
-}
-
-/// Whether the environment names organizations that do not count, because there is a file.
-#[must_use]
-pub fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> bool {
-    file.is_some()
-        && get("CSP_ORGANIZATION_ID").is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the signature that the reader asks for")]
-fn config(mut root: Fields<'_, '_>, folder: &Path) -> Option<Config> {
-    let api = api::read(root.section("api"), folder);
-    let (expand, schedule) = poll::read(root.section("poll"));
-    let metrics = metrics::read(root.section("metrics"));
-    let credentials = credentials::read(&mut root, folder);
-    let organizations = organizations::read(&mut root, &schedule, &credentials);
-    root.finish();
-    let credentials = credentials.into_iter().filter_map(|(_, credential)| credential).collect();
-    Some(Config { api, expand, metrics, credentials, organizations })
+    document::known_keys(source, |root| {
+        Draft::empty().main(root, Path::new(""));
+        Some(())
+    })
 }
 
 impl Config {
@@ -81,11 +155,8 @@ impl Config {
             metrics: Metrics::default(),
             credentials: Vec::new(),
             organizations: Vec::new(),
+            files: Vec::new(),
+            warnings: Vec::new(),
         }
     }
-}
-
-/// A path, relative ones below `folder`.
-pub(super) fn path(node: &Node, folder: &Path) -> Result<PathBuf, Wrong> {
-    text(node).map(|path| folder.join(path))
 }

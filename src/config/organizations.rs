@@ -1,6 +1,7 @@
 //! `organizations`: what is polled.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exporter_toolkit::document::{Fields, Node, Wrong, nearest, text};
@@ -9,21 +10,55 @@ use super::credentials::{Named, is_label};
 use super::poll::{Schedule, interval};
 use super::{Organization, OrganizationKey};
 
-/// Where each organization, or group of one, and each name was given first.
-#[derive(Default)]
-struct Seen {
-    keys: HashMap<String, String>,
-    names: HashMap<String, String>,
+/// What has to be unique over all files, and where it was given first.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The file that is being read.
+    pub(super) file: PathBuf,
+    keys: HashMap<String, Place>,
+    names: HashMap<String, Place>,
+    credentials: HashMap<String, Place>,
 }
 
-pub(super) fn read(root: &mut Fields<'_, '_>, schedule: &Schedule, credentials: &Named) -> Vec<Arc<Organization>> {
+#[derive(Debug)]
+struct Place {
+    file: PathBuf,
+    path: String,
+}
+
+impl Seen {
+    /// Where a credential's name was given first, if it was; else it is given here.
+    pub(super) fn claim_credential(&mut self, name: &str, fields: &Fields<'_, '_>) -> Option<String> {
+        claim(&mut self.credentials, &self.file, name, fields)
+    }
+}
+
+/// Where `value` was given first, if it was; else it is given here.
+fn claim(seen: &mut HashMap<String, Place>, file: &Path, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
+    if let Some(Place { file: first, path }) = seen.get(value) {
+        return Some(if first == file { path.clone() } else { format!("{path} in {}", first.display()) });
+    }
+    seen.insert(value.to_owned(), Place { file: file.to_owned(), path: fields.path().to_string() });
+    None
+}
+
+/// The organizations of one file; `is_needed` says that it must have some.
+pub(super) fn read(
+    root: &mut Fields<'_, '_>,
+    is_needed: bool,
+    schedule: &Schedule,
+    credentials: &Named,
+    seen: &mut Seen,
+) -> Vec<Arc<Organization>> {
     let given = root.has("organizations");
-    let mut seen = Seen::default();
     let mut listed = 0;
     let organizations = root.mappings("organizations", |fields| {
         listed += 1;
-        organization(fields, schedule, credentials, &mut seen).map(Arc::new)
+        organization(fields, schedule, credentials, seen).map(Arc::new)
     });
+    if !is_needed {
+        return organizations.unwrap_or_default();
+    }
     if organizations.is_some() && listed == 0 {
         root.problem_at("organizations", "at least one organization must be listed");
     } else if !given {
@@ -48,7 +83,7 @@ fn organization(
             fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
         } else if fields.has("custom_group_id") && custom_group_id.is_none() {
             // Which group it is for is not known: nothing can be said of it.
-        } else if let Some(first) = claim(&mut seen.keys, key.as_str(), &fields) {
+        } else if let Some(first) = claim(&mut seen.keys, &seen.file, key.as_str(), &fields) {
             is_known = true;
             let what = if custom_group_id.is_some() { "id and custom_group_id" } else { "id" };
             fields.problem_at("id", format!("the same {what} as {first}"));
@@ -60,7 +95,7 @@ fn organization(
     let name = named.or_else(|| id.clone());
     let has_name = fields.has("name");
     // Two of the same id are said above already.
-    if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, name, &fields))
+    if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, &seen.file, name, &fields))
         && (has_name || !is_known)
     {
         if has_name {
@@ -104,15 +139,6 @@ fn group_id(node: &Node) -> Result<String, Wrong> {
     let id = text(node)?;
     let is_clean = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if is_clean { Ok(id) } else { Err("must be 1 to 64 letters, digits and hyphens".into()) }
-}
-
-/// Where `value` was given first, if it was; else it is given here.
-fn claim(seen: &mut HashMap<String, String>, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
-    let first = seen.get(value).cloned();
-    if first.is_none() {
-        seen.insert(value.to_owned(), fields.path().to_string());
-    }
-    first
 }
 
 /// Names the credentials that there are, not the unknown one: it could be a token in the wrong place.

@@ -25,7 +25,8 @@ fn with_organization(source: &str) -> String {
 #[test]
 fn a_minimal_file_gets_the_documented_defaults() {
     let config = parse(with_organization("").as_bytes(), Path::new("/etc/csp")).unwrap();
-    let Config { api, expand, metrics, credentials, organizations } = config;
+    let Config { api, expand, metrics, credentials, organizations, files: _, warnings } = config;
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(api.url.as_str(), "https://console.tanzu.broadcom.com/");
     assert_eq!((api.timeout, api.connect_timeout), (Duration::from_secs(30), Duration::from_secs(5)));
     assert_eq!((api.max_response_size, api.max_concurrent_requests, api.max_attempts), (1 << 30, 8, 3));
@@ -202,17 +203,17 @@ fn contradicting_variables_are_reported_without_their_values() {
     assert!(!none.contains("hunter2"));
 }
 
-#[test]
-fn a_file_goes_before_an_organization_in_the_environment() {
+#[tokio::test]
+async fn a_file_goes_before_an_organization_in_the_environment() {
     let set = |name: &str| (name == "CSP_ORGANIZATION_ID").then(|| OsString::from(ID));
     let nonexistent = Some(Path::new("/nonexistent"));
-    let problems = obtain(nonexistent, &set).unwrap_err().to_string();
+    let problems = obtain(nonexistent, &set).await.unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
     assert!(is_overruled(nonexistent, &set));
     assert!(!is_overruled(None, &set) && !is_overruled(nonexistent, &|_| None));
-    let problems = obtain(None, &|_| None).unwrap_err().to_string();
+    let problems = obtain(None, &|_| None).await.unwrap_err().to_string();
     assert!(problems.contains("give --config.file, or set CSP_ORGANIZATION_ID"), "{problems}");
-    let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).unwrap_err().to_string();
+    let problems = obtain(Some(Path::new("/nonexistent")), &|_| None).await.unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent can't be read"), "{problems}");
 }
 

@@ -8,7 +8,6 @@ use csp_api::{Observer, Operation, Reason};
 use invitations::Millis;
 use invitations::histogram::Histogram;
 use parking_lot::Mutex;
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -149,24 +148,9 @@ pub(super) struct Durations([Histogram; Operation::ALL.len()]);
 
 impl Durations {
     /// Adds one histogram per operation.
-    pub(super) fn encode(&self, samples: &mut Samples<'_>) -> std::fmt::Result {
+    pub(super) fn produce(&self, samples: &mut Samples<'_>) {
         for (operation, histogram) in Operation::ALL.iter().zip(&self.0) {
-            samples.histogram(&[("operation", operation.as_str())], histogram)?;
-        }
-        Ok(())
-    }
-
-    /// Puts the exemplars into the family that [`Self::encode`] wrote.
-    pub(super) fn attach_exemplars(&self, family: &mut model::MetricFamily) {
-        for (metric, histogram) in family.metric.iter_mut().zip(&self.0) {
-            let Some(encoded) = &mut metric.histogram else { continue };
-            for (bucket, exemplar) in histogram.exemplars() {
-                let Some(bucket) = encoded.bucket.get_mut(bucket) else { continue };
-                let millis = u64::try_from(exemplar.at.0).unwrap_or(0);
-                let at = std::time::UNIX_EPOCH + Duration::from_millis(millis);
-                let label = vec![model::LabelPair { name: "request_id".into(), value: exemplar.request_id.clone() }];
-                bucket.exemplar = Some(model::Exemplar { label, value: exemplar.value, timestamp: Some(at.into()) });
-            }
+            samples.histogram(&[("operation", operation.as_str())], histogram);
         }
     }
 }

@@ -29,6 +29,7 @@ pub struct ExporterMetrics {
     http_requests: Family<[(&'static str, String); 2], Counter>,
     /// Empty, and so absent, until it is known.
     state_durable: Family<[(&'static str, &'static str); 0], Gauge>,
+    state_resets: Family<[(&'static str, &'static str); 0], Counter>,
 }
 
 impl ExporterMetrics {
@@ -44,6 +45,7 @@ impl ExporterMetrics {
             log_lines_dropped: Counter::default(),
             http_requests: Family::default(),
             state_durable: Family::default(),
+            state_resets: Family::default(),
         };
         metrics.set_shard(1, 1);
         for handler in HANDLERS {
@@ -67,6 +69,7 @@ impl ExporterMetrics {
         register(registry, "csp_exporter_log_lines_dropped_total", metrics.log_lines_dropped.clone());
         register(registry, "csp_exporter_http_requests_total", metrics.http_requests.clone());
         register(registry, "csp_exporter_state_durable", metrics.state_durable.clone());
+        register(registry, "csp_exporter_state_resets_total", metrics.state_resets.clone());
         metrics
     }
 
@@ -107,8 +110,11 @@ impl ExporterMetrics {
         self.http_requests.get_or_create(&labels).inc();
     }
 
-    /// Whether the state folder takes what is written; never called without one.
-    pub fn set_state_durable(&self, durable: bool) {
+    /// Whether the state folder takes what is written, and how many stored states had to be set aside since the start;
+    /// never called without one.
+    pub fn set_state(&self, durable: bool, resets: u64) {
         self.state_durable.get_or_create(&[]).set(i64::from(durable));
+        let counter = self.state_resets.get_or_create(&[]);
+        counter.inc_by(resets.saturating_sub(counter.get()));
     }
 }

@@ -1,14 +1,8 @@
 //! What a metric family is: one row of the table.
 
-use std::fmt;
-use std::sync::Arc;
-
-use exporter_toolkit::exposition::{Header, Kind};
+use exporter_toolkit::exposition::{Encoding, Header, Kind, Writer};
 use exporter_toolkit::process::ProcessSample;
-use invitations::Millis;
 use invitations::census::View;
-use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::samples::Samples;
@@ -35,9 +29,9 @@ pub enum Part {
 #[derive(Debug, Clone, Copy)]
 pub enum Source {
     /// From what is known of one organization.
-    Organization(fn(&Organization<'_>, &mut Samples<'_>) -> fmt::Result),
+    Organization(Produce),
     /// From the snapshot as a whole.
-    Snapshot(fn(&Snapshot, &mut Samples<'_>) -> fmt::Result),
+    Snapshot(fn(&Snapshot, &mut Samples<'_>)),
     /// From the histograms of the API's operations.
     Durations,
     /// From a metric that lives in a registry and is counted up as things happen.
@@ -45,6 +39,9 @@ pub enum Source {
     /// From the operating system, at the time of the scrape.
     Process(fn(&ProcessSample) -> Option<f64>),
 }
+
+/// Adds the samples of one family and one organization.
+pub type Produce = fn(&Organization<'_>, &mut Samples<'_>);
 
 /// One organization at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +55,9 @@ pub struct Organization<'a> {
 }
 
 impl<'a> Organization<'a> {
-    pub(super) fn at(snapshot: &'a OrganizationSnapshot, now: Millis) -> Self {
-        Self { snapshot, state: snapshot.data_state(now), view: snapshot.visible_view(now).map(Arc::as_ref) }
+    pub(super) fn new(snapshot: &'a OrganizationSnapshot, state: DataState) -> Self {
+        let view = snapshot.view.as_deref().filter(|_| matches!(state, DataState::Fresh | DataState::Held));
+        Self { snapshot, state, view }
     }
 
     /// The value of the label `organization`.
@@ -117,18 +115,8 @@ impl Family {
         }
     }
 
-    /// Writes the descriptor, and then the samples that `produce` gives.
-    pub(super) fn encode(
-        &self,
-        encoder: &mut DescriptorEncoder<'_>,
-        produce: impl FnOnce(&mut Samples<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        let (name, unit) = self.descriptor();
-        let kind = match self.kind {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Histogram => MetricType::Histogram,
-        };
-        produce(&mut Samples::neutral(encoder.encode_descriptor(name, self.help, unit.as_ref(), kind)?))
+    /// What takes this family's samples and appends them to `out`.
+    pub(super) fn samples<'o>(&self, encoding: Encoding, out: &'o mut Vec<u8>) -> Samples<'o> {
+        Samples::new(Writer::new(encoding, self.header(), out))
     }
 }

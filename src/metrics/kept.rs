@@ -1,161 +1,160 @@
 //! Whole scrapes that are kept while they are true.
 //!
 //! Between two polls nothing about the invitations changes, so what comes from
-//! polls is encoded and compressed once for each format. The exporter's own
+//! polls is made once for each form that is asked for. The exporter's own
 //! metrics change all the time, and a scrape now and then shows them as they
 //! are; in a flood of scrapes they are allowed to be a moment old, so that a
 //! crowd of scrapers costs no more than a few.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Compressor, Encoding};
-use invitations::Millis;
 use parking_lot::Mutex;
 
-use super::layout::Chunks;
-use super::polled::Polled;
+use super::pieces::{Body, Pieces};
+use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
 /// How old the exporter's own metrics may be in a flood of scrapes.
 const OWN_MAX_AGE: Duration = Duration::from_millis(250);
-/// More scrapes than this within [`WINDOW`], of one format and coding, are a flood.
+/// More scrapes than this within [`WINDOW`], of one form, are a flood.
 const FLOOD: u32 = 20;
 /// Time over which scrapes are counted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// A form that nobody asked for in this time is made only when somebody does; some times the usual pause between scrapes.
-const WANTED_FOR: Duration = Duration::from_secs(300);
+/// A form that nobody asked for in this time is forgotten: twice the longest usual pause between scrapes, and soon
+/// enough for the memory to be free after five minutes.
+const WANTED_FOR: Duration = Duration::from_secs(240);
 
-/// The body of a scrape: what comes from polls, and behind it the exporter's own.
-pub(super) type Body = [Bytes; 2];
-
-/// What a scrape is made of.
-pub(super) trait Maker {
-    /// What comes from polls.
-    fn polled(&self) -> Polled;
-    /// What is the exporter's own.
-    fn own(&self) -> Vec<u8>;
-}
-
-/// The newest scrape of each format and coding.
+/// The newest scrape of each form: format and coding.
 #[derive(Debug, Default)]
-pub(super) struct Kept([Shelf; Encoding::ALL.len()]);
+pub(super) struct Kept([[Mutex<Form>; 2]; Encoding::ALL.len()]);
 
-/// What is kept in one format.
+/// What is kept in one form.
 #[derive(Debug, Default)]
-struct Shelf {
-    polled: Mutex<Option<Arc<Polled>>>,
-    chunks: Mutex<Chunks>,
-    /// Plain, and compressed.
-    sent: [Mutex<Sent>; 2],
-}
-
-/// What was sent in one format and coding.
-#[derive(Debug, Default)]
-struct Sent {
-    /// The newest scrape, what it was made of, and when.
-    newest: Option<(Arc<Polled>, Instant, Body)>,
+struct Form {
+    pieces: Option<Pieces>,
+    polled: Option<Polled>,
+    /// The newest scrape, and when it was made.
+    newest: Option<(Instant, Vec<Bytes>)>,
     /// Since when scrapes are counted, and how many were made since then.
     window: Option<(Instant, u32)>,
     asked: Option<Instant>,
 }
 
-impl Sent {
-    fn if_true(&self, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
-        let (polled, made, body) = self.newest.as_ref()?;
+/// What comes from polls.
+#[derive(Debug)]
+struct Polled {
+    /// Keeps the snapshot alive, so that its address cannot stand for another one.
+    snapshot: Arc<Snapshot>,
+    /// The span of time in which no organization's data state changes by itself.
+    valid: Range<Steady>,
+    body: Body,
+}
+
+impl Polled {
+    /// Whether it says what there is to say of this snapshot at `now`.
+    fn is_true(&self, snapshot: &Arc<Snapshot>, now: Steady) -> bool {
+        Arc::ptr_eq(&self.snapshot, snapshot) && self.valid.contains(&now)
+    }
+}
+
+impl Form {
+    /// The newest scrape, if nobody would notice that it is not made anew.
+    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<Vec<Bytes>> {
+        let (made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
-        (is_flood && made.elapsed() < OWN_MAX_AGE && polled.is_true(snapshot, now)).then(|| body.clone())
+        let is_true = self.polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, now));
+        (is_flood && made.elapsed() < OWN_MAX_AGE && is_true).then(|| body.clone())
     }
 
-    fn keep(&mut self, polled: Arc<Polled>, made: Instant, body: &Body) {
-        self.newest = Some((polled, made, body.clone()));
+    /// What comes from polls, made anew where something has changed.
+    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> &Body {
+        if self.polled.as_ref().is_some_and(|polled| !polled.is_true(snapshot, now)) {
+            // Their memory is free for what takes their place.
+            (self.polled, self.newest) = (None, None);
+        }
+        let pieces = &mut self.pieces;
+        let polled = self.polled.get_or_insert_with(|| {
+            let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
+            let body = pieces.get_or_insert_with(|| Pieces::new(encoding, gzip)).refresh(snapshot, now);
+            Polled { snapshot: Arc::clone(snapshot), valid: now..until.unwrap_or(Steady(i64::MAX)), body }
+        });
+        &polled.body
+    }
+
+    fn count(&mut self, made: Instant) {
         self.window = match self.window {
             Some((begin, count)) if made.duration_since(begin) < WINDOW => Some((begin, count + 1)),
             _ => Some((made, 1)),
         };
         self.asked = Some(made);
     }
-
-    fn is_wanted(&self) -> bool {
-        self.asked.is_some_and(|asked| asked.elapsed() < WANTED_FOR)
-    }
 }
 
 impl Kept {
-    /// A scrape that is still true, if there is one. Cheap, and waits for nobody.
-    pub(super) fn find(&self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Millis) -> Option<Body> {
-        self.0[encoding as usize].sent[usize::from(gzip)].try_lock()?.if_true(snapshot, now)
+    /// A scrape that needs no work, if there is one. Waits for nobody.
+    pub(super) fn find(
+        &self,
+        encoding: Encoding,
+        gzip: bool,
+        snapshot: &Arc<Snapshot>,
+        now: Steady,
+    ) -> Option<Vec<Bytes>> {
+        self.0[encoding as usize][usize::from(gzip)].try_lock()?.at_hand(snapshot, now)
     }
 
-    /// A true scrape, made of what is kept as far as possible. Of several callers at once one does the work.
+    /// A scrape, made of what is kept as far as possible; `own` gives the exporter's own part. Of several callers at
+    /// once one does the work.
     pub(super) fn find_or_make(
         &self,
         encoding: Encoding,
         gzip: bool,
         snapshot: &Arc<Snapshot>,
-        now: Millis,
-        maker: &impl Maker,
-    ) -> Body {
-        let kept = &self.0[encoding as usize];
-        let mut sent = kept.sent[usize::from(gzip)].lock();
-        if let Some(body) = sent.if_true(snapshot, now) {
+        now: Steady,
+        own: impl FnOnce() -> Vec<u8>,
+    ) -> Vec<Bytes> {
+        let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
+        if let Some(body) = form.at_hand(snapshot, now) {
             return body;
         }
         let made = Instant::now();
-        let polled = kept.polled(snapshot, now, maker);
-        let own = maker.own();
-        let body = if gzip {
-            polled.compressed(&kept.chunks).end(&Compressor::default().piece([own.as_slice()]))
-        } else {
-            [polled.plain(), own.into()]
+        let body = match form.polled(encoding, gzip, snapshot, now) {
+            Body::Plain(pieces) => pieces.iter().cloned().chain([own().into()]).collect(),
+            Body::Compressed(member) => member.end(&Compressor::default().piece([own().as_slice()])).to_vec(),
         };
-        sent.keep(polled, made, &body);
+        form.newest = Some((made, Vec::clone(&body)));
+        form.count(made);
         body
     }
 
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
-    pub(super) fn prepare(&self, encoding: Encoding, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) {
-        let kept = &self.0[encoding as usize];
-        let [plain, gzip] = kept.sent.each_ref().map(|sent| sent.lock().is_wanted());
-        if !plain && !gzip {
-            kept.forget();
-            return;
+    ///
+    /// Returns when the next one is to be forgotten, if nobody asks for it until then.
+    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Steady, at: Instant) -> Option<Duration> {
+        let mut next = None;
+        for encoding in Encoding::ALL {
+            for gzip in [false, true] {
+                let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
+                let wanted = form.asked.and_then(|asked| WANTED_FOR.checked_sub(at.duration_since(asked)));
+                if wanted.is_some() {
+                    form.polled(encoding, gzip, snapshot, now);
+                    next = next.into_iter().chain(wanted).min();
+                } else {
+                    *form = Form::default();
+                }
+            }
         }
-        let polled = kept.polled(snapshot, now, maker);
-        if plain {
-            let _made = polled.plain();
-        }
-        if gzip {
-            let _made = polled.compressed(&kept.chunks);
-        }
-        for sent in &kept.sent {
-            // What it was made of would stay with it.
-            sent.lock().newest.take_if(|(made_of, ..)| !Arc::ptr_eq(made_of, &polled));
-        }
+        next
     }
 
     /// Forgets the exporter's own metrics: what happened must show at once.
     pub(super) fn forget_own(&self) {
-        for sent in self.0.iter().flat_map(|shelf| &shelf.sent) {
-            sent.lock().newest = None;
+        for form in self.0.iter().flatten() {
+            form.lock().newest = None;
         }
-    }
-}
-
-impl Shelf {
-    fn polled(&self, snapshot: &Arc<Snapshot>, now: Millis, maker: &impl Maker) -> Arc<Polled> {
-        let mut kept = self.polled.lock();
-        match kept.as_ref().filter(|polled| polled.is_true(snapshot, now)) {
-            Some(polled) => Arc::clone(polled),
-            None => Arc::clone(kept.insert(Arc::new(maker.polled()))),
-        }
-    }
-
-    fn forget(&self) {
-        *self.polled.lock() = None;
-        *self.chunks.lock() = Chunks::default();
-        self.sent.iter().for_each(|sent| sent.lock().newest = None);
     }
 }
 
@@ -165,67 +164,52 @@ mod tests {
 
     use super::*;
 
-    /// Counts what it is asked to make.
-    struct Counting<'s> {
-        snapshot: &'s Arc<Snapshot>,
-        made: Cell<(u32, u32)>,
-    }
-
-    impl Maker for Counting<'_> {
-        fn polled(&self) -> Polled {
-            let (polled, own) = self.made.get();
-            self.made.set((polled + 1, own));
-            Polled::new(Encoding::Text, self.snapshot, Arc::default(), Millis(0))
-        }
-
-        fn own(&self) -> Vec<u8> {
-            let (polled, own) = self.made.get();
-            self.made.set((polled, own + 1));
+    /// A scrape, and how many times the exporter's own metrics were made for one.
+    fn scrape(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> Vec<Bytes> {
+        kept.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
+            own.set(own.get() + 1);
             Vec::new()
-        }
-    }
-
-    fn scrape(kept: &Kept, maker: &Counting<'_>) {
-        kept.find_or_make(Encoding::Text, false, maker.snapshot, Millis(0), maker);
+        })
     }
 
     #[test]
     fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
-        let (kept, snapshot, changed) = (Kept::default(), Arc::default(), Arc::default());
-        let maker = Counting { snapshot: &snapshot, made: Cell::default() };
-        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Millis(0));
+        let (kept, snapshot, changed, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
+        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Steady(0));
         for _ in 0..10 {
             assert_eq!(find(&snapshot), None);
-            scrape(&kept, &maker);
+            scrape(&kept, &snapshot, &own);
         }
-        assert_eq!(maker.made.get(), (1, 10), "what comes from polls is made once");
+        assert_eq!(own.get(), 10);
         for _ in 0..10_000 {
-            scrape(&kept, &maker);
+            scrape(&kept, &snapshot, &own);
         }
-        assert!(maker.made.get().1 < 200, "{} in a flood", maker.made.get().1);
+        assert!(own.get() < 200, "{} in a flood", own.get());
         assert!(find(&snapshot).is_some());
         assert_eq!(find(&changed), None, "a poll shows at once");
-        let maker = Counting { snapshot: &changed, made: Cell::default() };
-        scrape(&kept, &maker);
-        assert_eq!(maker.made.get(), (1, 1));
+        let before = own.replace(0);
+        scrape(&kept, &changed, &own);
+        assert_eq!(own.get(), 1, "after {before}");
         kept.forget_own();
         assert_eq!(find(&changed), None);
     }
 
     #[test]
-    fn only_forms_that_are_asked_for_are_prepared() {
-        let (kept, before, after) = (Kept::default(), Arc::default(), Arc::default());
-        let maker = Counting { snapshot: &before, made: Cell::default() };
-        let prepare = |maker: &Counting<'_>| kept.prepare(Encoding::Text, maker.snapshot, Millis(0), maker);
-        prepare(&maker);
-        assert_eq!(maker.made.get(), (0, 0), "nobody has asked");
-        scrape(&kept, &maker);
-        let maker = Counting { snapshot: &after, made: Cell::default() };
-        prepare(&maker);
-        scrape(&kept, &maker);
-        assert_eq!(maker.made.get(), (1, 1), "made before the scrape, and once");
-        let shelf = &kept.0[Encoding::Text as usize];
-        let polled = shelf.polled.lock().clone();
-        assert_eq!(polled.map(|polled| polled.is_true(&after, Millis(0))), Some(true));
+    fn only_forms_that_are_asked_for_are_made_and_only_while_they_are() {
+        let (kept, before, after, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
+        let made = || -> Vec<bool> { kept.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
+        let start = Instant::now();
+        assert_eq!(kept.prepare(&before, Steady(0), start), None);
+        assert_eq!(made(), [false; 6], "nobody has asked");
+        scrape(&kept, &before, &own);
+        let wait = kept.prepare(&after, Steady(0), Instant::now()).expect("a time to forget");
+        assert!(wait <= WANTED_FOR && wait > WANTED_FOR / 2, "{wait:?}");
+        assert_eq!(made(), [true, false, false, false, false, false]);
+        let polled =
+            |snapshot| kept.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
+        assert!(polled(&after), "made before the scrape");
+        assert_eq!(kept.prepare(&after, Steady(0), Instant::now() + WANTED_FOR), None);
+        assert_eq!(made(), [false; 6], "nobody asks any more");
+        assert!(WANTED_FOR < Duration::from_secs(5 * 60));
     }
 }

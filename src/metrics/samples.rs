@@ -1,117 +1,90 @@
 //! What the rows of the table hand their samples to.
 
-use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
 
-use exporter_toolkit::exposition::{Buckets, Writer};
+use exporter_toolkit::exposition::{Labels, Sample, Value, Writer};
 use invitations::Status;
 use invitations::census::view::ByStatus;
-use invitations::histogram::{self, Histogram};
-use prometheus_client::encoding::{MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet};
+use invitations::histogram::{self, Exemplar, Histogram};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 
 use super::native::spans_and_deltas;
 
 /// Takes the samples of one family.
 #[derive(Debug)]
-pub struct Samples<'e>(Form<'e>);
-
-/// What becomes of samples.
-#[derive(Debug)]
-enum Form<'e> {
-    /// They go to a registry's encoder, and so into the neutral form.
-    Neutral(MetricEncoder<'e>),
-    /// They are text at once.
-    Text(Writer<'e>),
-}
+pub struct Samples<'e>(Writer<'e>);
 
 impl<'e> Samples<'e> {
-    /// Samples that go through a registry's encoder.
-    pub(super) fn neutral(encoder: MetricEncoder<'e>) -> Self {
-        Self(Form::Neutral(encoder))
-    }
-
-    /// Samples that are written as text at once.
-    pub(super) fn text(writer: Writer<'e>) -> Self {
-        Self(Form::Text(writer))
+    /// Samples that `writer` writes.
+    pub(super) fn new(writer: Writer<'e>) -> Self {
+        Self(writer)
     }
 
     /// Adds a sample of a gauge.
-    pub(super) fn gauge(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
-        match &mut self.0 {
-            Form::Neutral(encoder) => encoder.encode_family(&labels)?.encode_gauge(&value)?,
-            Form::Text(writer) => writer.value(labels, value),
-        }
-        Ok(())
+    pub(super) fn gauge(&mut self, labels: Labels<'_>, value: f64) {
+        self.0.sample(Sample { labels, value: Value::Number(value) });
     }
 
     /// Adds a sample of a counter.
-    pub(super) fn counter(&mut self, labels: &[(&str, &str)], value: u64) -> fmt::Result {
-        match &mut self.0 {
-            Form::Neutral(encoder) => {
-                encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)?;
-            }
-            Form::Text(writer) => writer.count("", labels, value),
-        }
-        Ok(())
-    }
-
-    /// Adds a sample of a counter that is not a whole number.
-    pub(super) fn counter_seconds(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
-        match &mut self.0 {
-            Form::Neutral(encoder) => {
-                encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&value, None)?;
-            }
-            Form::Text(writer) => writer.value(labels, value),
-        }
-        Ok(())
+    pub(super) fn counter(&mut self, labels: Labels<'_>, value: u64) {
+        self.0.sample(Sample { labels, value: Value::Count(value) });
     }
 
     /// Adds one sample per status: the label `status` goes last.
-    pub(super) fn by_status(&mut self, labels: &[(&str, &str)], counts: &ByStatus) -> fmt::Result {
-        if let Form::Text(writer) = &mut self.0 {
-            let counts = Status::ALL.iter().zip(counts);
-            writer.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), *count)));
-            return Ok(());
-        }
-        let mut labels = labels.to_vec();
-        for (status, count) in Status::ALL.iter().zip(counts) {
-            labels.push(("status", status.as_str()));
-            self.gauge(&labels, *count as f64)?;
-            labels.pop();
-        }
-        Ok(())
+    pub(super) fn by_status(&mut self, labels: Labels<'_>, counts: &ByStatus) {
+        self.by_statuses(labels, Status::ALL.into_iter().zip(*counts));
     }
 
-    /// Adds a histogram, without its exemplars: the library offers no way to make one.
-    pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) -> fmt::Result {
-        match &mut self.0 {
-            Form::Neutral(encoder) => encode_histogram(encoder, labels, histogram)?,
-            Form::Text(writer) => writer.histogram(labels, buckets(histogram)),
-        }
-        Ok(())
+    /// Adds one sample per status that occurs.
+    pub(super) fn by_status_that_occurs(&mut self, labels: Labels<'_>, counts: &ByStatus) {
+        self.by_statuses(labels, Status::ALL.into_iter().zip(*counts).filter(|(_, count)| *count > 0));
+    }
+
+    fn by_statuses(&mut self, labels: Labels<'_>, counts: impl Iterator<Item = (Status, u64)>) {
+        self.0.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), count)));
+    }
+
+    /// Adds a histogram with its native buckets and its exemplars.
+    pub(super) fn histogram(&mut self, labels: Labels<'_>, histogram: &Histogram) {
+        self.0.sample(Sample { labels, value: Value::Histogram(&modelled(histogram)) });
+    }
+
+    /// Adds the samples of a family that lives in a registry.
+    pub(super) fn registered(&mut self, family: &model::MetricFamily) {
+        family.metric.iter().for_each(|metric| self.0.metric(metric));
     }
 }
 
-fn buckets(histogram: &Histogram) -> Buckets<'_> {
-    Buckets { bounds: histogram.bounds(), counts: histogram.counts(), sum: histogram.sum() }
-}
-
-fn encode_histogram(encoder: &mut MetricEncoder<'_>, labels: &[(&str, &str)], histogram: &Histogram) -> fmt::Result {
+fn modelled(histogram: &Histogram) -> model::Histogram {
     let bounds = histogram.bounds().iter().copied().chain([f64::INFINITY]);
-    let buckets: Vec<_> = bounds.zip(histogram.counts().iter().copied()).collect();
-    let (spans, deltas) = spans_and_deltas(histogram.native_buckets());
-    let native = NativeHistogram {
+    let mut cumulative_count = 0;
+    let buckets = bounds.zip(histogram.counts()).map(|(upper_bound, count)| {
+        cumulative_count += count;
+        model::Bucket { cumulative_count, upper_bound, ..Default::default() }
+    });
+    let mut bucket: Vec<_> = buckets.collect();
+    for (position, exemplar) in histogram.exemplars() {
+        if let Some(bucket) = bucket.get_mut(position) {
+            bucket.exemplar = Some(exemplified(exemplar));
+        }
+    }
+    let (spans, positive_delta) = spans_and_deltas(histogram.native_buckets());
+    model::Histogram {
+        sample_count: histogram.count(),
+        sample_sum: histogram.sum(),
+        bucket,
         schema: histogram::SCHEMA,
         zero_threshold: histogram::ZERO_THRESHOLD,
         zero_count: histogram.zero_count(),
-        negative: NativeHistogramBuckets { spans: &[], deltas: &[] },
-        positive: NativeHistogramBuckets { spans: &spans, deltas: &deltas },
-        created: None,
-    };
-    encoder.encode_family(&labels)?.encode_histogram_with_native::<NoLabelSet>(
-        histogram.sum(),
-        histogram.count(),
-        &buckets,
-        None,
-        native,
-    )
+        positive_span: spans.into_iter().map(|(offset, length)| model::BucketSpan { offset, length }).collect(),
+        positive_delta,
+        ..Default::default()
+    }
+}
+
+fn exemplified(exemplar: &Exemplar) -> model::Exemplar {
+    let Exemplar { value, at, request_id } = exemplar;
+    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
+    let label = vec![model::LabelPair { name: "request_id".to_owned(), value: request_id.clone() }];
+    model::Exemplar { label, value: *value, timestamp: Some(at.into()) }
 }

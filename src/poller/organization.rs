@@ -1,23 +1,22 @@
 //! The loop of one organization.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Deadline, Error, Operation, Reason};
-use futures_util::FutureExt;
-use invitations::Millis;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::QUESTION_DEADLINE;
+use super::contain::{contained, log_failure};
 use super::first_round::{FirstRound, Waiting};
 use super::questions::ask_name;
 use super::schedule::{self, Phase};
 use super::source::{Polled, Source};
 use super::timetable::Timetable;
+use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 use crate::snapshot::Board;
 
@@ -82,9 +81,7 @@ impl Task {
 
     fn announce(&self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let next_poll = Millis(Millis::now().0.saturating_add(wait));
-        self.board.set_next_poll(&self.organization, Some(next_poll));
+        self.board.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
     }
 
     /// One poll and its result on the board. `waiting` ends when the poll begins.
@@ -104,7 +101,7 @@ impl Task {
             }
         };
         let begun = deadline.begun().unwrap_or_else(Instant::now);
-        let (now, took) = (Millis::now(), begun.elapsed());
+        let (now, took) = (Reading::now(), begun.elapsed());
         let outcome = Outcome { result: result.as_ref().map(|_| ()).map_err(Error::clone), begun };
         log_outcome(organization, &result, failures_before, took);
         board.update(organization, |entry| {
@@ -119,7 +116,7 @@ impl Task {
             match result {
                 Ok(Polled { view, lifecycle }) => {
                     entry.view = Some(view);
-                    entry.lifecycle = lifecycle;
+                    entry.lifecycle = lifecycle.tally();
                     entry.last_success = Some(now);
                     entry.last_error = None;
                 }
@@ -157,15 +154,6 @@ pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: wa
     }
 }
 
-/// Turns a panic into an [`Reason::Internal`]; the panic hook has counted and logged it.
-pub(super) async fn contained<T>(
-    call: impl Future<Output = Result<T, Error>>,
-    operation: Operation,
-) -> Result<T, Error> {
-    let caught = AssertUnwindSafe(call).catch_unwind().await;
-    caught.unwrap_or_else(|_| Err(Error::new(operation, Reason::Internal, "the exporter panicked")))
-}
-
 fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, failures_before: u32, took: Duration) {
     match result {
         Ok(polled) => {
@@ -177,20 +165,4 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
         }
         Err(error) => log_failure("poll failed", Some(&organization.name), None, error),
     }
-}
-
-/// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
-pub(super) fn log_failure(message: &str, organization: Option<&str>, credentials: Option<&str>, error: &Error) {
-    warn!(
-        organization,
-        credentials,
-        operation = error.operation.as_str(),
-        reason = error.reason.as_str(),
-        status = error.status,
-        request_id = error.request_id,
-        detail = error.detail,
-        meaning = error.meaning(),
-        action = error.action(),
-        "{message}"
-    );
 }

@@ -7,20 +7,20 @@ use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkEr
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View, Whole};
-use invitations::lifecycle::Tally;
+use invitations::census::{Fold, ListError, Rules, View, Whole, text};
 use tokio::sync::watch;
 
+use crate::clock::Reading;
 use crate::config::{Config, Credential, Expand, Organization};
-use crate::state::Lifecycle;
+use crate::state::{Account, Lifecycle};
 
 /// What a good poll ends in.
 #[derive(Debug, Clone)]
 pub struct Polled {
     /// The organization's numbers.
     pub view: Arc<View>,
-    /// What happened to its invitations so far.
-    pub lifecycle: Arc<Tally>,
+    /// Where it stands what happened to its invitations so far.
+    pub lifecycle: Account,
 }
 
 /// What the loops ask; a trait so that schedules and states can be tested without a network.
@@ -68,7 +68,7 @@ impl Upstream {
     /// The upstream of this configuration.
     #[must_use]
     pub fn new(config: &Config, client: Client, lifecycle: Arc<Lifecycle>) -> Self {
-        let rules = Arc::new(Rules::new(&config.metrics, lifecycle.identity_key().clone()));
+        let rules = Arc::new(Rules::new(&config.metrics));
         Self { client, expand: config.expand, rules, lifecycle }
     }
 
@@ -92,9 +92,10 @@ impl Upstream {
 
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
-        let sink = || ListSink(Fold::new(Arc::clone(&rules), Millis::now()));
+        let former_key = lifecycle.former_key(organization.key().as_str());
+        let sink = || ListSink(Fold::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
-        // Sums and state take time in proportion to the list, and the disk takes its own: off the runtime's workers.
+        // Sums and comparison take time in proportion to the list: off the runtime's workers.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
                 let late = "the deadline passed while the list was being counted";
@@ -104,11 +105,14 @@ impl Upstream {
             let census = whole.census_unless(in_time)?;
             // A poll that is too late is a failed one: nothing of it may reach the state.
             in_time()?;
-            let lifecycle = lifecycle.observe(organization.key().as_str(), census.sightings, Millis::now());
-            Ok(Polled { view: Arc::new(census.view), lifecycle })
+            let observed =
+                lifecycle.observe(organization.key().as_str(), census.sightings, census.former, Reading::now());
+            Ok((Arc::new(census.view), observed))
         });
         let panicked = || Error::new(Operation::Invitations, Reason::Internal, "counting the list panicked");
-        drawn.await.map_err(|_| panicked())?
+        let (view, observed) = drawn.await.map_err(|_| panicked())??;
+        // The disk takes its own time, and no thread waits for it.
+        Ok(Polled { view, lifecycle: observed.settled().await })
     }
 }
 
@@ -131,7 +135,7 @@ impl Source for Upstream {
         let client = self.client.clone();
         async move {
             let details = client.organization(&organization.target(), &deadline).await?;
-            Ok(details.map(|details| details.display_name))
+            Ok(details.map(|details| text::clean(&details.display_name).into_owned()))
         }
         .boxed()
     }
@@ -175,20 +179,22 @@ impl Sink for ListSink {
     type Output = Whole;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
-        self.0.write(chunk).map_err(sink_error)
+        self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
     fn finish(self) -> Result<Whole, SinkError> {
-        self.0.finish().map_err(sink_error)
+        self.0.finish().map_err(|error| sink_error(&error))
     }
 }
 
 /// What a list that cannot be read is to the client.
-pub(crate) fn sink_error(error: ListError) -> SinkError {
+pub(crate) fn sink_error(error: &ListError) -> SinkError {
     match error {
         ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
-        ListError::NotAList { .. } | ListError::NotUtf8 | ListError::Malformed { .. } | ListError::Cut { .. } => {
-            SinkError::Decode(error.to_string())
-        }
+        ListError::NotAList { .. }
+        | ListError::Wrapped { .. }
+        | ListError::NotUtf8
+        | ListError::Malformed { .. }
+        | ListError::Cut { .. } => SinkError::Decode(error.to_string()),
     }
 }

@@ -11,7 +11,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
 use invitations::census::View;
-use invitations::lifecycle::Tally;
 use tokio::time::Instant;
 
 use super::schedule::Phase;
@@ -19,6 +18,7 @@ use super::source::Polled;
 use super::*;
 use crate::config::{Credential, CredentialKind, Secret};
 use crate::snapshot::OrganizationSnapshot;
+use crate::state::Account;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The time since the epoch at which the pollers of these tests start: the same phases at each run.
@@ -97,7 +97,7 @@ impl Source for Script {
 }
 
 fn polled() -> Polled {
-    Polled { view: Arc::new(View::empty(Millis::now())), lifecycle: Arc::new(Tally::default()) }
+    Polled { view: Arc::new(View::empty(Millis::now())), lifecycle: Account::default() }
 }
 
 fn good() -> BoxFuture<'static, Result<(), Error>> {

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
+use crate::clock::{Reading, Steady};
 use crate::config::{Organization, OrganizationKey};
 
 /// The newest [`Snapshot`], replaced piece by piece by the polls and read as a whole by scrapes.
@@ -20,7 +21,7 @@ pub struct Board {
     current: RwLock<Current>,
     /// When the next poll of each organization starts, by its key; none while one is under way. The status page alone
     /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
-    next_polls: RwLock<HashMap<OrganizationKey, Millis>>,
+    next_polls: RwLock<HashMap<OrganizationKey, Steady>>,
     changed: Notify,
 }
 
@@ -59,7 +60,7 @@ impl Board {
                     Some(entry) => Arc::new(entry.with_settings(organization)),
                     None => Arc::new(OrganizationSnapshot::new(
                         Arc::clone(organization),
-                        tally(organization.key().as_str()).unwrap_or_default(),
+                        tally(organization.key().as_str()),
                     )),
                 })
                 .collect();
@@ -83,13 +84,23 @@ impl Board {
         });
     }
 
+    /// Shows other lifecycle counters: those of earlier processes have been read.
+    pub fn recount(&self, tally: impl Fn(&str) -> Option<Arc<Tally>>) {
+        self.change(|current| {
+            for entry in &mut current.organizations {
+                *entry =
+                    Arc::new(OrganizationSnapshot { lifecycle: tally(&entry.organization.id), ..(**entry).clone() });
+            }
+        });
+    }
+
     /// Returns once something has changed since this returned last. For one waiter.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Says when the next poll of an organization starts; `None` while one is under way.
-    pub fn set_next_poll(&self, organization: &Organization, at: Option<Millis>) {
+    pub fn set_next_poll(&self, organization: &Organization, at: Option<Steady>) {
         let mut next_polls = self.next_polls.write();
         match at {
             Some(at) => next_polls.insert(organization.key(), at),
@@ -99,7 +110,7 @@ impl Board {
 
     /// What there is to show of each organization at `now`, by name.
     #[must_use]
-    pub fn status(&self, now: Millis) -> Vec<OrganizationStatus> {
+    pub fn status(&self, now: Reading) -> Vec<OrganizationStatus> {
         let snapshot = self.snapshot();
         let next_polls = self.next_polls.read();
         let status = |entry: &Arc<OrganizationSnapshot>| {

@@ -4,6 +4,7 @@ use csp_api::Error;
 use invitations::{Millis, Status};
 
 use super::{DataState, OrganizationSnapshot};
+use crate::clock::{Reading, Steady};
 
 /// What the status page and `/api/v1/status` show of the whole exporter.
 #[derive(Debug, Clone)]
@@ -52,24 +53,26 @@ pub struct OrganizationStatus {
 }
 
 impl OrganizationStatus {
-    /// What there is to show of an organization at `now`.
+    /// What there is to show of an organization at `now`. Moments are given by the wall clock as it goes now: one that
+    /// was set since then would tell the reader of polls that are still to come.
     #[must_use]
-    pub fn of(entry: &OrganizationSnapshot, next_poll: Option<Millis>, now: Millis) -> Self {
-        let view = entry.visible_view(now);
+    pub fn of(entry: &OrganizationSnapshot, next_poll: Option<Steady>, now: Reading) -> Self {
+        let view = entry.visible_view(now.steady);
+        let by_wall_clock = |at: Option<Reading>| at.map(|at| now.wall_at(at.steady));
         Self {
             name: entry.organization.name.clone(),
             id: entry.organization.id.clone(),
             custom_group_id: entry.organization.custom_group_id.clone(),
             display_name: entry.display_name.clone(),
-            state: entry.data_state(now),
+            state: entry.data_state(now.steady),
             up: entry.up,
             consecutive_failures: entry.consecutive_failures,
-            last_attempt: entry.last_attempt,
-            last_success: entry.last_success,
-            next_poll,
+            last_attempt: by_wall_clock(entry.last_attempt),
+            last_success: by_wall_clock(entry.last_success),
+            next_poll: next_poll.map(|at| now.wall_at(at)),
             counts: view.map(|view| view.by_status),
             pending_by_age: view.map(|view| view.pending_by_age),
-            last_error: entry.last_error.clone(),
+            last_error: entry.last_error.as_ref().map(|(at, error)| (now.wall_at(at.steady), error.clone())),
         }
     }
 }

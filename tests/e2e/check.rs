@@ -2,7 +2,7 @@
 
 use csp_simulator::{Options, Scenario};
 
-use crate::exporter::run;
+use crate::exporter::{Exporter, run};
 use crate::setup::{Folder, simulated};
 
 #[tokio::test]
@@ -15,6 +15,18 @@ async fn a_good_configuration_is_described_and_nothing_is_sent() {
     }
     assert!(!done.stdout.contains(simulator.client_secret()), "a secret is shown");
     assert_eq!(simulator.requests().total, 0);
+}
+
+#[tokio::test]
+async fn the_predicted_series_are_those_of_ordinary_organizations() {
+    let (_simulator, _settings, folder) = simulated(5, "interval: 60s", Options::default()).await;
+    let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+    let words = done.stdout.split("typically about ").nth(1).unwrap_or_default();
+    let predicted: f64 = words.split(',').next().and_then(|number| number.parse().ok()).expect(&done.stdout);
+    let exporter = Exporter::start(&folder, &[]).await;
+    let scrape = exporter.polled(&crate::setup::NAMES).await;
+    let series = scrape.samples.len() as f64;
+    assert!((0.9..1.1).contains(&(series / predicted)), "{series} series, predicted {predicted}");
 }
 
 #[tokio::test]

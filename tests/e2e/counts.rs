@@ -136,8 +136,11 @@ fn wanted(expected: &Expected) -> Series {
         by_status(all, "csp_invitations_by_group", &[("group_id", id), ("group", group)], row);
     }
     for ([kind, role, group, id], row) in expected.by_pair.as_ref().unwrap() {
-        let labels = [("role_kind", kind.as_str()), ("role", role), ("group_id", id), ("group", group)];
-        by_status(all, "csp_invitations_by_role_and_group", &labels, row);
+        for (status, value) in row {
+            let labels =
+                [("role_kind", kind.as_str()), ("role", role), ("group_id", id), ("group", group), ("status", status)];
+            add(all, "csp_invitations_by_role_and_group", &labels, *value as f64);
+        }
     }
     by_status(all, "csp_invitations_privileged", &[], &expected.privileged);
     by_status(all, "csp_invitations_external", &[], expected.external.as_ref().unwrap());
@@ -161,7 +164,14 @@ fn wanted(expected: &Expected) -> Series {
         let labels = [("group_id", id.as_str()), ("group", group), ("group_type", kind), ("domain", domain)];
         add(all, "csp_group_info", &labels, 1.0);
     }
-    let kinds = ["unknown_status", "implausible_time", "missing_identity", "duplicate_identity", "malformed_field"];
+    let kinds = [
+        "unknown_status",
+        "implausible_time",
+        "missing_identity",
+        "duplicate_identity",
+        "malformed_field",
+        "malformed_text",
+    ];
     for (kind, value) in kinds.iter().zip(expected.anomalies) {
         add(all, "csp_decode_anomalies", &[("kind", kind)], value as f64);
     }
@@ -187,7 +197,7 @@ async fn every_family_of_a_hostile_list_is_what_the_reference_counts() {
         assert_eq!(scrape.up("one"), Some(1.0));
 
         let path = folder.path("config.yaml");
-        let config = csp_invitations_exporter::config::obtain(Some(path.as_ref()), &|_| None).unwrap();
+        let config = csp_invitations_exporter::config::obtain(Some(path.as_ref()), &|_| None).await.unwrap();
         let expected = wanted(&count(&list, &config.metrics, now));
         let is_lifecycle = |name: &str| name.contains("events_total") || name.contains("redemption_duration");
         let counted: Series = scrape

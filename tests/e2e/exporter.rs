@@ -47,8 +47,13 @@ pub(crate) struct Finished {
 
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+    run_within(PATIENCE, arguments, environment).await
+}
+
+/// Runs a command that has to end in this time.
+pub(crate) async fn run_within(time: Duration, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
     let child = command().args(arguments).envs(environment.iter().copied()).spawn().unwrap();
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the command ends").unwrap();
+    let output = tokio::time::timeout(time, child.wait_with_output()).await.expect("the command ends").unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -7,17 +7,23 @@ use tokio::net::TcpStream;
 
 use crate::exporter::{Exporter, eventually};
 use crate::fake::{Fake, json};
-use crate::setup::Settings;
+use crate::setup::{Folder, Settings};
 
-/// An exporter whose scrape is larger than what the system takes for a client that does not read.
-pub(crate) async fn with_a_long_page(flags: &[&str]) -> (Fake, Exporter) {
+/// An upstream and a configuration that make a scrape larger than what the system takes for a client that does not read.
+pub(crate) async fn long_page() -> (Fake, Folder) {
     let list: Vec<String> = (0..12_000)
         .map(|n| format!(r#"{{"status":"AVAILABLE","orgRoleNames":["a-role-with-a-rather-long-name-{n}"]}}"#))
         .collect();
     let list = format!("[{}]", list.join(","));
     let fake = Fake::lists(move |_, _| json(200, &list)).await;
     let settings = Settings::new(&fake.url, 1).metrics("max_roles: 20000, max_pairs: 20000");
-    let exporter = Exporter::start(&settings.folder(), flags).await;
+    (fake, settings.folder())
+}
+
+/// An exporter with a long page.
+pub(crate) async fn with_a_long_page(flags: &[&str]) -> (Fake, Exporter) {
+    let (fake, folder) = long_page().await;
+    let exporter = Exporter::start(&folder, flags).await;
     exporter.polled(&["one"]).await;
     (fake, exporter)
 }

@@ -13,12 +13,15 @@ use crate::setup::Settings;
 /// More than `--web.max-requests`.
 const SILENT: usize = 60;
 
-/// A list of one user whose pairs of role and group make some 20,000 series.
+/// A list with an invitation in each status, whose pairs of role and group make some 20,000 series.
 fn list(n: usize) -> String {
     let roles: Vec<_> = (0..64).map(|role| json!({"name": format!("role-{role}-{}", "r".repeat(64))})).collect();
     let groups: Vec<_> = (0..64).map(|group| format!("group-{group}-{}", "g".repeat(64))).collect();
-    let one = json!({"refLink": "/one", "status": "AVAILABLE", "username": "a@b.c", "generatedTime": 1_700_000_000_000_usize + n, "organizationRoles": roles, "customGroupsIds": groups});
-    format!("[{one}]")
+    let each = ["AVAILABLE", "REDEEMED", "REVOKED", "ODD", "EXPIRED"].map(|status| {
+        let (word, expiration) = if status == "EXPIRED" { ("AVAILABLE", 1_700_000_000_000_usize) } else { (status, 0) };
+        json!({"refLink": status, "status": word, "username": "a@b.c", "generatedAt": 1_600_000_000_000_usize + n, "expirationTime": expiration, "organizationRoles": roles, "customGroupsIds": groups})
+    });
+    json!(each).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

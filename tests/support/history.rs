@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use invitations::lifecycle::Tally;
-use invitations::{IdentityKey, Millis, Sighting, Status};
+use invitations::{Identity, Millis, Sighting, Status};
 
 /// A small generator of our own: the same seed gives the same history in each process and version.
 #[derive(Debug, Clone)]
@@ -52,9 +52,9 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn sighting(&self, key: &IdentityKey) -> Sighting {
+    pub(crate) fn sighting(&self) -> Sighting {
         let link = format!("/csp/gateway/am/api/orgs/o/invitations/{}", self.link);
-        let identity = key.identify(Some(&link), "someone@example.com", Some(Millis(self.generated_at)));
+        let identity = Identity::of(Some(&link), "someone@example.com", Some(Millis(self.generated_at)));
         Sighting::new(identity, self.status, Some(Millis(self.generated_at)), self.redeemed_at.map(Millis))
     }
 }
@@ -184,12 +184,12 @@ impl World {
 }
 
 /// A list as the upstream may send it: in any order, some elements twice, some of those outdated.
-pub(crate) fn as_sent(list: &[Record], key: &IdentityKey, dice: &mut Dice) -> Vec<Sighting> {
-    let mut sent: Vec<Sighting> = list.iter().map(|record| record.sighting(key)).collect();
+pub(crate) fn as_sent(list: &[Record], dice: &mut Dice) -> Vec<Sighting> {
+    let mut sent: Vec<Sighting> = list.iter().map(Record::sighting).collect();
     for record in list {
         if dice.chance(3) {
             let outdated = Record { status: Status::Unknown, ..*record };
-            sent.push(if dice.chance(50) { outdated.sighting(key) } else { record.sighting(key) });
+            sent.push(if dice.chance(50) { outdated.sighting() } else { record.sighting() });
         }
     }
     dice.shuffle(&mut sent);

@@ -12,6 +12,7 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::build_error::BuildError;
 use super::connections::{Connections, Recipe};
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
@@ -23,7 +24,7 @@ use super::retry::{CallError, Failure, Retry};
 use super::rotation::{SecretId, Secrets};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError};
+use super::tls;
 use super::wire::{self, OrganizationDetails};
 
 /// How long a secret is waited for that is only looked at.
@@ -50,16 +51,15 @@ impl Client {
     ///
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
-    pub fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
+    pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Self::build(api, observer, budget, Arc::default(), Arc::default())
+        Self::build(api, observer, budget, Arc::default(), Arc::default()).await
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
-    #[must_use]
-    pub fn problems(api: &Api) -> Vec<BuildError> {
-        recipe(api).err().unwrap_or_default()
+    pub async fn problems(api: &Api) -> Vec<BuildError> {
+        recipe(api).await.err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
@@ -67,24 +67,25 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
-    pub fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
+    pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
-        let client = Self::build(api, observer, budget, Arc::clone(&sender.secrets), Arc::clone(tokens))?;
+        let client = Self::build(api, observer, budget, Arc::clone(&sender.secrets), Arc::clone(tokens)).await?;
         sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
         tokens.prune();
         self.resume();
         Ok(client)
     }
 
-    fn build(
+    async fn build(
         api: &Api,
         observer: Arc<dyn Observer>,
         budget: Arc<Budget>,
         secrets: Arc<Secrets>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
-        let recipe = recipe(api).map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
+        let recipe =
+            recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
             connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
@@ -270,14 +271,16 @@ fn authorized(
 }
 
 /// What connections are made with; reads the files of `api.tls`.
-fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
     let proxies = Proxies::of_process(api);
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
     let is_encrypted = |proxies: &Proxies| {
-        api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
+        let mut consoles = std::iter::once(&api.url).chain(&api.consoles);
+        consoles
+            .any(|url| url.scheme() == "https" || proxies.of(url).is_some_and(|proxy| proxy.url().scheme() == "https"))
     };
-    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted));
+    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
     match (proxies, tls) {
         (Ok(proxies), Ok(tls)) => {
             let Api { timeout, connect_timeout, .. } = *api;

@@ -147,15 +147,15 @@ mod tests {
     use super::*;
     use crate::{settings, tls};
 
-    fn connections() -> Connections {
-        let tls = tls::configure(&settings::Tls::default(), false).unwrap();
+    async fn connections() -> Connections {
+        let tls = tls::configure(&settings::Tls::default(), false).await.unwrap();
         let seconds = Duration::from_secs(30);
         Connections::new(Recipe { tls, proxies: Arc::default(), timeout: seconds, connect_timeout: seconds }).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_ends_by_its_age() {
-        let connections = connections();
+        let connections = connections().await;
         let first = connections.newest();
         tokio::time::advance(AGE / 2).await;
         assert_eq!(connections.newest().number, first.number);
@@ -165,7 +165,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_is_retired_once_however_many_suffer() {
-        let connections = connections();
+        let connections = connections().await;
         let first = connections.newest();
         connections.retire(&first);
         connections.retire(&first);

@@ -28,7 +28,7 @@ pub const CONSOLES: [Console; 6] = [
 /// What to do about a credential that `asked` refuses, where another console may know it.
 #[must_use]
 pub fn advice(asked: &Url, configured: &[Url]) -> String {
-    let host = |url: &Url| url.host_str().map(str::to_owned);
+    let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
     let own = configured.iter().filter(|url| host(url) != host(asked)).map(Url::to_string);
     let known = CONSOLES.iter().filter(|console| Url::parse(console.url).is_ok_and(|url| host(&url) != host(asked)));
     let mut others: Vec<String> = own.map(|url| url.trim_end_matches('/').to_owned()).collect();

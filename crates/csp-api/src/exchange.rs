@@ -1,12 +1,11 @@
 //! The token operations: what is sent where, and the reading of secrets for it.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::attempt::Sender;
 use super::auth::AccessToken;
@@ -128,6 +127,9 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
     })
 }
 
+/// The largest secret; real ones have a few hundred bytes.
+pub const LARGEST_SECRET: u64 = 64 << 10;
+
 /// Reads a secret now, so that a rotated file needs no reload. What cannot be one is not sent.
 async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) -> Result<SecretString, Failure> {
     let start = Instant::now();
@@ -147,25 +149,23 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) 
             None => Ok(value.clone()),
         },
         Secret::File(path) => {
-            let Ok(outcome) = timeout_at(start + deadline.left(), read_file(path, kind)).await else {
-                let detail = format!("{} could not be read before the poll's deadline", path.display());
-                return Err(refuse(detail, "look at the storage that the file is on"));
-            };
-            outcome.map_err(|detail| refuse(detail, repair))
+            let until = start + deadline.left().min(file_reader::PATIENCE);
+            let bytes = file_reader::read(path, LARGEST_SECRET, until).await.map_err(|error| {
+                let hint = if error.hangs() { "look at the storage that the file is on" } else { repair };
+                refuse(format!("{} cannot be read: {error}", path.display()), hint)
+            })?;
+            content(bytes, kind).map_err(|flaw| refuse(format!("{} {flaw}", path.display()), repair))
         }
     }
 }
 
-async fn read_file(path: &Path, kind: &CredentialKind) -> Result<SecretString, String> {
-    let text = tokio::fs::read_to_string(path).await;
-    let mut text = text.map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
-        kind => format!("{} cannot be read: {kind}", path.display()),
-    })?;
+/// What a file holds, unless it is no secret.
+fn content(bytes: Vec<u8>, kind: &CredentialKind) -> Result<SecretString, &'static str> {
+    let mut text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
     match kind.flaw(&text) {
-        Some(flaw) => Err(format!("{} {flaw}", path.display())),
+        Some(flaw) => Err(flaw),
         None => Ok(text.into()),
     }
 }

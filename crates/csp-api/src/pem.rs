@@ -1,13 +1,17 @@
 //! PEM files, and what is wrong with them in words that name the block.
 
-use std::fs;
 use std::path::Path;
 
+use file_reader::ReadError;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
 use x509_parser::asn1_rs::{FromDer as _, Integer, OctetString, Sequence};
 
-use super::tls::BuildError;
+use super::build_error::BuildError;
+
+/// The largest file in bytes; bundles with the authorities of the whole world have a few hundred KiB.
+const LARGEST: u64 = 4 << 20;
 
 /// A file of `api.tls`.
 pub(super) struct PemFile<'a> {
@@ -25,10 +29,10 @@ struct Block<'a> {
 
 impl<'a> PemFile<'a> {
     /// Reads the file that `api.tls` names under `setting`.
-    pub(super) fn read(setting: &'static str, path: &'a Path) -> Result<Self, BuildError> {
+    pub(super) async fn read(setting: &'static str, path: &'a Path, deadline: Instant) -> Result<Self, BuildError> {
         let unreadable =
-            |error: std::io::Error| BuildError::Unreadable { setting, path: path.to_owned(), kind: error.kind() };
-        let content = fs::read(path).map_err(unreadable)?;
+            |error: ReadError| BuildError::Unreadable { setting, path: path.to_owned(), problem: error.to_string() };
+        let content = file_reader::read(path, LARGEST, deadline).await.map_err(unreadable)?;
         let file = Self { setting, path, content };
         match file.content.get(..2) {
             Some([0xff, 0xfe] | [0xfe, 0xff]) => Err(file.unusable("is UTF-16 text: save it as UTF-8")),
@@ -38,6 +42,10 @@ impl<'a> PemFile<'a> {
             )),
             _ => Ok(file),
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.path
     }
 
     /// That the file does not hold what it should.

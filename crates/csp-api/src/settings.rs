@@ -12,8 +12,10 @@ const URL: &str = "https://console.tanzu.broadcom.com";
 /// How the upstream is reached.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// Base URL.
+    /// Base URL of the usual console.
     pub url: Url,
+    /// The consoles of credentials that name one of their own.
+    pub consoles: Vec<Url>,
     /// Limit of one request, body included.
     pub timeout: Duration,
     /// Limit of establishing a connection.
@@ -54,6 +56,7 @@ impl Default for Api {
         Self {
             #[expect(clippy::expect_used, reason = "a constant")]
             url: Url::parse(URL).expect("the default URL is one"),
+            consoles: Vec::new(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             max_response_size: 1 << 30,

@@ -1,70 +1,42 @@
 //! TLS towards the service: whom the exporter trusts, and as whom it comes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
 
+use super::build_error::BuildError;
 use super::pem::{PemFile, rsa_bits};
-use super::proxy::ProxyError;
 use super::settings::Tls;
-
-/// Why no client can be built from the settings. Names the setting and the path, never a value that can be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// A file cannot be read.
-    #[error("api.tls.{setting}: cannot read {path}: {kind}", path = path.display())]
-    Unreadable {
-        /// `ca_file`, `cert_file` or `key_file`.
-        setting: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        kind: std::io::ErrorKind,
-    },
-    /// A file can be read but does not hold what it should.
-    #[error("api.tls.{setting}: {path} {problem}", path = path.display())]
-    Unusable {
-        /// `ca_file`, `cert_file` or `key_file`.
-        setting: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// Settings that need each other.
-    #[error("api.tls: {0}")]
-    Incomplete(&'static str),
-    /// A proxy's URL cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// The system has no certificate authorities, and no other ones are configured.
-    #[error("no certificate authority to trust: {0}")]
-    NoAuthorities(String),
-    /// The HTTP library refuses settings that were checked: a fault in the exporter.
-    #[error("the HTTP client cannot be built: report it as a fault of the exporter")]
-    Library,
-}
 
 /// The TLS side of all connections. `is_needed` tells that at least one of them is to be encrypted: without any, a system
 /// that has no certificate authorities, such as a container with nothing else in it, will do.
 ///
+/// Files are read elsewhere, those of the system included, and waited for no longer than [`file_reader::PATIENCE`].
+///
 /// # Errors
 /// Everything that is wrong with the files and their settings.
-pub(super) fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<BuildError>> {
+pub(super) async fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<BuildError>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let Tls { ca_file, ca_only, cert_file, key_file } = tls;
     let mut problems = Vec::new();
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => problems.extend(trust(path, &mut roots).err()),
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    let (authorities, cert, key) = tokio::join!(
+        read("ca_file", ca_file.as_deref(), deadline),
+        read("cert_file", cert_file.as_deref(), deadline),
+        read("key_file", key_file.as_deref(), deadline)
+    );
+    match authorities {
+        Some(file) => problems.extend(file.and_then(|file| trust(&file, &mut roots)).err()),
         None if *ca_only => problems.push(BuildError::Incomplete("ca_only needs ca_file")),
         None => {}
     }
-    let identity = match (cert_file, key_file) {
+    let identity = match (cert, key) {
         (Some(cert), Some(key)) => match identity(cert, key, &provider) {
             Ok(identity) => Some(identity),
             Err(found) => {
@@ -79,7 +51,12 @@ pub(super) fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<
         }
     };
     if !ca_only && is_needed && problems.is_empty() {
-        problems.extend(trust_system(&mut roots).err());
+        match system().await {
+            Ok(certificates) => {
+                roots.add_parsable_certificates(certificates);
+            }
+            Err(problem) => problems.push(problem),
+        }
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -94,9 +71,17 @@ pub(super) fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<
     Ok(config)
 }
 
+/// The file of a setting, if it is set.
+async fn read<'a>(
+    setting: &'static str,
+    path: Option<&'a Path>,
+    deadline: Instant,
+) -> Option<Result<PemFile<'a>, BuildError>> {
+    Some(PemFile::read(setting, path?, deadline).await)
+}
+
 /// Adds the authorities of `ca_file`.
-fn trust(path: &Path, roots: &mut RootCertStore) -> Result<(), BuildError> {
-    let file = PemFile::read("ca_file", path)?;
+fn trust(file: &PemFile<'_>, roots: &mut RootCertStore) -> Result<(), BuildError> {
     for (place, certificate) in file.certificates()? {
         let damaged = |_| file.unusable(format!("has a damaged block: {place} is no certificate inside"));
         roots.add(certificate).map_err(damaged)?;
@@ -104,14 +89,21 @@ fn trust(path: &Path, roots: &mut RootCertStore) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Adds the system's authorities, as far as they can be read; none at all is an error.
-fn trust_system(roots: &mut RootCertStore) -> Result<(), BuildError> {
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+/// The system's authorities, as far as they can be read; none at all is an error.
+async fn system() -> Result<Vec<CertificateDer<'static>>, BuildError> {
+    // They are in several files and folders; the usual one stands for all.
+    let (place, deadline) = (Path::new("/etc/ssl/certs"), Instant::now() + file_reader::PATIENCE);
+    let found = file_reader::ask(place, deadline, |_| Ok(rustls_native_certs::load_native_certs())).await;
+    let found = found.map_err(|error| {
+        BuildError::NoAuthorities(format!(
+            "those of the system (usually in {}) cannot be read: {error}",
+            place.display()
+        ))
+    })?;
     let unread: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
     let named: Vec<_> =
         ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(|n| std::env::var_os(n).is_some()).collect();
-    if roots.is_empty() {
+    if found.certs.is_empty() {
         let mut words = match named.as_slice() {
             [] => "the system has none: install ca-certificates, or set api.tls.ca_file".to_owned(),
             named => format!("{} of the environment names none: mend or unset it", named.join(" with ")),
@@ -124,13 +116,17 @@ fn trust_system(roots: &mut RootCertStore) -> Result<(), BuildError> {
     for unread in unread {
         tracing::warn!(problem = unread, "certificate authorities of the system cannot be read and do not count");
     }
-    Ok(())
+    Ok(found.certs)
 }
 
 /// The client certificate and its key.
-fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, Vec<BuildError>> {
-    let chain = PemFile::read("cert_file", cert).and_then(|file| Ok((file.certificates()?, file)));
-    let key = PemFile::read("key_file", key).and_then(|file| Ok((file.private_key()?, file)));
+fn identity(
+    cert: Result<PemFile<'_>, BuildError>,
+    key: Result<PemFile<'_>, BuildError>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Vec<BuildError>> {
+    let chain = cert.and_then(|file| Ok((file.certificates()?, file)));
+    let key = key.and_then(|file| Ok((file.private_key()?, file)));
     let ((chain, cert_file), (key, key_file)) = match (chain, key) {
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
@@ -147,7 +143,7 @@ fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Certif
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
         Err(rustls::Error::InconsistentKeys(_)) => Err(vec![key_file.unusable(format!(
             "is not the key of the first certificate in {} (api.tls.cert_file), which must be the client's own",
-            cert.display()
+            cert_file.path().display()
         ))]),
         Err(_) => Err(vec![cert_file.unusable("has a first certificate that TLS cannot use as the client's own")]),
     }

@@ -3,10 +3,13 @@
 //! Nothing here repeats an answer's text: the parser's own messages quote what they stumble over, so
 //! they are dropped for words of our own.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::{self, Deserializer as _};
+use serde_json::value::RawValue;
 
 use super::sink::SinkError;
 
@@ -23,7 +26,45 @@ pub(super) struct Grant {
     pub(super) lifetime: Duration,
 }
 
-type Object = Map<String, Value>;
+/// A field of an answer, as it stands there: whatever is in it, it harms no other.
+type Field<'a> = Option<&'a RawValue>;
+
+/// The answer of a token exchange.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TokenAnswer<'a> {
+    #[serde(borrow)]
+    access_token: Field<'a>,
+    #[serde(borrow)]
+    expires_in: Field<'a>,
+}
+
+/// The details of an API token.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct TokenDetailsAnswer<'a> {
+    #[serde(borrow)]
+    expires_at: Field<'a>,
+}
+
+/// The details of an organization.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct OrganizationAnswer<'a> {
+    #[serde(borrow)]
+    display_name: Field<'a>,
+}
+
+/// The body of an error. `message` is not among its fields, because the token endpoints put a part of the credential
+/// there.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ErrorAnswer<'a> {
+    #[serde(borrow)]
+    csp_error_code: Field<'a>,
+    #[serde(borrow)]
+    module_code: Field<'a>,
+}
 
 /// Taken when an exchange does not say how long its token lives: well below the 30 minutes that the
 /// service documents, so that a token is rather renewed too often than used too long.
@@ -34,13 +75,12 @@ const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Reads the answer of a token exchange.
 pub(super) fn grant(body: &[u8]) -> Result<Grant, SinkError> {
-    let body = object(body)?;
-    let token = text(&body, "access_token")?;
+    let TokenAnswer { access_token, expires_in } = object(body)?;
+    let token = text(access_token, "access_token")?;
     if token.is_empty() {
         return Err(SinkError::Decode("the access token is empty".to_owned()));
     }
-    let lifetime = body
-        .get("expires_in")
+    let lifetime = expires_in
         .and_then(number)
         .filter(|&seconds| seconds >= 1.0)
         .map_or(DEFAULT_LIFETIME, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_LIFETIME));
@@ -49,16 +89,17 @@ pub(super) fn grant(body: &[u8]) -> Result<Grant, SinkError> {
 
 /// Reads an organization's details.
 pub(super) fn organization(body: &[u8]) -> Result<OrganizationDetails, SinkError> {
-    let display_name = text(&object(body)?, "displayName")?.to_owned();
-    Ok(OrganizationDetails { display_name })
+    let OrganizationAnswer { display_name } = object(body)?;
+    Ok(OrganizationDetails { display_name: text(display_name, "displayName")? })
 }
 
 /// Reads when a long-lived API token runs out. `None` when the service does not say, or says something
 /// outside of 1973 to 2191 (also how a token without an end is told).
 pub(super) fn token_details(body: &[u8]) -> Result<Option<SystemTime>, SinkError> {
-    let seconds = object(body)?.get("expiresAt").and_then(number);
+    let TokenDetailsAnswer { expires_at } = object(body)?;
+    let seconds = expires_at.and_then(number).filter(|s| (1e8..7e9).contains(s));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
-    Ok(seconds.filter(|s| (1e8..7e9).contains(s)).map(|s| UNIX_EPOCH + Duration::from_millis((s * 1000.0) as u64)))
+    Ok(seconds.map(|s| UNIX_EPOCH + Duration::from_millis((s * 1000.0) as u64)))
 }
 
 /// The label value of a code that is missing or is none.
@@ -71,27 +112,19 @@ pub(super) struct ErrorCodes {
     pub(super) module_code: String,
 }
 
-/// Reads the codes of an error body: `None` when there are none. `message` is never looked at, because
-/// the token endpoints put a part of the credential there.
+/// Reads the codes of an error body: `None` when there are none.
 pub(super) fn error_codes(body: &[u8]) -> Option<ErrorCodes> {
-    let body: Object = serde_json::from_slice(body).ok()?;
-    let get = |key| body.get(key).filter(|value| !value.is_null());
-    let code = get("cspErrorCode");
-    let module = get("moduleCode");
-    if code.is_none() && module.is_none() {
+    let ErrorAnswer { csp_error_code, module_code } = object(body).ok()?;
+    if csp_error_code.is_none() && module_code.is_none() {
         return None;
     }
-    Some(ErrorCodes { csp_error_code: label(code), module_code: label(module) })
+    Some(ErrorCodes { csp_error_code: label(csp_error_code), module_code: label(module_code) })
 }
 
 /// A code as a label value: as it is when it is one, `other` when it is missing or anything else.
-fn label(value: Option<&Value>) -> String {
-    let text = match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(_) | None => String::new(),
-    };
-    if text.len() <= 64 && is_token(&text) { text } else { OTHER.to_owned() }
+fn label(field: Field<'_>) -> String {
+    let code = field.and_then(|field| string(field).or_else(|| is_number(field).then(|| field.get().to_owned())));
+    code.filter(|code| code.len() <= 64 && is_token(code)).unwrap_or_else(|| OTHER.to_owned())
 }
 
 /// The value of a `csp-request-id` header: at most 100 characters, and only when they are harmless.
@@ -110,34 +143,59 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
+fn is_number(field: &RawValue) -> bool {
+    matches!(field.get().as_bytes().first(), Some(b'-' | b'0'..=b'9'))
+}
+
 /// A number, also one that is written as text.
-fn number(value: &Value) -> Option<f64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+fn number(field: &RawValue) -> Option<f64> {
+    let number = if is_number(field) { field.get().parse() } else { string(field)?.trim().parse() };
+    number.ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The text in a field that must have one.
+fn text(field: Field<'_>, key: &str) -> Result<String, SinkError> {
+    field.and_then(string).ok_or_else(|| SinkError::Decode(format!("the answer has no text `{key}`")))
+}
+
+/// The text in a field, if it is one. Lone surrogates become U+FFFD: nothing else of the text is lost for them.
+fn string(field: &RawValue) -> Option<String> {
+    struct Lossy;
+
+    impl de::Visitor<'_> for Lossy {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<String, E> {
+            // Each of the three bytes of a surrogate is none of a character; only the first can begin one.
+            let lost = |invalid: &[u8]| if invalid.first() >= Some(&0xC0) { "\u{fffd}" } else { "" };
+            Ok(bytes.utf8_chunks().flat_map(|chunk| [chunk.valid(), lost(chunk.invalid())]).collect())
+        }
+    }
+
+    let text = field.get();
+    text.starts_with('"').then(|| serde_json::Deserializer::from_str(text).deserialize_bytes(Lossy).ok())?
+}
+
+/// An answer that must be an object.
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, SinkError> {
+    // A derived reader takes an array for a structure, too.
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    let words = match serde_json::from_slice(body) {
+        Ok(answer) if is_object => return Ok(answer),
+        Err(error) if !error.is_data() => {
+            if body.trim_ascii().is_empty() {
+                "the answer is empty"
+            } else {
+                "the answer is not JSON"
+            }
+        }
+        _ => "the answer is JSON, but not an object",
     };
-    number.filter(|n| n.is_finite())
-}
-
-/// An answer that must be an object. Its fields are looked up one by one: a derived reader would take an
-/// array for a structure too.
-fn object(body: &[u8]) -> Result<Object, SinkError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let words = if body.trim_ascii().is_empty() {
-            "the answer is empty"
-        } else if error.is_data() {
-            "the answer is JSON, but not an object"
-        } else {
-            "the answer is not JSON"
-        };
-        SinkError::Decode(words.to_owned())
-    })
-}
-
-fn text<'a>(body: &'a Object, key: &str) -> Result<&'a str, SinkError> {
-    let missing = || SinkError::Decode(format!("the answer has no text `{key}`"));
-    body.get(key).and_then(Value::as_str).ok_or_else(missing)
+    Err(SinkError::Decode(words.to_owned()))
 }
 
 #[cfg(test)]
@@ -180,6 +238,23 @@ mod tests {
             assert!(matches!(error, SinkError::Decode(_)), "{error:?}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn fields_that_nobody_reads_may_hold_anything() {
+        let odd = r#""name":"\ud800","refLink":5,"x":[1e999,{"displayName":7}]"#;
+        let name = |body: &str| organization(body.as_bytes()).map(|details| details.display_name);
+        assert_eq!(name(&format!("{{{odd},\"displayName\":\"A\"}}")), Ok("A".to_owned()));
+        assert_eq!(lifetime(&format!(r#"{{{odd},"access_token":"a","expires_in":[]}}"#)), DEFAULT_LIFETIME);
+        assert_eq!(lifetime(&format!(r#"{{"access_token":"a","expires_in":7,{odd}}}"#)), Duration::from_secs(7));
+        assert!(name(&format!("{{{odd}}}")).is_err() && name(r#"{"displayName":7}"#).is_err());
+    }
+
+    #[test]
+    fn a_lone_surrogate_in_a_name_costs_that_character_alone() {
+        let name = |body: &str| organization(body.as_bytes()).map(|details| details.display_name);
+        let body = r#"{"displayName":"Gr\u00fc\ud800\u00dfe \ude00\ud83d\ude00"}"#;
+        assert_eq!(name(body), Ok("Grü\u{fffd}ße \u{fffd}😀".to_owned()));
     }
 
     #[test]

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 use super::clock::Moment;
 use super::content::Content;
+use super::life::Life;
 use super::population::Population;
 use super::render::{self, Expand};
+use super::shape::Shape;
 
 /// A chunk is sent when it is longer than this, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -26,6 +28,8 @@ pub(super) struct Query {
     pub(super) group: Option<String>,
     /// Exactly so many invitations, in place of the usual number.
     pub(super) exactly: Option<u64>,
+    /// How it is written.
+    pub(super) shape: Shape,
 }
 
 /// The list at one moment, chunk by chunk.
@@ -37,8 +41,10 @@ pub(super) struct List {
     /// The wanted group as bits over the population's groups; `None` wants any.
     groups: Option<u64>,
     complete: bool,
+    shape: Shape,
     next: u64,
     slots: u64,
+    sent: u64,
     state: Position,
 }
 
@@ -62,7 +68,9 @@ impl List {
             expand: query.expand,
             groups,
             complete: query.exactly.is_some(),
+            shape: query.shape,
             next: 0,
+            sent: 0,
             slots: query.exactly.unwrap_or(population.slots),
             state: Position::Start,
             population,
@@ -74,7 +82,9 @@ impl List {
         while self.next < self.slots {
             let slot = self.next;
             self.next += 1;
-            let Some(life) = self.population.invitation(slot, self.moment.simulated, self.complete) else { continue };
+            let Some(life) = Life::shown(&self.population, slot, self.moment.simulated, self.complete) else {
+                continue;
+            };
             if self.groups.is_some_and(|wanted| Content::of(&self.population, &life).groups & wanted == 0) {
                 continue;
             }
@@ -82,7 +92,10 @@ impl List {
                 out.push(b',');
             }
             self.state = Position::Later;
+            self.sent += 1;
+            let start = out.len();
             render::invitation(out, &self.population, &life, self.moment, self.expand);
+            self.shape.give(out, start, life.key);
             return true;
         }
         false
@@ -124,12 +137,12 @@ impl Iterator for List {
         let mut out =
             Vec::with_capacity(CHUNK.min(4096 + usize::try_from(self.slots).unwrap_or(CHUNK).saturating_mul(2048)));
         if self.state == Position::Start {
-            out.push(b'[');
+            out.extend_from_slice(self.shape.start());
             self.state = Position::First;
         }
         while out.len() < CHUNK {
             if !self.element(&mut out) {
-                out.push(b']');
+                out.extend(self.shape.end(self.sent));
                 self.state = Position::End;
                 break;
             }

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::answers::Refusal;
 use super::auth;
+use super::life::Life;
 use super::list::{self, List, Query};
 use super::malformed;
-use super::render::{self, Expand};
+use super::render;
 use super::scenario::Scenario;
 use super::state::{Service, Site};
 use super::tokens::Grant;
@@ -63,6 +64,7 @@ pub(super) async fn invitations(
     let (parts, _) = request.into_parts();
     let (site, scenario) = auth::site(&service, "invitations", &id, &parts).await?;
     let mut query = query(&parts)?;
+    query.shape = scenario.shape();
     if scenario == Scenario::Large {
         query.exactly = Some(service.options.large_invitations as u64);
     }
@@ -94,10 +96,10 @@ pub(super) async fn invitation(
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    let (site, _) = auth::site(&service, "invitation", &id, &parts).await?;
+    let (site, scenario) = auth::site(&service, "invitation", &id, &parts).await?;
     let Query { expand, .. } = query(&parts)?;
     let (population, moment) = (service.population(site), service.clock.now());
-    let lives = (0..population.slots).filter_map(|slot| population.invitation(slot, moment.simulated, false));
+    let lives = (0..population.slots).filter_map(|slot| Life::shown(&population, slot, moment.simulated, false));
     let found = lives.into_iter().find(|life| {
         let mut id = Vec::with_capacity(36);
         life.write_id(&mut id);
@@ -105,7 +107,8 @@ pub(super) async fn invitation(
     });
     let life = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "There is no such invitation."))?;
     let mut body = Vec::new();
-    render::invitation(&mut body, &population, &life, moment, Expand { ..expand });
+    render::invitation(&mut body, &population, &life, moment, expand);
+    scenario.shape().give(&mut body, 0, life.key);
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use tokio::time::Instant;
 
+use super::shape::Shape;
+
 /// A way to behave; can be changed while running, for everybody or for one organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, ValueEnum)]
 pub enum Scenario {
@@ -26,11 +28,24 @@ pub enum Scenario {
     Malformed,
     /// Lists are very long, and of an exact length.
     Large,
+    /// Lists have the shape of 2020: invitations have no orgRoleNames, customRoles and invitedByUsername.
+    #[value(name = "api-2020")]
+    Api2020,
+    /// Times of invitations are seconds, not milliseconds.
+    Seconds,
+    /// Times of invitations are dates in RFC 3339.
+    Rfc3339,
+    /// Optional fields are null, zero, empty or missing, at any depth.
+    Nulls,
+    /// Status words are Available, Redeemed and Revoked.
+    CamelCase,
+    /// The list is in an object, under the key results.
+    Wrapped,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Steady,
         Self::RateLimitStorm,
         Self::Outage,
@@ -38,6 +53,12 @@ impl Scenario {
         Self::CredentialsRevoked,
         Self::Malformed,
         Self::Large,
+        Self::Api2020,
+        Self::Seconds,
+        Self::Rfc3339,
+        Self::Nulls,
+        Self::CamelCase,
+        Self::Wrapped,
     ];
 
     /// The name on the command line and of the control endpoint.
@@ -51,6 +72,31 @@ impl Scenario {
             Self::CredentialsRevoked => "credentials-revoked",
             Self::Malformed => "malformed",
             Self::Large => "large",
+            Self::Api2020 => "api-2020",
+            Self::Seconds => "seconds",
+            Self::Rfc3339 => "rfc3339",
+            Self::Nulls => "nulls",
+            Self::CamelCase => "camel-case",
+            Self::Wrapped => "wrapped",
+        }
+    }
+
+    /// How lists are written.
+    pub(super) fn shape(self) -> Shape {
+        match self {
+            Self::Api2020 => Shape::Of2020,
+            Self::Seconds => Shape::Seconds,
+            Self::Rfc3339 => Shape::Rfc3339,
+            Self::Nulls => Shape::Nulls,
+            Self::CamelCase => Shape::CamelCase,
+            Self::Wrapped => Shape::Wrapped,
+            Self::Steady
+            | Self::RateLimitStorm
+            | Self::Outage
+            | Self::Slow
+            | Self::CredentialsRevoked
+            | Self::Malformed
+            | Self::Large => Shape::Today,
         }
     }
 }

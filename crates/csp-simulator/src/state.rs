@@ -150,7 +150,7 @@ impl Service {
                 tokio::time::sleep(self.options.slow_delay).await;
                 Ok(scenario)
             }
-            Scenario::Steady | Scenario::CredentialsRevoked | Scenario::Malformed | Scenario::Large => Ok(scenario),
+            _ => Ok(scenario),
         }
     }
 

@@ -39,13 +39,13 @@ impl Exporter for Thermometer {
     }
 }
 
-pub(crate) fn server(file: PathBuf, web_config: Option<&Path>) -> Result<Web, Box<dyn Error>> {
+pub(crate) async fn server(file: PathBuf, web_config: Option<&Path>) -> Result<Web, Box<dyn Error>> {
     let mut thermometer = Thermometer { file, ..Thermometer::default() };
     let Thermometer { readings, celsius, registry, .. } = &mut thermometer;
     registry.register("thermometer_readings", "How often the file was read", readings.clone());
     registry.register("thermometer_celsius", "What it said last", celsius.clone());
     thermometer.read()?;
-    Ok(Web::new(Arc::new(thermometer), Access::load(web_config)?, Settings::default(), Vec::new()))
+    Ok(Web::new(Arc::new(thermometer), Access::load(web_config).await?, Settings::default(), Vec::new()))
 }
 
 #[derive(Parser)]
@@ -60,7 +60,7 @@ struct Flags {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Flags { listen_address, web_config_file, file } = Flags::parse();
-    let web = server(file, web_config_file.as_deref())?;
+    let web = server(file, web_config_file.as_deref()).await?;
     web.serve(listen::bind(&[listen_address])?, CancellationToken::new()).await;
     Ok(())
 }

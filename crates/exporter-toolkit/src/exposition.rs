@@ -1,10 +1,10 @@
-//! The exposition formats: bytes from the neutral form.
+//! The exposition formats: from samples to bytes.
 //!
-//! Headers and samples are written apart, so that the samples of an organization can be kept and put together
-//! with those of the others, scrape by scrape.
+//! Whatever produces samples hands each of them, or each of the library's model, to a [`Writer`], which writes it in the
+//! one format that it was made for. Headers and samples are written apart, so that the samples of one source can be kept
+//! and put together with those of others, scrape by scrape.
 
 use bytes::Bytes;
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 
 mod gzip;
 mod header;
@@ -13,13 +13,15 @@ mod number;
 mod openmetrics;
 mod protobuf;
 mod registry;
+mod sample;
 mod text;
 mod writer;
 
 pub use gzip::{Compressor, Member, Piece};
 pub use header::{Header, Kind};
-pub use registry::scrape;
-pub use writer::{Buckets, Writer};
+pub use registry::{families, scrape};
+pub use sample::{Labels, Sample, Value};
+pub use writer::Writer;
 
 /// How bytes are laid out; several content types share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,48 +46,24 @@ pub struct Scrape {
     pub content_type: String,
     /// Value of the header `Content-Encoding`, when `body` is compressed.
     pub content_encoding: Option<&'static str>,
-    /// The exposition, one piece after the other.
-    pub body: [Bytes; 2],
-}
-
-fn encode_header(encoding: Encoding, family: &Header<'_>, out: &mut Vec<u8>) {
-    match encoding {
-        Encoding::Text => text::header(family, out),
-        Encoding::OpenMetrics => openmetrics::header(family, out),
-        Encoding::Protobuf => protobuf::header(family, out),
-    }
-}
-
-/// The samples of a family, or a part of them.
-pub fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mut Vec<u8>) {
-    match encoding {
-        Encoding::Text => text::samples(family, out),
-        Encoding::OpenMetrics => openmetrics::samples(family, out),
-        Encoding::Protobuf => protobuf::samples(family, out),
-    }
-}
-
-/// What writes the samples of a family without the neutral form; none in a format that is not text.
-#[must_use]
-pub fn writer<'o>(encoding: Encoding, family: &Header<'o>, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
-    let bound = match encoding {
-        Encoding::Text => number::value,
-        Encoding::OpenMetrics => number::canonical,
-        Encoding::Protobuf => return None,
-    };
-    Some(Writer::new(family.name, bound, out))
+    /// The exposition, one piece after the other; scrapes share what they have in common.
+    pub body: Vec<Bytes>,
 }
 
 /// What precedes the samples of a family, when they have this length altogether.
 #[must_use]
 pub fn preamble(encoding: Encoding, family: &Header<'_>, length: usize) -> Vec<u8> {
     let mut header = Vec::new();
-    encode_header(encoding, family, &mut header);
-    if encoding == Encoding::Protobuf {
-        let mut message = Vec::new();
-        protobuf::length(header.len() + length, &mut message);
-        message.append(&mut header);
-        return message;
+    match encoding {
+        Encoding::Text => text::header(family, &mut header),
+        Encoding::OpenMetrics => openmetrics::header(family, &mut header),
+        Encoding::Protobuf => {
+            protobuf::header(family, &mut header);
+            let mut message = Vec::new();
+            protobuf::length(header.len() + length, &mut message);
+            message.append(&mut header);
+            return message;
+        }
     }
     header
 }

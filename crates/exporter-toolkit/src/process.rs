@@ -1,6 +1,10 @@
 //! What the operating system knows of this process.
 
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
 use procfs::process::{LimitValue, Process};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Values of the `process_*` families; what cannot be read is left out instead of failing the scrape.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +42,21 @@ impl ProcessSample {
             virtual_memory_bytes: stat.vsize as f64,
             virtual_memory_max_bytes: limits.as_ref().map(|limits| value(limits.max_address_space.soft_limit)),
             resident_memory_bytes: (stat.rss * procfs::page_size()) as f64,
-            start_time_seconds: procfs::boot_time_secs().ok().map(|boot| boot as f64 + stat.starttime as f64 / ticks),
+            start_time_seconds: start_time(stat.starttime as f64 / ticks),
             threads: stat.num_threads as f64,
         })
     }
+}
+
+/// When the process started, from how long after the machine it did; the same at every scrape, whatever becomes of the
+/// wall clock. By the clocks alone: `/proc/stat`, which knows too, is a file of its own in some containers, and can hang.
+fn start_time(after_boot: f64) -> Option<f64> {
+    static STARTED: OnceLock<f64> = OnceLock::new();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
+    let up = clock_gettime(ClockId::Boottime);
+    let up = up.tv_sec as f64 + up.tv_nsec as f64 / 1e9;
+    // As exact as the other libraries have it: to a hundredth of a second.
+    Some(*STARTED.get_or_init(|| ((now - up + after_boot) * 100.0).round() / 100.0))
 }
 
 /// No limit is the largest integer, as the other client libraries have it.

@@ -8,7 +8,7 @@
 //! # async fn start(exporter: std::sync::Arc<dyn exporter_toolkit::web::Exporter>) -> Result<(), Box<dyn std::error::Error>> {
 //! use exporter_toolkit::web::{Access, Settings, Web, listen};
 //!
-//! let access = Access::load(None)?;
+//! let access = Access::load(None).await?;
 //! let listeners = listen::bind(&[":10094".parse()?])?;
 //! let shutdown = tokio_util::sync::CancellationToken::new();
 //! Web::new(exporter, access, Settings::default(), Vec::new()).serve(listeners, shutdown).await;
@@ -18,7 +18,7 @@
 
 mod access;
 mod auth;
-pub mod config;
+mod config;
 mod deliveries;
 mod guard;
 pub mod listen;

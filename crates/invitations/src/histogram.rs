@@ -1,6 +1,6 @@
 //! A histogram that is classic and native at once, as a plain value.
 //!
-//! `prometheus_client`'s histogram can be neither read back nor restored, and carries no exemplars
+//! `prometheus_client`'s histogram can be neither read back, merged nor restored, and carries no exemplars
 //! next to native buckets. This one can, because redemption durations must survive a restart; it knows
 //! nothing of an exposition format.
 
@@ -87,6 +87,27 @@ impl Histogram {
             *self.native.entry(native_index(value).clamp(lowest, highest)).or_default() += 1;
         }
         Some(bucket)
+    }
+
+    /// Adds all observations of `other`, without their exemplars.
+    ///
+    /// # Errors
+    ///
+    /// When the bounds differ; nothing is added then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Mismatch> {
+        if self.bounds != other.bounds {
+            return Err(Mismatch);
+        }
+        let Self { bounds: _, counts, sum, zero_count, native, exemplars: _ } = self;
+        for (mine, theirs) in counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        *sum += other.sum;
+        *zero_count += other.zero_count;
+        for (index, theirs) in &other.native {
+            *native.entry(*index).or_default() += theirs;
+        }
+        Ok(())
     }
 
     /// The upper bounds of the classic buckets, without `+Inf`.

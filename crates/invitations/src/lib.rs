@@ -15,7 +15,7 @@ mod status;
 mod time;
 
 pub use event::Event;
-pub use identity::{Identity, IdentityKey};
+pub use identity::{Former, Identity, IdentityKey};
 pub use role::RoleKind;
 pub use sighting::Sighting;
 pub use status::Status;

@@ -47,6 +47,12 @@ impl Sighting {
         self.identity
     }
 
+    /// The same of another identity.
+    #[must_use]
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
     /// Its status at the time of the poll.
     #[must_use]
     pub fn status(self) -> Status {
@@ -64,11 +70,10 @@ impl Sighting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::IdentityKey;
 
     #[test]
     fn what_is_packed_comes_out_again() {
-        let identity = IdentityKey::random().identify(Some("x"), "", None);
+        let identity = Identity::of(Some("x"), "", None);
         for status in Status::ALL {
             let sighting = Sighting::new(identity, status, Some(Millis(1_000)), Some(Millis(2_500)));
             assert_eq!((sighting.identity(), sighting.status()), (identity, status));
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_most_final_status_is_the_greatest() {
-        let identity = IdentityKey::random().identify(Some("x"), "", None);
+        let identity = Identity::of(Some("x"), "", None);
         let sightings = BY_FINALITY.map(|status| Sighting::new(identity, status, None, None));
         assert!(sightings.is_sorted());
     }

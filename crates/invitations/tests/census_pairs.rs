@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules, View, Whole};
 use invitations::settings::Metrics;
-use invitations::{IdentityKey, Millis};
 use reference::STATUSES;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_000_000_000;
 
 fn whole(body: &[u8], settings: &Metrics) -> Result<Whole, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for chunk in body.chunks(64 << 10) {
         fold.write(chunk)?;
     }
@@ -77,6 +77,73 @@ fn many_pairs_take_no_more_memory_than_a_part_of_them() {
     assert!(used.bytes_max < 8 << 20, "{} bytes", used.bytes_max);
 }
 
+/// Pairs in a few hundred roles and more groups than are counted at once, and the other way round.
+#[test]
+fn a_role_with_very_many_groups_and_a_group_with_very_many_roles_are_counted_in_parts() {
+    for swap in [false, true] {
+        let invitation = |n: u64| {
+            let many = names("many", (0..300).map(|i| n * 300 + i));
+            let few = if n.is_multiple_of(10) { Vec::new() } else { names("few", (0..n % 5).map(|i| i + n % 3)) };
+            let (roles, groups) = if swap { (many, few) } else { (few, many) };
+            json!({"status": "REVOKED", "orgRoleNames": roles, "customGroupsIds": groups})
+        };
+        let mut list: Vec<Value> = (0..230).map(invitation).collect();
+        list.extend((0..30).map(invitation));
+        let body = serde_json::to_vec(&list).unwrap();
+        let settings = Metrics { max_pairs: 50, ..Metrics::default() };
+        let view = whole(&body, &settings).unwrap().census().view;
+        assert_eq!(pairs(&view), reference::count(&list, &settings, NOW).by_pair.unwrap());
+    }
+}
+
+/// 256 roles and 255 groups in each of several hundred invitations, as one hostile list had them in thousands.
+#[test]
+fn many_roles_times_many_groups_are_counted_at_a_step_for_each() {
+    let list: Vec<Value> = (0..300)
+        .map(|_| json!({"orgRoleNames": names("role", 0..256), "customGroupsIds": names("group", 0..255)}))
+        .collect();
+    let body = serde_json::to_vec(&list).unwrap();
+    let settings = Metrics { max_pairs: 3, ..Metrics::default() };
+    let view = whole(&body, &settings).unwrap().census().view;
+    let rows = pairs(&view);
+    assert_eq!(rows.len(), 4);
+    assert!(rows.values().all(|row| row["unknown"] == 300), "{rows:?}");
+}
+
+#[test]
+fn counting_asks_for_leave_in_each_of_its_passes() {
+    let body = serde_json::to_vec(&varied(3000)).unwrap();
+    for settings in [Metrics::default(), Metrics { max_roles: 1, max_groups: 1, joint: false, ..Metrics::default() }] {
+        let mut leave = 0;
+        // One more leave each time, until it gets to its end.
+        loop {
+            let mut asked = 0;
+            let ended = whole(&body, &settings).unwrap().census_unless(|| {
+                asked += 1;
+                if asked > leave { Err(()) } else { Ok(()) }
+            });
+            if ended.is_ok() {
+                break;
+            }
+            assert_eq!(asked, leave + 1, "it goes no further");
+            leave += 1;
+        }
+        assert!(leave > if settings.joint { 12 } else { 2 }, "asked {leave} times");
+    }
+}
+
+#[test]
+fn a_list_with_more_pairs_than_can_be_counted_in_seconds_is_refused() {
+    let joint = Rules::new(&Metrics::default());
+    let mut fold = Fold::new(Arc::new(joint), Millis(NOW));
+    fold.write(b"[").unwrap();
+    // A million pairs each, all the same.
+    let of = |kind| names(kind, 0..1000);
+    let element = format!("{},", json!({"orgRoleNames": of("role"), "customGroupsIds": of("group")}));
+    let error = (0..2000).find_map(|n| fold.write(element.as_bytes()).err().map(|error| (n, error)));
+    assert_eq!(error, Some((1074, ListError::TooVaried)));
+}
+
 #[test]
 fn drawing_the_sums_ends_when_it_is_told_to() {
     let body = serde_json::to_vec(&varied(3000)).unwrap();
@@ -102,7 +169,7 @@ fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
     assert!(whole(&list(1000), &joint).is_ok());
     assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
     // In two pieces, of which the second is too short to try again before the end.
-    let mut fold = Fold::new(Arc::new(Rules::new(&joint, IdentityKey::random())), Millis(NOW));
+    let mut fold = Fold::new(Arc::new(Rules::new(&joint)), Millis(NOW));
     let body = list(1100);
     let (first, second) = body.split_at(body.len() * 2 / 3);
     fold.write(first).unwrap();

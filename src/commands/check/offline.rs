@@ -10,12 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use csp_api::{Client, Proxies};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use url::Url;
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::poller::load::{self, Load};
 use crate::shard::Shard;
-
-use estimate::{Requests, Series};
+use estimate::Series;
 
 /// What `check` has to say.
 #[derive(Debug, Default)]
@@ -57,17 +60,17 @@ impl std::fmt::Display for Report {
 
 /// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
 /// configuration. All problems of both are in the report.
-pub(super) fn offline(
+pub(super) async fn offline(
     check: &Check,
     configuration: &Result<Config, Problems>,
-    web: impl FnOnce(&Path) -> Result<(), Problems>,
+    web: impl AsyncFnOnce(&Path) -> Result<(), Problems>,
 ) -> Report {
     let mut report = match configuration {
-        Ok(config) => report(config, check.sharding.shard),
+        Ok(config) => report(config, check.sharding.shard).await,
         Err(problems) => Report { problems: problems.iter().map(ToString::to_string).collect(), ..Report::default() },
     };
     if let Some(path) = &check.web_config_file {
-        match web(path) {
+        match web(path).await {
             Ok(()) => report.lines.push(format!("web configuration: {} is fine", path.display())),
             Err(problems) => {
                 let described = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
@@ -79,15 +82,16 @@ pub(super) fn offline(
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
-pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
+pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
-    report.lines.push(format!("API: {}", config.api.url));
     // What is wrong with a proxy is among the client's problems.
-    if let Ok(proxies) = Proxies::of_process(&config.api) {
-        report.lines.push(format!("proxy: {}", proxies.route(&config.api.url)));
+    let proxies = Proxies::of_process(&config.api).ok();
+    for (place, url) in consoles(config) {
+        report.lines.push(format!("API{place}: {url}"));
+        report.lines.extend(proxies.as_ref().map(|proxies| format!("proxy{place}: {}", proxies.route(&url))));
     }
     let total = config.organizations.len();
     report.lines.push(match shard {
@@ -101,17 +105,21 @@ pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
         let place = if here(&organization) { "" } else { "  (another shard)" };
         report.lines.push(format!("  {}{place}", describe(organization)));
     }
-    credentials(config, &mut report);
-    report.problems.extend(Client::problems(&config.api).iter().map(ToString::to_string));
+    credentials(config, &mut report).await;
+    report.problems.extend(Client::problems(&config.api).await.iter().map(ToString::to_string));
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
-    let requests = Requests::of(&polled);
-    report.lines.push(format!("requests per minute: about {:.1}", requests.per_minute));
-    if let Some(warning) = requests.over_budget(config.api.requests_per_second) {
-        report.warnings.push(warning);
-    }
+    report.lines.push(format!("requests per minute: about {:.1}", Load::of(polled).per_minute()));
+    report.warnings.extend(load::shortfalls(config, shard));
     report
+}
+
+/// Where organizations are asked: the usual console, and those of credentials that name another one.
+fn consoles(config: &Config) -> Vec<(String, Url)> {
+    let own = config.credentials.iter().filter_map(|credential| Some((credential, credential.url.clone()?)));
+    let own = own.map(|(credential, url)| (format!(" of credentials.{}", credential.name), url));
+    std::iter::once((String::new(), config.api.url.clone())).chain(own).collect()
 }
 
 fn describe(organization: &Organization) -> String {
@@ -131,13 +139,16 @@ fn kind(credential: &Credential) -> &'static str {
     }
 }
 
-fn credentials(config: &Config, report: &mut Report) {
+async fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
-    for credential in &config.credentials {
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    // Together: files that hang are waited for once.
+    let looks = join_all(config.credentials.iter().map(|credential| secret::look(credential, deadline))).await;
+    for (credential, look) in config.credentials.iter().zip(looks) {
         let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
         let users = of_it().count();
         let name = &credential.name;
-        let state = match secret::look(credential) {
+        let state = match look {
             Ok(seen) => {
                 report.warnings.extend(seen.warning.map(|warning| format!("credentials.{name}: {warning}")));
                 seen.described

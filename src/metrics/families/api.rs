@@ -1,7 +1,5 @@
 //! Calls of the upstream.
 
-use std::fmt;
-
 use super::{counter, gauge, histogram};
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
@@ -77,15 +75,14 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn access_token(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(at) = organization.snapshot.access_token_expiration else { return Ok(()) };
+fn access_token(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(at) = organization.snapshot.access_token_expiration else { return };
     let credentials = &organization.snapshot.organization.credential.name;
-    samples.gauge(&[("organization", organization.name()), ("credentials", credentials)], at.as_seconds())
+    samples.gauge(&[("organization", organization.name()), ("credentials", credentials)], at.as_seconds());
 }
 
-fn api_tokens(snapshot: &Snapshot, samples: &mut Samples<'_>) -> fmt::Result {
+fn api_tokens(snapshot: &Snapshot, samples: &mut Samples<'_>) {
     for (credentials, at) in &snapshot.api_token_expirations {
-        samples.gauge(&[("credentials", credentials)], at.as_seconds())?;
+        samples.gauge(&[("credentials", credentials)], at.as_seconds());
     }
-    Ok(())
 }

@@ -1,7 +1,5 @@
 //! The exporter itself, and how well it could read what it got.
 
-use std::fmt;
-
 use invitations::census::view::Anomaly;
 
 use super::{counter, gauge};
@@ -76,18 +74,16 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn anomalies(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn anomalies(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for (anomaly, count) in Anomaly::ALL.iter().zip(view.anomalies) {
-        samples.gauge(&[("organization", organization.name()), ("kind", anomaly.as_str())], count as f64)?;
+        samples.gauge(&[("organization", organization.name()), ("kind", anomaly.as_str())], count as f64);
     }
-    Ok(())
 }
 
-fn folded(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn folded(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for (dimension, count) in [("role", view.folded_roles), ("group", view.folded_groups)] {
-        samples.gauge(&[("organization", organization.name()), ("dimension", dimension)], count as f64)?;
+        samples.gauge(&[("organization", organization.name()), ("dimension", dimension)], count as f64);
     }
-    Ok(())
 }

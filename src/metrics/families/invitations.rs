@@ -1,7 +1,5 @@
 //! Invitations by status, role and group.
 
-use std::fmt;
-
 use super::gauge;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
@@ -32,7 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
         Part::Invitations,
         "csp_invitations_by_role_and_group",
         &["organization", "role_kind", "role", "group_id", "group", "status"],
-        "Invitations per distinct pair of role and group, from the last good poll. Empty where an invitation has none.",
+        "Invitations per distinct pair of role and group, from the last good poll. Empty where an invitation has none, absent where a status does not occur.",
         Source::Organization(by_role_and_group),
     ),
     gauge(
@@ -44,31 +42,29 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn all(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
-    samples.by_status(&[("organization", organization.name())], &view.by_status)
+fn all(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
+    samples.by_status(&[("organization", organization.name())], &view.by_status);
 }
 
-fn by_role(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn by_role(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for row in &view.by_role {
         let labels = [("organization", organization.name()), ("role_kind", row.kind.as_str()), ("role", &row.role)];
-        samples.by_status(&labels, &row.counts)?;
+        samples.by_status(&labels, &row.counts);
     }
-    Ok(())
 }
 
-fn by_group(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn by_group(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for row in &view.by_group {
         let labels = [("organization", organization.name()), ("group_id", &row.group_id), ("group", &row.group)];
-        samples.by_status(&labels, &row.counts)?;
+        samples.by_status(&labels, &row.counts);
     }
-    Ok(())
 }
 
-fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for row in view.by_role_and_group.iter().flatten() {
         let labels = [
             ("organization", organization.name()),
@@ -77,13 +73,13 @@ fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>)
             ("group_id", &row.group_id),
             ("group", &row.group),
         ];
-        samples.by_status(&labels, &row.counts)?;
+        // No zeros: pairs come and go, and most have one status or two.
+        samples.by_status_that_occurs(&labels, &row.counts);
     }
-    Ok(())
 }
 
-fn group_info(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+fn group_info(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(view) = organization.view else { return };
     for group in &view.group_info {
         let labels = [
             ("organization", organization.name()),
@@ -92,7 +88,6 @@ fn group_info(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt
             ("group_type", &*group.group_type),
             ("domain", &*group.domain),
         ];
-        samples.gauge(&labels, 1.0)?;
+        samples.gauge(&labels, 1.0);
     }
-    Ok(())
 }

@@ -1,7 +1,5 @@
 //! What happened to invitations between polls.
 
-use std::fmt;
-
 use invitations::Event;
 
 use super::{counter, gauge, histogram};
@@ -30,15 +28,24 @@ pub(super) const FAMILIES: &[Family] = &[
         "Whether the state folder takes what is written. Absent without a state folder.",
         Source::Registered,
     ),
+    counter(
+        Part::Lifecycle,
+        "csp_exporter_state_resets_total",
+        &[],
+        "Stored states that were not usable and were set aside. Absent without a state folder.",
+        Source::Registered,
+    ),
 ];
 
-fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    for (event, count) in Event::ALL.iter().zip(&organization.snapshot.lifecycle.events) {
-        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count)?;
+fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    let Some(tally) = &organization.snapshot.lifecycle else { return };
+    for (event, count) in Event::ALL.iter().zip(&tally.events) {
+        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count);
     }
-    Ok(())
 }
 
-fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    samples.histogram(&[("organization", organization.name())], &organization.snapshot.lifecycle.redemption)
+fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    if let Some(tally) = &organization.snapshot.lifecycle {
+        samples.histogram(&[("organization", organization.name())], &tally.redemption);
+    }
 }

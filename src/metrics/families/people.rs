@@ -1,7 +1,5 @@
 //! Invitations by what they mean for the invited: age, time left, privilege, trust.
 
-use std::fmt;
-
 use invitations::Millis;
 use invitations::census::View;
 use invitations::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
@@ -18,9 +16,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "csp_invitations_privileged",
         &["organization", "status"],
         "Invitations that carry a privileged role, directly or through a group, from the last good poll.",
-        Source::Organization(|organization, samples| match organization.view {
-            Some(view) => samples.by_status(&[("organization", organization.name())], &view.privileged),
-            None => Ok(()),
+        Source::Organization(|organization, samples| {
+            if let Some(view) = organization.view {
+                samples.by_status(&[("organization", organization.name())], &view.privileged);
+            }
         }),
     ),
     gauge(
@@ -28,9 +27,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "csp_invitations_external",
         &["organization", "status"],
         "Invitations to a mail domain that is not trusted, from the last good poll. Absent without trusted domains.",
-        Source::Organization(|organization, samples| match organization.view.and_then(|view| view.external) {
-            Some(external) => samples.by_status(&[("organization", organization.name())], &external),
-            None => Ok(()),
+        Source::Organization(|organization, samples| {
+            if let Some(external) = organization.view.and_then(|view| view.external) {
+                samples.by_status(&[("organization", organization.name())], &external);
+            }
         }),
     ),
     gauge(
@@ -38,9 +38,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "csp_invitations_duplicate",
         ORGANIZATION,
         "Available invitations beyond the first for the same username, from the last good poll.",
-        Source::Organization(|organization, samples| match organization.view {
-            Some(view) => samples.gauge(&[("organization", organization.name())], view.duplicates as f64),
-            None => Ok(()),
+        Source::Organization(|organization, samples| {
+            if let Some(view) = organization.view {
+                samples.gauge(&[("organization", organization.name())], view.duplicates as f64);
+            }
         }),
     ),
     gauge(
@@ -49,7 +50,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &["organization", "age"],
         "Expired invitations of people without a later one that is available or redeemed, by time since expiration, from the last good poll.",
         Source::Organization(|organization, samples| {
-            buckets(organization, samples, "age", &LAPSED_AGES, |view| &view.lapsed_by_age)
+            buckets(organization, samples, "age", &LAPSED_AGES, |view| &view.lapsed_by_age);
         }),
     ),
     gauge(
@@ -58,7 +59,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &["organization", "age"],
         "Available invitations by time since generation, from the last good poll.",
         Source::Organization(|organization, samples| {
-            buckets(organization, samples, "age", &PENDING_AGES, |view| &view.pending_by_age)
+            buckets(organization, samples, "age", &PENDING_AGES, |view| &view.pending_by_age);
         }),
     ),
     gauge(
@@ -67,7 +68,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &["organization", "time_left"],
         "Available invitations by time to expiration, from the last good poll.",
         Source::Organization(|organization, samples| {
-            buckets(organization, samples, "time_left", &TIMES_LEFT, |view| &view.pending_by_time_left)
+            buckets(organization, samples, "time_left", &TIMES_LEFT, |view| &view.pending_by_time_left);
         }),
     ),
     gauge(
@@ -114,22 +115,16 @@ fn buckets<const N: usize>(
     label: &'static str,
     values: &[&'static str; N],
     counts: fn(&View) -> &[u64; N],
-) -> fmt::Result {
-    let Some(view) = organization.view else { return Ok(()) };
+) {
+    let Some(view) = organization.view else { return };
     for (value, count) in values.iter().zip(counts(view)) {
-        samples.gauge(&[("organization", organization.name()), (label, value)], *count as f64)?;
+        samples.gauge(&[("organization", organization.name()), (label, value)], *count as f64);
     }
-    Ok(())
 }
 
 /// One sample when there is such a moment.
-fn moment(
-    organization: &Organization<'_>,
-    samples: &mut Samples<'_>,
-    moment: fn(&View) -> Option<Millis>,
-) -> fmt::Result {
-    match organization.view.and_then(moment) {
-        Some(at) => samples.gauge(&[("organization", organization.name())], at.as_seconds()),
-        None => Ok(()),
+fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, moment: fn(&View) -> Option<Millis>) {
+    if let Some(at) = organization.view.and_then(moment) {
+        samples.gauge(&[("organization", organization.name())], at.as_seconds());
     }
 }

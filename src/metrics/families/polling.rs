@@ -1,12 +1,11 @@
 //! How the polls of each organization go.
 
-use std::fmt;
 use std::time::Duration;
 
 use csp_api::Reason;
-use invitations::Millis;
 
 use super::{counter, gauge};
+use crate::clock::Reading;
 use crate::metrics::family::{Family, Organization, Part, Source};
 use crate::metrics::samples::Samples;
 use crate::snapshot::DataState;
@@ -19,9 +18,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "csp_up",
         ORGANIZATION,
         "Whether the last poll succeeded. Absent until a first attempt has ended.",
-        Source::Organization(|organization, samples| match organization.snapshot.up {
-            Some(up) => samples.gauge(&[("organization", organization.name())], f64::from(up)),
-            None => Ok(()),
+        Source::Organization(|organization, samples| {
+            if let Some(up) = organization.snapshot.up {
+                samples.gauge(&[("organization", organization.name())], f64::from(up));
+            }
         }),
     ),
     gauge(
@@ -65,7 +65,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ORGANIZATION,
         "The configured time between the starts of two polls.",
         Source::Organization(|organization, samples| {
-            seconds(organization, samples, Some(organization.snapshot.organization.interval))
+            seconds(organization, samples, Some(organization.snapshot.organization.interval));
         }),
     ),
     gauge(
@@ -74,7 +74,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ORGANIZATION,
         "The configured age past which the data from the last good poll is withdrawn.",
         Source::Organization(|organization, samples| {
-            seconds(organization, samples, Some(organization.snapshot.organization.stale_after))
+            seconds(organization, samples, Some(organization.snapshot.organization.stale_after));
         }),
     ),
     gauge(
@@ -90,7 +90,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ORGANIZATION,
         "Polls that ended, good or bad.",
         Source::Organization(|organization, samples| {
-            samples.counter(&[("organization", organization.name())], organization.snapshot.polls)
+            samples.counter(&[("organization", organization.name())], organization.snapshot.polls);
         }),
     ),
     counter(
@@ -102,46 +102,40 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn failing(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
-    match &organization.snapshot.last_error {
-        Some((_, error)) => {
-            samples.gauge(&[("organization", organization.name()), ("reason", error.reason.as_str())], 1.0)
-        }
-        None => Ok(()),
+fn failing(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+    if let Some((_, error)) = &organization.snapshot.last_error {
+        samples.gauge(&[("organization", organization.name()), ("reason", error.reason.as_str())], 1.0);
     }
 }
 
-fn data_state(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+fn data_state(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     for state in DataState::ALL {
         let labels = [("organization", organization.name()), ("state", state.as_str())];
-        samples.gauge(&labels, f64::from(state == organization.state))?;
+        samples.gauge(&labels, f64::from(state == organization.state));
     }
-    Ok(())
 }
 
-fn info(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+fn info(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     let labels = [
         ("organization", organization.name()),
         ("organization_id", &*organization.snapshot.organization.id),
         ("display_name", organization.snapshot.display_name.as_deref().unwrap_or_default()),
     ];
-    samples.gauge(&labels, 1.0)
+    samples.gauge(&labels, 1.0);
 }
 
-fn failures(organization: &Organization<'_>, samples: &mut Samples<'_>) -> fmt::Result {
+fn failures(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     for (reason, count) in Reason::ALL.iter().zip(organization.snapshot.failures) {
-        samples.counter(&[("organization", organization.name()), ("reason", reason.as_str())], count)?;
+        samples.counter(&[("organization", organization.name()), ("reason", reason.as_str())], count);
     }
-    Ok(())
 }
 
-fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Millis>) -> fmt::Result {
-    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, Millis::as_seconds))
+fn moment(organization: &Organization<'_>, samples: &mut Samples<'_>, at: Option<Reading>) {
+    samples.gauge(&[("organization", organization.name())], at.map_or(0.0, |at| at.wall.as_seconds()));
 }
 
-fn seconds(organization: &Organization<'_>, samples: &mut Samples<'_>, duration: Option<Duration>) -> fmt::Result {
-    match duration {
-        Some(duration) => samples.gauge(&[("organization", organization.name())], duration.as_secs_f64()),
-        None => Ok(()),
+fn seconds(organization: &Organization<'_>, samples: &mut Samples<'_>, duration: Option<Duration>) {
+    if let Some(duration) = duration {
+        samples.gauge(&[("organization", organization.name())], duration.as_secs_f64());
     }
 }

@@ -1,149 +1,159 @@
 //! The state file: opening, reading and writing it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use invitations::lifecycle::{Change, Known, Ledger};
+use invitations::lifecycle::{Known, Ledger};
 use invitations::{Identity, IdentityKey, Millis};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use super::failure::{Failure, guard};
+use super::place::Stamp;
 use super::record::{self, Row};
+use super::{Content, Put, Stored, Write};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const ORGANIZATIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("organizations");
 const INVITATIONS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("invitations");
 
-/// Raised by a version that writes what earlier ones would misread.
-pub(super) const FORMAT: u32 = 1;
+/// Raised by a version that writes what earlier ones would misread; earlier ones are read.
+///
+/// 1. Identities are made of the invitation with the file's key at once.
+/// 2. They are sealed: first hashed without the key, then with it. So an invitation that was seen before the file
+///    could be read can be compared with it. Rows say which of both their invitations have.
+pub(in crate::state) const FORMAT: u32 = 2;
 /// The whole state is in memory anyway: the cache only serves the transaction at hand.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// How a database file is opened or created; tests put faults in here.
-#[derive(Clone)]
-pub(super) struct Opener(pub(super) Arc<Open>);
-
-type Open = dyn Fn(&Path) -> Result<Database, redb::DatabaseError> + Send + Sync;
-
-impl fmt::Debug for Opener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Opener")
-    }
+/// How the state file is reached; tests put faults in here.
+pub(in crate::state) trait Files: Send {
+    /// Opens a database, or creates it.
+    fn open(&self, path: &Path) -> Result<Database, redb::DatabaseError>;
+    /// Reads a file whole.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
-/// How it is opened in production.
-pub(super) fn opener() -> Opener {
-    Opener(Arc::new(|path| {
+/// The real ones.
+pub(in crate::state) struct Real;
+
+impl Files for Real {
+    fn open(&self, path: &Path) -> Result<Database, redb::DatabaseError> {
         // Whoever reads the key can test guesses against the identities.
         let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         builder().create_with_backend(FileBackend::new(file)?)
-    }))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
 }
 
 /// Settings of the database. A whole check at each start is cheap beside what wrong counters cost.
-pub(super) fn builder() -> Builder {
+pub(in crate::state) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     builder
 }
 
-/// One thing to write.
-#[derive(Debug)]
-pub(in crate::state) enum Put {
-    /// The organization's row alone.
-    Row,
-    /// The row, and the invitations that changed.
-    Changed(Vec<Change>),
-    /// The row, and all invitations in place of those that are there.
-    All(Vec<Known>),
-}
-
 /// An open state file.
-#[derive(Debug)]
-pub(super) struct Disk(Database);
-
-/// All that a state file says.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) key: IdentityKey,
-    pub(super) alive_at: Millis,
-    pub(super) organizations: Vec<Stored>,
-}
-
-/// What a state file says of one organization.
-#[derive(Debug)]
-pub(in crate::state) struct Stored {
-    pub(in crate::state) id: String,
-    pub(in crate::state) number: u32,
-    pub(in crate::state) away_since: Option<Millis>,
-    pub(in crate::state) ledger: Ledger,
+pub(super) struct Disk {
+    database: Database,
+    key: IdentityKey,
+    stamp: Stamp,
+    alive_at: Millis,
+    /// What each organization's invitations are filed under.
+    numbers: HashMap<String, u32>,
+    next_number: u32,
 }
 
 impl Disk {
     /// Opens an existing state file.
-    pub(super) fn open(path: &Path, opener: &Opener) -> Result<Self, Failure> {
-        guard(|| Ok(Self((opener.0)(path)?)))
-    }
-
-    /// Creates a state file that holds nothing but its format and `key`.
-    pub(super) fn create(path: &Path, opener: &Opener, key: &IdentityKey, now: Millis) -> Result<Self, Failure> {
-        let disk = Self::open(path, opener)?;
-        disk.write(|transaction| {
-            let mut meta = transaction.open_table(META)?;
-            meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
-            meta.insert("key", key.as_bytes().as_slice())?;
-            meta.insert("alive_at", now.0.to_le_bytes().as_slice())?;
-            transaction.open_table(ORGANIZATIONS)?;
-            transaction.open_table(INVITATIONS)?;
-            Ok(())
-        })?;
-        Ok(disk)
+    pub(super) fn open(path: &Path, files: &dyn Files) -> Result<Self, Failure> {
+        guard(|| Self::read(files.open(path)?))
     }
 
     /// Opens a copy in memory of a file that the disk doesn't let us open for writing.
-    pub(super) fn open_copy(path: &Path) -> Result<Self, Failure> {
-        let bytes = std::fs::read(path)?;
+    pub(super) fn open_copy(path: &Path, files: &dyn Files) -> Result<Self, Failure> {
+        let bytes = files.read(path)?;
         guard(|| {
             let memory = InMemoryBackend::new();
             memory.set_len(bytes.len() as u64)?;
             memory.write(0, &bytes)?;
-            Ok(Self(builder().create_with_backend(memory)?))
+            Self::read(builder().create_with_backend(memory)?)
         })
     }
 
-    /// The identity key, from a file of this format.
-    pub(super) fn key(&self) -> Result<IdentityKey, Failure> {
+    /// Creates a state file that holds no organization.
+    pub(super) fn create(
+        path: &Path,
+        files: &dyn Files,
+        key: &IdentityKey,
+        stamp: Stamp,
+        now: Millis,
+    ) -> Result<Self, Failure> {
         guard(|| {
-            let meta = self.0.begin_read()?.open_table(META)?;
-            let format = meta.get("format")?.and_then(|v| v.value().try_into().ok()).map(u32::from_le_bytes);
-            match format {
-                Some(FORMAT) => {}
-                Some(newer) if newer > FORMAT => {
-                    return Err(Failure::unusable(format!(
-                        "it has format {newer}, and this version knows {FORMAT}: a newer version wrote it"
-                    )));
-                }
-                _ => return Err(Failure::unusable("it does not say its format")),
+            let database = files.open(path)?;
+            let transaction = database.begin_write()?;
+            {
+                let mut meta = transaction.open_table(META)?;
+                meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+                meta.insert("key", key.as_bytes().as_slice())?;
+                meta.insert("stamp", stamp.as_slice())?;
+                meta.insert("alive_at", now.0.to_le_bytes().as_slice())?;
+                transaction.open_table(ORGANIZATIONS)?;
+                transaction.open_table(INVITATIONS)?;
             }
-            let key = meta.get("key")?.and_then(|v| v.value().try_into().ok());
-            key.map(IdentityKey::from_bytes).ok_or_else(|| Failure::unusable("it has no identity key"))
+            transaction.commit()?;
+            Self::read(database)
         })
     }
 
-    /// Reads everything.
-    pub(super) fn load(&self) -> Result<State, Failure> {
-        let key = self.key()?;
-        guard(|| {
-            let transaction = self.0.begin_read()?;
-            let alive_at = transaction.open_table(META)?.get("alive_at")?;
-            let alive_at = alive_at.and_then(|v| v.value().try_into().ok()).map(i64::from_le_bytes);
-            let alive_at = alive_at.ok_or_else(|| Failure::unusable("it does not say when it was written"))?;
+    /// Reads everything but the invitations.
+    fn read(database: Database) -> Result<Self, Failure> {
+        let transaction = database.begin_read()?;
+        let meta = transaction.open_table(META)?;
+        match meta.get("format")?.and_then(|v| v.value().try_into().ok()).map(u32::from_le_bytes) {
+            Some(1..=FORMAT) => {}
+            Some(newer) if newer > FORMAT => {
+                return Err(Failure::unusable(format!(
+                    "it has format {newer}, and this version knows {FORMAT}: a newer version wrote it"
+                )));
+            }
+            _ => return Err(Failure::unusable("it does not say its format")),
+        }
+        let key = meta.get("key")?.and_then(|v| v.value().try_into().ok()).map(IdentityKey::from_bytes);
+        let key = key.ok_or_else(|| Failure::unusable("it has no identity key"))?;
+        // The first format has none, and the key's beginning serves as well: no other file has the same.
+        let stamp = meta.get("stamp")?.and_then(|v| v.value().try_into().ok());
+        let stamp = stamp.or_else(|| key.as_bytes().first_chunk().copied()).unwrap_or_default();
+        let alive_at = meta.get("alive_at")?.and_then(|v| v.value().try_into().ok()).map(i64::from_le_bytes);
+        let alive_at = alive_at.ok_or_else(|| Failure::unusable("it does not say when it was written"))?;
+        let mut numbers = HashMap::new();
+        for entry in transaction.open_table(ORGANIZATIONS)?.iter()? {
+            let (id, row) = entry?;
+            numbers.insert(id.value().to_owned(), decode(row.value())?.number);
+        }
+        drop((meta, transaction));
+        let next_number = numbers.values().max().map_or(0, |number| number.saturating_add(1));
+        Ok(Self { database, key, stamp, alive_at: Millis(alive_at), numbers, next_number })
+    }
 
+    pub(super) fn key(&self) -> &IdentityKey {
+        &self.key
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Reads everything, as of a file of this generation.
+    pub(super) fn load(&self, generation: u64) -> Result<Content, Failure> {
+        guard(|| {
+            let transaction = self.database.begin_read()?;
             let mut known: HashMap<u32, Vec<Known>> = HashMap::new();
             for entry in transaction.open_table(INVITATIONS)?.iter()? {
                 let (key, statuses) = entry?;
@@ -156,77 +166,95 @@ impl Disk {
             let mut organizations = Vec::new();
             for entry in transaction.open_table(ORGANIZATIONS)?.iter()? {
                 let (id, row) = entry?;
-                let row = Row::decode(row.value())
-                    .ok_or_else(|| Failure::unusable("an organization's record is not readable"))?;
-                let (number, away_since) = (row.number, row.away_since.map(Millis));
-                let ledger = Ledger::restore(known.remove(&number).unwrap_or_default(), row.into_tally());
-                organizations.push(Stored { id: id.value().to_owned(), number, away_since, ledger });
+                let row = decode(row.value())?;
+                let known = known.remove(&row.number).unwrap_or_default();
+                organizations.push(Stored {
+                    id: id.value().to_owned(),
+                    away_since: row.away_since.map(Millis),
+                    is_former: row.is_former(),
+                    ledger: Ledger::restore(known, row.into_tally()),
+                    key: self.key.clone(),
+                    generation,
+                });
             }
-            Ok(State { key, alive_at: Millis(alive_at), organizations })
+            Ok(Content { alive_at: self.alive_at, organizations })
         })
     }
 
-    /// Runs `work` in one transaction and commits it.
-    fn write(&self, work: impl FnOnce(&redb::WriteTransaction) -> Result<(), Failure>) -> Result<(), Failure> {
-        guard(|| {
-            let transaction = self.0.begin_write()?;
-            work(&transaction)?;
-            Ok(transaction.commit()?)
-        })
-    }
-
-    /// Writes everything of a batch, or nothing: first the removals of organizations by id and number, then
-    /// id, row and what to put.
-    pub(super) fn commit<'a>(
-        &self,
-        removals: &[(Arc<str>, u32)],
-        puts: impl Iterator<Item = (&'a str, &'a Row, &'a Put)>,
+    /// Writes everything of a batch, or nothing: first the organizations that are removed, then the others. After a
+    /// failure this is of no further use.
+    pub(super) fn commit(
+        &mut self,
+        removals: &[&str],
+        writes: &[Write],
+        stamp: Stamp,
         now: Millis,
     ) -> Result<(), Failure> {
-        self.write(|transaction| {
-            transaction.open_table(META)?.insert("alive_at", now.0.to_le_bytes().as_slice())?;
-            let mut organizations = transaction.open_table(ORGANIZATIONS)?;
-            let mut invitations = transaction.open_table(INVITATIONS)?;
-            for (id, number) in removals {
-                // Added again meanwhile, it has another number, and a row that stays.
-                let row = organizations.get(&**id)?.and_then(|row| Row::decode(row.value()));
-                if row.is_some_and(|row| row.number == *number) {
-                    organizations.remove(&**id)?;
-                }
-                clear(&mut invitations, *number)?;
-            }
-            for (id, row, put) in puts {
-                organizations.insert(id, row.encode().as_slice())?;
-                match put {
-                    Put::Row => {}
-                    Put::Changed(changes) => {
-                        for change in changes.chunk_by(|a, b| a.0 == b.0) {
-                            let key = record::key(row.number, change[0].0.as_bytes());
-                            if change[0].1.is_none() {
-                                invitations.remove(&key)?;
-                            } else {
-                                let value = record::encode_statuses(change.iter().filter_map(|c| c.1));
-                                invitations.insert(&key, value.as_slice())?;
-                            }
-                        }
-                    }
-                    Put::All(known) => {
-                        clear(&mut invitations, row.number)?;
-                        for known in known.chunk_by(|a, b| a.0 == b.0) {
-                            let key = record::key(row.number, known[0].0.as_bytes());
-                            let value = record::encode_statuses(known.iter().map(|k| k.1));
-                            invitations.insert(&key, value.as_slice())?;
-                        }
+        let Self { database, numbers, next_number, .. } = self;
+        guard(|| {
+            let transaction = database.begin_write()?;
+            {
+                let mut meta = transaction.open_table(META)?;
+                meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+                meta.insert("stamp", stamp.as_slice())?;
+                meta.insert("alive_at", now.0.to_le_bytes().as_slice())?;
+                let mut organizations = transaction.open_table(ORGANIZATIONS)?;
+                let mut invitations = transaction.open_table(INVITATIONS)?;
+                for id in removals {
+                    if let Some(number) = numbers.remove(*id) {
+                        organizations.remove(id)?;
+                        clear(&mut invitations, number)?;
                     }
                 }
+                for write in writes {
+                    let number = *numbers.entry(write.id.to_string()).or_insert_with(|| {
+                        let number = *next_number;
+                        *next_number = number.saturating_add(1);
+                        number
+                    });
+                    let row = Row::new(number, write.away_since, write.shown.former_key.is_some(), &write.tally);
+                    organizations.insert(&*write.id, row.encode().as_slice())?;
+                    put(&mut invitations, number, &write.put)?;
+                }
             }
-            Ok(())
+            Ok(transaction.commit()?)
         })
     }
 }
 
+type Invitations<'txn> = redb::Table<'txn, &'static [u8; 20], &'static [u8]>;
+
+fn put(invitations: &mut Invitations<'_>, number: u32, put: &Put) -> Result<(), Failure> {
+    match put {
+        Put::Changed(changes) => {
+            for change in changes.chunk_by(|a, b| a.0 == b.0) {
+                let key = record::key(number, change[0].0.as_bytes());
+                if change[0].1.is_none() {
+                    invitations.remove(&key)?;
+                } else {
+                    let value = record::encode_statuses(change.iter().filter_map(|c| c.1));
+                    invitations.insert(&key, value.as_slice())?;
+                }
+            }
+        }
+        Put::All(known) => {
+            clear(invitations, number)?;
+            for known in known.chunk_by(|a, b| a.0 == b.0) {
+                let key = record::key(number, known[0].0.as_bytes());
+                let value = record::encode_statuses(known.iter().map(|k| k.1));
+                invitations.insert(&key, value.as_slice())?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Removes all invitations of one organization.
-fn clear(invitations: &mut redb::Table<'_, &'static [u8; 20], &'static [u8]>, number: u32) -> Result<(), Failure> {
+fn clear(invitations: &mut Invitations<'_>, number: u32) -> Result<(), Failure> {
     let (first, last) = (record::key(number, &[0; 16]), record::key(number, &[255; 16]));
     Ok(invitations.retain_in::<&[u8; 20], _>(&first..=&last, |_, _| false)?)
+}
+
+fn decode(row: &[u8]) -> Result<Row, Failure> {
+    Row::decode(row).ok_or_else(|| Failure::unusable("an organization's record is not readable"))
 }

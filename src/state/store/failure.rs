@@ -7,13 +7,16 @@ use redb::StorageError;
 
 /// Why the disk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::state) enum Failure {
     /// The file is there, but not a state that this version can read: damaged, foreign or of a newer version.
     #[error("{0}")]
     Unusable(String),
     /// Another process has it.
     #[error("another process has it open")]
     InUse,
+    /// The folder is none.
+    #[error("it is not a folder")]
+    NotAFolder,
     /// The disk refuses: full, read-only, broken. It may come back.
     #[error("{0}")]
     Unavailable(String),

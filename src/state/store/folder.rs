@@ -2,13 +2,20 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::OpenError;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::failure::Failure;
 
 const STATE: &str = "state.redb";
 const NEW: &str = "state.redb.new";
 const LOCK: &str = "lock";
+
+/// Which file it is, whatever its name: device and number.
+pub(super) type Inode = (u64, u64);
 
 /// A state folder, and the lock on it once it is ours.
 #[derive(Debug)]
@@ -20,6 +27,20 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), lock: None }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which file is the state now; `None` when there is none. Asked *before* a file is opened: if another one takes its
+    /// place in between, the next look finds out.
+    pub(super) fn inode(&self) -> io::Result<Option<Inode>> {
+        match fs::metadata(self.state()) {
+            Ok(metadata) => Ok(Some(inode(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The file with the state.
@@ -37,30 +58,24 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when it can never work; the inner error when the disk doesn't take it at the moment.
-    pub(super) fn acquire(&mut self) -> Result<io::Result<()>, OpenError> {
+    /// [`Failure::InUse`] and [`Failure::NotAFolder`], or what the disk says against it at the moment.
+    pub(super) fn acquire(&mut self) -> Result<(), Failure> {
         if self.lock.is_some() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         if self.path.exists() && !self.path.is_dir() {
-            return Err(OpenError::NotAFolder(self.path.clone()));
+            return Err(Failure::NotAFolder);
         }
-        let open = || {
-            fs::create_dir_all(&self.path)?;
-            // Kept apart from the state, which may be set aside while the lock is held.
-            File::options().create(true).truncate(false).write(true).open(self.path.join(LOCK))
-        };
-        let file = match open() {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(error)),
-        };
+        fs::create_dir_all(&self.path)?;
+        // Kept apart from the state, which may be set aside while the lock is held.
+        let file = File::options().create(true).truncate(false).write(true).open(self.path.join(LOCK))?;
         match file.try_lock() {
             Ok(()) => {
                 self.lock = Some(file);
-                Ok(Ok(()))
+                Ok(())
             }
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(self.path.clone())),
-            Err(TryLockError::Error(error)) => Ok(Err(error)),
+            Err(TryLockError::WouldBlock) => Err(Failure::InUse),
+            Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
 
@@ -84,14 +99,26 @@ impl Folder {
         Ok(aside)
     }
 
-    /// Makes the prepared file the state.
-    pub(super) fn install(&self) -> io::Result<()> {
-        fs::rename(self.new_state(), self.state())?;
-        self.sync()
+    /// Makes the prepared file the state, unless there is one: a mount may have appeared since somebody looked. Says
+    /// which file it is.
+    pub(super) fn install(&self) -> io::Result<Inode> {
+        let (new, state) = (self.new_state(), self.state());
+        let inode = inode(&fs::metadata(&new)?);
+        match renameat_with(CWD, &new, CWD, &state, RenameFlags::NOREPLACE) {
+            // Not every file system can do that.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(new, state)?,
+            renamed => renamed?,
+        }
+        self.sync()?;
+        Ok(inode)
     }
 
     /// Makes renames durable.
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
+}
+
+fn inode(metadata: &fs::Metadata) -> Inode {
+    (metadata.dev(), metadata.ino())
 }

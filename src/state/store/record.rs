@@ -5,6 +5,8 @@ use invitations::lifecycle::{Held, REDEMPTION_BOUNDS, Tally};
 use invitations::{Event, Millis, Status};
 use serde::{Deserialize, Serialize};
 
+use super::disk::FORMAT;
+
 /// The row of one organization. JSON, so that a later version can add a field.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
@@ -12,17 +14,30 @@ pub(super) struct Row {
     pub(super) number: u32,
     /// Since when the configuration doesn't have it, in milliseconds since the epoch.
     pub(super) away_since: Option<i64>,
+    /// The format that its invitations' identities are of; the first one did not say.
+    #[serde(default = "first_format")]
+    identities: u32,
     events: [u64; Event::ALL.len()],
     redemption: Parts,
     /// The bits of the histogram's sum: decimal text may come back a hair smaller, which a counter must not.
     sum_bits: u64,
 }
 
+fn first_format() -> u32 {
+    1
+}
+
 impl Row {
-    pub(super) fn new(number: u32, away_since: Option<Millis>, tally: &Tally) -> Self {
+    pub(super) fn new(number: u32, away_since: Option<Millis>, is_former: bool, tally: &Tally) -> Self {
         let redemption = tally.redemption.to_parts();
         let sum_bits = redemption.sum.to_bits();
-        Self { number, away_since: away_since.map(|at| at.0), events: tally.events, redemption, sum_bits }
+        let identities = if is_former { first_format() } else { FORMAT };
+        Self { number, away_since: away_since.map(|at| at.0), identities, events: tally.events, redemption, sum_bits }
+    }
+
+    /// Whether its invitations' identities are of the first format.
+    pub(super) fn is_former(&self) -> bool {
+        self.identities == first_format()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -36,7 +51,7 @@ impl Row {
 
     /// The tally. Durations of other buckets, from another version, start anew; the events stay.
     pub(super) fn into_tally(self) -> Tally {
-        let Self { number: _, away_since: _, events, mut redemption, sum_bits } = self;
+        let Self { number: _, away_since: _, identities: _, events, mut redemption, sum_bits } = self;
         redemption.sum = f64::from_bits(sum_bits);
         let redemption = Histogram::from_parts(REDEMPTION_BOUNDS, redemption).unwrap_or_else(|error| {
             tracing::warn!(%error, "stored redemption durations don't fit this version; they start anew");

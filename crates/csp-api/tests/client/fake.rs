@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Api, Credential, CredentialKind, Expand, Organization, Secret, Tls};
-use csp_api::{Client, Deadline, Error, Reason, Sink, SinkError};
+use csp_api::{BuildError, Client, Deadline, Error, Observer, Reason, Sink, SinkError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -42,6 +42,7 @@ pub(crate) fn api(url: &str) -> Api {
         max_attempts: 3,
         token_path: OAUTH_PATH.to_owned(),
         proxy_url: None,
+        consoles: Vec::new(),
         direct: false,
         tls: Tls::default(),
     }
@@ -95,12 +96,20 @@ pub(crate) async fn list(client: &Client, organization: &Organization) -> Result
 }
 
 pub(crate) fn client(fake: &Fake) -> Client {
-    Client::new(&api(&fake.url), Arc::new(Recorder::default())).unwrap()
+    built(&api(&fake.url), Arc::new(Recorder::default())).unwrap()
+}
+
+/// A client, from a runtime of its own, so that tests have one in the middle of a line.
+pub(crate) fn built(api: &Api, observer: Arc<dyn Observer>) -> Result<Client, BuildError> {
+    let build = || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Client::new(api, observer))
+    };
+    std::thread::scope(|scope| scope.spawn(build).join().unwrap())
 }
 
 pub(crate) fn observed(api: &Api) -> (Client, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
-    (Client::new(api, Arc::<Recorder>::clone(&recorder)).unwrap(), recorder)
+    (built(api, Arc::<Recorder>::clone(&recorder) as _).unwrap(), recorder)
 }
 
 /// Why a list fails.

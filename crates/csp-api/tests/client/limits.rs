@@ -97,7 +97,7 @@ async fn no_reload_ends_a_pause_that_the_service_asked_for() {
             client.resume();
             // Nor does another budget: the pause goes over to it.
             settings.max_concurrent_requests += 1;
-            let client = client.reconfigured(&settings).unwrap();
+            let client = client.reconfigured(&settings).await.unwrap();
             if !fake.requests("/invitations").is_empty() {
                 let deadline = Deadline::of_poll(Duration::from_millis(1));
                 deadline.begin(Instant::now());

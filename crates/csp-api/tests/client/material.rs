@@ -37,10 +37,15 @@ impl Files {
     }
 }
 
+/// Files are read beside the runtime, so building a client waits.
+fn waited_for<T>(outcome: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(outcome)
+}
+
 fn build(tls: Tls) -> Result<Client, BuildError> {
     let mut settings = api("https://localhost");
     settings.tls = tls;
-    Client::new(&settings, Arc::new(NoObserver))
+    waited_for(Client::new(&settings, Arc::new(NoObserver)))
 }
 
 fn authorities(path: &Path) -> Result<Client, BuildError> {
@@ -145,6 +150,6 @@ fn a_key_that_does_not_do_is_told_why() {
     settings.tls.key_file = Some(files.folder.path().join("b.pem"));
     settings.tls.ca_only = true;
     settings.proxy_url = Some("a b".into());
-    let problems: Vec<String> = Client::problems(&settings).iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = waited_for(Client::problems(&settings)).iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 4, "all of them: {problems:?}");
 }

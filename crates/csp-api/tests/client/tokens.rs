@@ -177,7 +177,7 @@ async fn a_reconfigured_client_keeps_the_tokens_of_unchanged_credentials() {
     list(&first, &organization(1, inline("s"))).await.unwrap();
     let mut changed = api(&fake.url);
     changed.requests_per_second = Some(100.0);
-    let second = first.reconfigured(&changed).unwrap();
+    let second = first.reconfigured(&changed).await.unwrap();
     list(&second, &organization(1, inline("s"))).await.unwrap();
     assert_eq!(fake.requests(API_TOKEN_PATH).len(), 1);
     list(&second, &organization(1, inline("changed"))).await.unwrap();

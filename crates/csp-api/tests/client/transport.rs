@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use csp_api::Tls;
-use csp_api::{BuildError, Client, NoObserver, Reason};
+use csp_api::{BuildError, NoObserver, Reason};
 use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -14,7 +14,9 @@ use rcgen::CertificateParams;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::fake::{API_TOKEN_PATH, Answer, Fake, Request, answer, api, client, grant, inline, list, lists, observed};
+use crate::fake::{
+    API_TOKEN_PATH, Answer, Fake, Request, answer, api, built, client, grant, inline, list, lists, observed,
+};
 use crate::fake::{failure, gzip, organization, response};
 use crate::pki::Pki;
 
@@ -183,7 +185,7 @@ fn unusable_tls_files_are_named() {
     let build = |change: &dyn Fn(&mut Tls)| {
         let mut settings = api("https://localhost");
         change(&mut settings.tls);
-        Client::new(&settings, Arc::new(NoObserver)).map(drop).unwrap_err()
+        built(&settings, Arc::new(NoObserver)).map(drop).unwrap_err()
     };
     let missing = build(&|tls| tls.ca_file = Some(pki.path("missing.pem")));
     assert!(matches!(missing, BuildError::Unreadable { setting: "ca_file", .. }), "{missing}");

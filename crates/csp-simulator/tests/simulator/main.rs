@@ -5,3 +5,9 @@ mod bench;
 mod control;
 mod lists;
 mod scenarios;
+mod shapes;
+
+#[path = "../../../invitations/tests/common/observed.rs"]
+mod observed;
+#[path = "../../../invitations/tests/common/reference.rs"]
+mod reference;

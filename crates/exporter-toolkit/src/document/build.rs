@@ -1,13 +1,13 @@
 //! From the parser's events to the tree, within bounds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
 use super::{Entry, Node, Path, Reading, Value};
 
 /// The largest source: tens of thousands of organizations fit.
-const MAX_SOURCE: usize = 4 << 20;
+pub const MAX_SOURCE: u64 = 4 << 20;
 /// The deepest nesting; settings need five.
 const MAX_DEPTH: usize = 32;
 /// What the tree may weigh in bytes with all aliases expanded, so that a few lines of aliases to
@@ -22,7 +22,7 @@ const NODE_WEIGHT: usize = 96;
 /// problems of the document are found too.
 pub(super) fn tree(source: &[u8], reading: &mut Reading) -> Option<Node> {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
-    if source.len() > MAX_SOURCE {
+    if source.len() as u64 > MAX_SOURCE {
         reading.report(&Path::default(), None, "the file is larger than 4 MiB");
         return None;
     }
@@ -79,7 +79,12 @@ struct Frame {
 
 enum Items {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, next: Next },
+    Map {
+        entries: Vec<Entry>,
+        /// What `<<` brings, the earlier before the later; own entries go before it.
+        merged: Option<Vec<Entry>>,
+        next: Next,
+    },
 }
 
 /// What comes next in a mapping.
@@ -88,6 +93,10 @@ enum Next {
     /// The value of this key.
     ValueOf {
         key: String,
+        line: usize,
+    },
+    /// What is merged into this mapping.
+    Merged {
         line: usize,
     },
     /// The value of a key that was reported.
@@ -137,13 +146,18 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.tag(tag.as_deref(), line);
-                self.open(anchor, line, Items::Map { entries: Vec::new(), next: Next::Key })
+                self.open(anchor, line, Items::Map { entries: Vec::new(), merged: None, next: Next::Key })
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Frame { anchor, line, weight, depth, items }) = self.frames.pop() else { return Ok(()) };
                 let value = match items {
                     Items::List(items) => Value::List(items),
-                    Items::Map { entries, .. } => Value::Map(entries),
+                    Items::Map { mut entries, merged, .. } => {
+                        let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+                        let brought = merged.unwrap_or_default().into_iter();
+                        entries.extend(brought.filter(|entry| known.insert(entry.key.clone())));
+                        Value::Map(entries)
+                    }
                 };
                 self.finished(anchor, Built { node: Node { line, value }, weight, depth: depth + 1 })
             }
@@ -198,13 +212,28 @@ impl Builder<'_> {
         frame.depth = frame.depth.max(depth);
         match &mut frame.items {
             Items::List(items) => items.push(node),
-            Items::Map { entries, next } => {
+            Items::Map { entries, merged, next } => {
                 *next = match std::mem::replace(next, Next::Key) {
                     Next::ValueOf { key, line } => {
                         entries.push(Entry { key, line, node });
                         Next::Key
                     }
+                    Next::Merged { line } => {
+                        let bring = mappings(node).unwrap_or_else(|| {
+                            let message = "expected a mapping, or a list of mappings, to merge";
+                            self.reading.report(&path, Some(line), message);
+                            Vec::new()
+                        });
+                        *merged = Some(bring);
+                        Next::Key
+                    }
                     Next::PassedOver => Next::Key,
+                    // The key of YAML 1.1 that mappings are merged with; in quotes it is one like any other.
+                    Next::Key if is_merge(&node) && merged.is_none() => Next::Merged { line: node.line },
+                    Next::Key if is_merge(&node) => {
+                        self.reading.report(&path.key("<<"), Some(node.line), "duplicate key; merge a list instead");
+                        Next::PassedOver
+                    }
                     Next::Key => key(node, entries, &path, self.reading),
                 };
             }
@@ -217,8 +246,28 @@ impl Builder<'_> {
         self.frames.iter().fold(Path::default(), |path, frame| match &frame.items {
             Items::List(items) => path.index(items.len()),
             Items::Map { next: Next::ValueOf { key, .. }, .. } => path.key(key),
+            Items::Map { next: Next::Merged { .. }, .. } => path.key("<<"),
             Items::Map { .. } => path,
         })
+    }
+}
+
+fn is_merge(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar { text, plain: true } if text == "<<")
+}
+
+/// The entries of a mapping, or of a list's mappings, one after the other.
+fn mappings(node: Node) -> Option<Vec<Entry>> {
+    match node.value {
+        Value::Map(entries) => Some(entries),
+        Value::List(items) => {
+            let each = items.into_iter().map(|item| match item.value {
+                Value::Map(entries) => Some(entries),
+                _ => None,
+            });
+            each.collect::<Option<Vec<_>>>().map(|entries| entries.concat())
+        }
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Reading {
 impl Reading {
     /// Adds a problem. `message` must not repeat a value.
     pub fn report(&mut self, path: &Path, line: Option<usize>, message: impl Into<String>) {
-        self.problems.push(Problem { path: path.to_string(), line, message: message.into() });
+        self.problems.push(Problem { path: path.to_string(), line, ..Problem::general(message) });
     }
 
     /// The value, unless there are problems.
@@ -184,9 +184,6 @@ impl<'n, 'r> Fields<'n, 'r> {
         for entry in entries.iter().filter(unknown) {
             let message = match nearest(&entry.key, known.iter().copied()) {
                 Some(meant) => format!("unknown key; did you mean {meant}?"),
-                None if entry.key == "<<" => {
-                    "merge keys are not supported; use an alias for the whole value".to_owned()
-                }
                 None => format!("unknown key; known here are {}", known.join(", ")),
             };
             reading.report(&path.key(&shown(&entry.key)), Some(entry.line), message);

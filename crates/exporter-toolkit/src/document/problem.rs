@@ -1,6 +1,7 @@
 //! What is wrong with a document, and where.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// Where in a document: as an operator reads it, and as the documentation lists it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +48,8 @@ fn join(parent: &str, key: &str) -> String {
 /// One thing to repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// The file, where several are read together.
+    pub file: Option<PathBuf>,
     /// The key, such as `organizations[2].id`; empty when it is about the whole document.
     pub path: String,
     /// The line, from 1; `None` when no line is to blame.
@@ -59,13 +62,22 @@ impl Problem {
     /// A problem that no key or line is to blame for.
     #[must_use]
     pub fn general(message: impl Into<String>) -> Self {
-        Self { path: String::new(), line: None, message: message.into() }
+        Self { file: None, path: String::new(), line: None, message: message.into() }
+    }
+
+    /// The same problem, of this file.
+    #[must_use]
+    pub fn in_file(self, file: &std::path::Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, line, message } = self;
+        let Self { file, path, line, message } = self;
+        if let Some(file) = file {
+            write!(f, "{}: ", file.display())?;
+        }
         if let Some(line) = line {
             write!(f, "line {line}: ")?;
         }

@@ -17,7 +17,7 @@ const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
 /// member: curl and browsers stop after the first.
 #[derive(Debug)]
 pub struct Piece {
-    deflated: Box<[u8]>,
+    deflated: Bytes,
     checksum: Crc,
 }
 
@@ -73,17 +73,25 @@ pub struct Member {
 }
 
 impl Member {
-    /// A member that begins with these pieces.
-    pub fn begin<'p>(pieces: impl Iterator<Item = &'p Piece> + Clone) -> Self {
-        let length: usize = pieces.clone().map(|piece| piece.deflated.len()).sum();
+    /// A member that begins with these pieces. They move into it: from now on they are parts of its memory.
+    pub fn begin<'p>(pieces: impl IntoIterator<Item = &'p mut Piece>) -> Self {
+        let pieces: Vec<_> = pieces.into_iter().collect();
+        let length: usize = pieces.iter().map(|piece| piece.deflated.len()).sum();
         let mut bytes = Vec::with_capacity(HEADER.len() + length);
         bytes.extend_from_slice(&HEADER);
         let mut checksum = Crc::new();
-        for piece in pieces {
+        for piece in &pieces {
             bytes.extend_from_slice(&piece.deflated);
             checksum.combine(&piece.checksum);
         }
-        Self { bytes: bytes.into(), checksum }
+        let bytes = Bytes::from(bytes);
+        let mut start = HEADER.len();
+        for piece in pieces {
+            let end = start + piece.deflated.len();
+            piece.deflated = bytes.slice(start..end);
+            start = end;
+        }
+        Self { bytes, checksum }
     }
 
     /// The whole member: what it began with, and the rest that ends it with `last`.
@@ -106,8 +114,8 @@ mod tests {
 
     use super::*;
 
-    fn member(pieces: &[Piece], last: &[u8]) -> Vec<u8> {
-        Member::begin(pieces.iter()).end(&Compressor::default().piece([last])).concat()
+    fn member(pieces: &mut [Piece], last: &[u8]) -> Vec<u8> {
+        Member::begin(pieces).end(&Compressor::default().piece([last])).concat()
     }
 
     fn unpacked(member: &[u8]) -> Vec<u8> {
@@ -125,10 +133,12 @@ mod tests {
             last in prop::collection::vec(any::<u8>(), 0..3000),
         ) {
             let mut compressor = Compressor::default();
-            let compressed: Vec<Piece> =
+            let mut compressed: Vec<Piece> =
                 pieces.iter().map(|parts| compressor.piece(parts.iter().map(Vec::as_slice))).collect();
             let whole = [pieces.concat().concat(), last.clone()].concat();
-            prop_assert_eq!(unpacked(&member(&compressed, &last)), whole);
+            prop_assert_eq!(&unpacked(&member(&mut compressed, &last)), &whole);
+            // A later member holds the pieces of an earlier one.
+            prop_assert_eq!(unpacked(&member(&mut compressed, &last)), whole);
         }
     }
 
@@ -138,7 +148,7 @@ mod tests {
             (0..200_000).map(|n| format!("csp_invitations{{organization=\"o{n}\"}} {n}\n")).collect();
         let lines = lines.concat();
         let piece = Compressor::default().piece([lines.as_bytes()]);
-        let member = member(&[piece], lines.as_bytes());
+        let member = member(&mut [piece], lines.as_bytes());
         assert_eq!(unpacked(&member), [lines.as_bytes(), lines.as_bytes()].concat());
         assert!(member.len() < lines.len() / 3);
     }

@@ -1,9 +1,10 @@
 //! The `OpenMetrics` text format, 1.0.0 and 0.0.1 alike.
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, MetricFamily};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 
-use super::header::Header;
-use super::{number, text};
+use super::sample::Sample;
+use super::text::Dialect;
+use super::{Header, number, text};
 
 pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     let name = family.base();
@@ -20,35 +21,14 @@ pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-pub(super) fn samples(family: &MetricFamily, out: &mut Vec<u8>) {
-    for metric in &family.metric {
-        if let Some(histogram) = &metric.histogram {
-            for bucket in &histogram.bucket {
-                let mut bound = Vec::new();
-                number::canonical(bucket.upper_bound, &mut bound);
-                text::series(out, &family.name, "_bucket", text::pairs(&metric.label), Some(&bound));
-                number::count(bucket.cumulative_count, out);
-                exemplar(bucket.exemplar.as_ref(), out);
-                out.push(b'\n');
-            }
-            text::sum_and_count(family, metric, out);
-        } else {
-            text::series(out, &family.name, "", text::pairs(&metric.label), None);
-            number::value(text::simple_value(metric), out);
-            exemplar(metric.counter.as_ref().and_then(|counter| counter.exemplar.as_ref()), out);
-            out.push(b'\n');
-        }
-    }
+pub(super) fn sample(name: &str, sample: Sample<'_>, out: &mut Vec<u8>) {
+    text::lines(name, sample, &Dialect { bound: number::canonical, exemplar }, out);
 }
 
-fn exemplar(exemplar: Option<&Exemplar>, out: &mut Vec<u8>) {
-    let Some(exemplar) = exemplar else { return };
+fn exemplar(exemplar: &model::Exemplar, out: &mut Vec<u8>) {
     out.extend_from_slice(b" # ");
-    if exemplar.label.is_empty() {
-        out.extend_from_slice(b"{} ");
-    } else {
-        text::series(out, "", "", text::pairs(&exemplar.label), None);
-    }
+    text::braced(exemplar.label.iter().map(|label| (&*label.name, &*label.value)), None, out);
+    out.push(b' ');
     number::value(exemplar.value, out);
     if let Some(at) = &exemplar.timestamp {
         out.push(b' ');

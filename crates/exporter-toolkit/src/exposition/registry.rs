@@ -1,35 +1,53 @@
-//! The whole exposition of a registry.
+//! What a registry holds.
 
 use bytes::Bytes;
 use prometheus_client::encoding::prometheus_protobuf;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{MetricFamily, MetricType};
 use prometheus_client::registry::Registry;
 
-use super::{Compressor, Header, Kind, Member, Scrape, encode_samples, finish, negotiate, preamble};
+use super::{Compressor, Header, Kind, Member, Scrape, Writer, finish, negotiate, preamble};
+
+/// The families of `registry`, with the series of each in the order of their labels: it keeps them in a hash map.
+///
+/// A registry that cannot be encoded has none, and a line in the log says so: a scrape never fails.
+#[must_use]
+pub fn families(registry: &Registry) -> Vec<MetricFamily> {
+    let mut families = prometheus_protobuf::encode(registry).unwrap_or_else(|_| {
+        tracing::error!("a part of the metrics could not be encoded and is missing from the scrape");
+        Vec::new()
+    });
+    for family in &mut families {
+        family.metric.sort_by(|a, b| {
+            let values = |of| std::iter::Iterator::map(<[_]>::iter(of), label_value);
+            values(&a.label).cmp(values(&b.label))
+        });
+    }
+    families
+}
+
+fn label_value(label: &prometheus_protobuf::prometheus_data_model::LabelPair) -> &str {
+    &label.value
+}
 
 /// Everything in `registry`, in the format and coding that the headers `Accept` and `Accept-Encoding` ask for.
-///
-/// A registry that cannot be encoded gives an empty exposition and a line in the log: a scrape never fails.
 #[must_use]
 pub fn scrape(registry: &Registry, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
     let (encoding, content_type) = negotiate::format(accept);
-    let families = prometheus_protobuf::encode(registry).unwrap_or_else(|_| {
-        tracing::error!("the metrics could not be encoded");
-        Vec::new()
-    });
     let (mut text, mut samples) = (Vec::new(), Vec::new());
-    for family in &families {
+    for family in &families(registry) {
+        let header = header(family);
         samples.clear();
-        encode_samples(encoding, family, &mut samples);
-        text.extend(preamble(encoding, &header(family), samples.len()));
+        let mut writer = Writer::new(encoding, header, &mut samples);
+        family.metric.iter().for_each(|metric| writer.metric(metric));
+        text.extend(preamble(encoding, &header, samples.len()));
         text.append(&mut samples);
     }
     finish(encoding, &mut text);
     if negotiate::gzip(accept_encoding) {
-        let body = Member::begin(std::iter::empty()).end(&Compressor::default().piece([text.as_slice()]));
-        return Scrape { content_type, content_encoding: Some("gzip"), body };
+        let body = Member::begin([]).end(&Compressor::default().piece([text.as_slice()]));
+        return Scrape { content_type, content_encoding: Some("gzip"), body: body.to_vec() };
     }
-    Scrape { content_type, content_encoding: None, body: [text.into(), Bytes::new()] }
+    Scrape { content_type, content_encoding: None, body: vec![Bytes::from(text)] }
 }
 
 fn header(family: &MetricFamily) -> Header<'_> {

@@ -1,9 +1,10 @@
-//! The Prometheus text format, 0.0.4 and 1.0.0 alike: every name here is a legacy name, so they don't differ.
+//! The Prometheus text format, 0.0.4 and 1.0.0 alike: every name here is a legacy name, so they don't differ. And
+//! what `OpenMetrics` has in common with it.
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{LabelPair, Metric, MetricFamily};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 
-use super::header::Header;
-use super::number;
+use super::sample::{Labels, Sample, Value};
+use super::{Header, number};
 
 pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     meta(out, "HELP", family.name);
@@ -14,40 +15,75 @@ pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-pub(super) fn samples(family: &MetricFamily, out: &mut Vec<u8>) {
-    for metric in &family.metric {
-        if let Some(histogram) = &metric.histogram {
-            for bucket in &histogram.bucket {
-                let mut bound = Vec::new();
-                number::value(bucket.upper_bound, &mut bound);
-                series(out, &family.name, "_bucket", pairs(&metric.label), Some(&bound));
-                number::count(bucket.cumulative_count, out);
-                out.push(b'\n');
+pub(super) fn sample(name: &str, sample: Sample<'_>, out: &mut Vec<u8>) {
+    lines(name, sample, &Dialect { bound: number::value, exemplar: |_, _| () }, out);
+}
+
+/// What the text formats disagree about.
+pub(super) struct Dialect {
+    /// Writes the bound of a bucket.
+    pub(super) bound: fn(f64, &mut Vec<u8>),
+    /// Writes an exemplar behind its value.
+    pub(super) exemplar: fn(&model::Exemplar, &mut Vec<u8>),
+}
+
+/// The lines of a sample: one, or those of a histogram.
+pub(super) fn lines(name: &str, sample: Sample<'_>, dialect: &Dialect, out: &mut Vec<u8>) {
+    let Sample { labels, value } = sample;
+    if let Value::Histogram(histogram) = value {
+        for bucket in &histogram.bucket {
+            let mut bound = Vec::new();
+            (dialect.bound)(bucket.upper_bound, &mut bound);
+            series(out, name, "_bucket", labels, Some(&bound));
+            number::count(bucket.cumulative_count, out);
+            if let Some(exemplar) = &bucket.exemplar {
+                (dialect.exemplar)(exemplar, out);
             }
-            sum_and_count(family, metric, out);
-        } else {
-            series(out, &family.name, "", pairs(&metric.label), None);
-            number::value(simple_value(metric), out);
             out.push(b'\n');
         }
+        series(out, name, "_sum", labels, None);
+        number::value(histogram.sample_sum, out);
+        out.push(b'\n');
     }
+    series(out, name, if matches!(value, Value::Histogram(_)) { "_count" } else { "" }, labels, None);
+    match value {
+        Value::Count(count) => number::count(count, out),
+        Value::Number(value) => number::value(value, out),
+        Value::Exemplified(value, exemplar) => {
+            number::value(value, out);
+            (dialect.exemplar)(exemplar, out);
+        }
+        Value::Histogram(histogram) => number::count(histogram.sample_count, out),
+    }
+    out.push(b'\n');
 }
 
-/// The last two series of a histogram, the same in both text formats.
-pub(super) fn sum_and_count(family: &MetricFamily, metric: &Metric, out: &mut Vec<u8>) {
-    let Some(histogram) = &metric.histogram else { return };
-    series(out, &family.name, "_sum", pairs(&metric.label), None);
-    number::value(histogram.sample_sum, out);
-    out.push(b'\n');
-    series(out, &family.name, "_count", pairs(&metric.label), None);
-    number::count(histogram.sample_count, out);
-    out.push(b'\n');
-}
-
-/// The value of a counter or gauge.
-pub(super) fn simple_value(metric: &Metric) -> f64 {
-    let counter = metric.counter.as_ref().map(|counter| counter.value);
-    counter.or_else(|| metric.gauge.as_ref().map(|gauge| gauge.value)).unwrap_or(f64::NAN)
+/// One line for each value of one more label.
+pub(super) fn by_label<'v>(
+    name: &str,
+    labels: Labels<'_>,
+    label: &str,
+    counts: impl Iterator<Item = (&'v str, u64)>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
+    let separator = pairs(b'{', labels.iter().copied(), out);
+    // What all of them begin with.
+    let end = out.len();
+    let mut is_first = true;
+    for (value, count) in counts {
+        if !std::mem::take(&mut is_first) {
+            out.extend_from_within(start..end);
+        }
+        pairs(separator, std::iter::once((label, value)), out);
+        out.extend_from_slice(b"} ");
+        number::count(count, out);
+        out.push(b'\n');
+    }
+    if is_first {
+        out.truncate(start);
+    }
 }
 
 /// The beginning of a line of metadata.
@@ -57,41 +93,40 @@ pub(super) fn meta(out: &mut Vec<u8>, word: &str, name: &str) {
     }
 }
 
-/// Labels of the neutral form.
-pub(super) fn pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {
-    labels.iter().map(|label| (&*label.name, &*label.value))
-}
-
 /// Name and labels of a sample, and the space before its value. `le` goes last.
-pub(super) fn series<'l>(
-    out: &mut Vec<u8>,
-    name: &str,
-    suffix: &str,
-    labels: impl Iterator<Item = (&'l str, &'l str)>,
-    le: Option<&[u8]>,
-) {
+fn series(out: &mut Vec<u8>, name: &str, suffix: &str, labels: Labels<'_>, le: Option<&[u8]>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(suffix.as_bytes());
-    let mut separator = b'{';
-    for (label, value) in labels {
+    if !labels.is_empty() || le.is_some() {
+        braced(labels.iter().copied(), le, out);
+    }
+    out.push(b' ');
+}
+
+/// Labels in their braces.
+pub(super) fn braced<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, le: Option<&[u8]>, out: &mut Vec<u8>) {
+    let separator = pairs(b'{', labels, out);
+    if le.is_some() || separator == b'{' {
         out.push(separator);
-        separator = b',';
+    }
+    if let Some(le) = le {
+        out.extend_from_slice(b"le=\"");
+        out.extend_from_slice(le);
+        out.push(b'"');
+    }
+    out.push(b'}');
+}
+
+/// Labels, each behind a separator: the one that is given, then commas. Returns what goes before the next one.
+fn pairs<'l>(mut separator: u8, labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut Vec<u8>) -> u8 {
+    for (label, value) in labels {
+        out.push(std::mem::replace(&mut separator, b','));
         out.extend_from_slice(label.as_bytes());
         out.extend_from_slice(b"=\"");
         escape(value, true, out);
         out.push(b'"');
     }
-    if let Some(le) = le {
-        out.push(separator);
-        separator = b',';
-        out.extend_from_slice(b"le=\"");
-        out.extend_from_slice(le);
-        out.push(b'"');
-    }
-    if separator == b',' {
-        out.push(b'}');
-    }
-    out.push(b' ');
+    separator
 }
 
 /// Text with backslash and line feed escaped, and the double quote where it would end the text.

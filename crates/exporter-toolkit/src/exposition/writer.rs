@@ -1,90 +1,57 @@
-//! Samples straight into a text format, without the neutral form in between.
-//!
-//! The neutral form costs a dozen allocations a sample. That is nothing for the exporter's own metrics, but
-//! the samples of organizations are counted by the hundred thousand.
+//! The one way from samples to bytes.
 
-use super::{number, text};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 
-/// Writes the samples of one family.
+use super::sample::{Labels, Sample, Value};
+use super::{Encoding, Header, openmetrics, protobuf, text};
+
+/// Writes the samples of one family in one format.
 #[derive(Debug)]
 pub struct Writer<'o> {
-    name: &'o str,
-    /// How the format writes the bound of a bucket.
-    bound: fn(f64, &mut Vec<u8>),
+    encoding: Encoding,
+    family: Header<'o>,
     out: &'o mut Vec<u8>,
 }
 
-/// The classic buckets of a histogram.
-#[derive(Debug, Clone, Copy)]
-pub struct Buckets<'h> {
-    /// Upper bounds, ascending, without `+Inf`.
-    pub bounds: &'h [f64],
-    /// Observations per bucket, not cumulative; the last entry is what is above all bounds.
-    pub counts: &'h [u64],
-    /// The sum of all values.
-    pub sum: f64,
-}
-
-type Labels<'l> = &'l [(&'l str, &'l str)];
-
 impl<'o> Writer<'o> {
-    pub(super) fn new(name: &'o str, bound: fn(f64, &mut Vec<u8>), out: &'o mut Vec<u8>) -> Self {
-        Self { name, bound, out }
+    /// Appends to `out`.
+    pub fn new(encoding: Encoding, family: Header<'o>, out: &'o mut Vec<u8>) -> Self {
+        Self { encoding, family, out }
     }
 
-    /// A sample of a counter or gauge.
-    pub fn value(&mut self, labels: Labels<'_>, value: f64) {
-        self.series("", labels, None);
-        number::value(value, self.out);
-        self.out.push(b'\n');
+    /// Adds a sample.
+    pub fn sample(&mut self, sample: Sample<'_>) {
+        let Self { encoding, family, out } = self;
+        match encoding {
+            Encoding::Text => text::sample(family.name, sample, out),
+            Encoding::OpenMetrics => openmetrics::sample(family.name, sample, out),
+            Encoding::Protobuf => protobuf::sample(family.kind, sample, out),
+        }
     }
 
-    /// A sample of a counter.
-    pub fn count(&mut self, suffix: &str, labels: Labels<'_>, count: u64) {
-        self.series(suffix, labels, None);
-        number::count(count, self.out);
-        self.out.push(b'\n');
-    }
-
-    /// One sample for each of these values of one more label, which goes last.
+    /// Adds a sample for each of these values of one more label, which goes last. What they have in common is written
+    /// once and copied: most samples of an exposition are of this kind.
     pub fn by_label<'v>(&mut self, labels: Labels<'_>, label: &str, counts: impl Iterator<Item = (&'v str, u64)>) {
-        let start = self.out.len();
-        self.series("", labels, None);
-        // What all of them begin with, without the brace and the space.
-        let end = self.out.len() - 2;
-        self.out.truncate(end);
-        for (position, (value, count)) in counts.enumerate() {
-            if position > 0 {
-                self.out.extend_from_within(start..end);
-            }
-            for part in [",", label, "=\"", value, "\"} "] {
-                self.out.extend_from_slice(part.as_bytes());
-            }
-            number::count(count, self.out);
-            self.out.push(b'\n');
+        let Self { encoding, family, out } = self;
+        match encoding {
+            Encoding::Text | Encoding::OpenMetrics => text::by_label(family.name, labels, label, counts, out),
+            Encoding::Protobuf => protobuf::by_label(family.kind, labels, label, counts, out),
         }
     }
 
-    /// A histogram with its classic buckets: the text formats have no others.
-    pub fn histogram(&mut self, labels: Labels<'_>, histogram: Buckets<'_>) {
-        let Buckets { bounds, counts, sum } = histogram;
-        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
-        let mut cumulative = 0;
-        for (bound, count) in bounds.zip(counts) {
-            cumulative += count;
-            let mut le = Vec::new();
-            (self.bound)(bound, &mut le);
-            self.series("_bucket", labels, Some(&le));
-            number::count(cumulative, self.out);
-            self.out.push(b'\n');
-        }
-        self.series("_sum", labels, None);
-        number::value(sum, self.out);
-        self.out.push(b'\n');
-        self.count("_count", labels, cumulative);
-    }
-
-    fn series(&mut self, suffix: &str, labels: Labels<'_>, le: Option<&[u8]>) {
-        text::series(self.out, self.name, suffix, labels.iter().copied(), le);
+    /// Adds a sample of the library's model.
+    pub fn metric(&mut self, metric: &model::Metric) {
+        let labels: Vec<_> = metric.label.iter().map(|label| (&*label.name, &*label.value)).collect();
+        let value = match metric {
+            model::Metric { histogram: Some(histogram), .. } => Value::Histogram(histogram),
+            model::Metric { counter: Some(counter), .. } => match &counter.exemplar {
+                Some(exemplar) => Value::Exemplified(counter.value, exemplar),
+                None => Value::Number(counter.value),
+            },
+            model::Metric { gauge: Some(gauge), .. } => Value::Number(gauge.value),
+            model::Metric { untyped: Some(untyped), .. } => Value::Number(untyped.value),
+            _ => return,
+        };
+        self.sample(Sample { labels: &labels, value });
     }
 }

@@ -6,16 +6,22 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
+use tokio::time::Instant;
 
 use super::auth::{Credentials, Verdict, Verifier};
 use super::config::{self, RateLimit, WebConfig};
 use super::tls;
 use crate::document::{Problem, Problems};
+
+/// How long a request or a handshake waits for the files that decide about it. Shorter than scrapers wait, so that they
+/// are told; longer than a disk takes that answers.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The access rules of the listeners.
 ///
@@ -79,11 +85,13 @@ pub(super) enum Refusal {
 impl Access {
     /// The rules of the file at `path`; without one everybody may come in, without TLS.
     ///
+    /// Reads and checks the file with everything that it refers to.
+    ///
     /// # Errors
-    /// The file can't be used: every problem.
-    pub fn load(path: Option<&Path>) -> Result<Arc<Self>, Problems> {
+    /// The file can't be used: every problem, each with its key and line; never a value.
+    pub async fn load(path: Option<&Path>) -> Result<Arc<Self>, Problems> {
         let Some(path) = path else { return Ok(Self::open()) };
-        let WebConfig { tls, http2, users, rate_limit, .. } = config::validate(path)?;
+        let WebConfig { tls, http2, users, rate_limit, .. } = validate(path).await?;
         if tls.as_ref().is_some_and(tls::verifies_nobody) {
             tracing::warn!("client certificates are to be verified, but there is no client CA: none will be accepted");
         }
@@ -131,8 +139,7 @@ impl Access {
         if self.path.is_none() {
             return (None, Ok(()));
         }
-        let this = Arc::clone(self);
-        let Ok(Some((_, config))) = tokio::task::spawn_blocking(move || this.current()).await else {
+        let Some((_, config)) = self.current(Instant::now() + PATIENCE).await else {
             return (None, Err(Refusal::Misconfigured));
         };
         let limited = match &self.limit {
@@ -163,26 +170,14 @@ impl Access {
     /// # Errors
     /// A file can't be used: no handshake then.
     pub(super) async fn tls_config(self: &Arc<Self>) -> io::Result<Arc<ServerConfig>> {
-        let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.secure()).await.map_err(io::Error::other)?
-    }
-
-    fn secure(&self) -> io::Result<Arc<ServerConfig>> {
+        let deadline = Instant::now() + PATIENCE;
         let unusable = || io::Error::other("the web configuration can't be used");
-        let (bytes, config) = self.current().ok_or_else(unusable)?;
+        let (bytes, config) = self.current(deadline).await.ok_or_else(unusable)?;
         let settings = config.tls.as_ref().ok_or_else(unusable)?;
-        let secured = tls::Material::read(settings).and_then(|material| {
-            // The settings themselves are told apart by the bytes that they were read from.
-            let fingerprint = (bytes, material.fingerprint());
-            if let Some((known, secured)) = &*self.secured.lock()
-                && *known == fingerprint
-            {
-                return Ok(Arc::clone(secured));
-            }
-            let secured = Arc::new(tls::build(settings, &material, self.http2)?);
-            *self.secured.lock() = Some((fingerprint, Arc::clone(&secured)));
-            Ok(secured)
-        });
+        let secured = match tls::Material::read(settings, deadline).await {
+            Ok(material) => self.secure(bytes, &config, material).await,
+            Err(problems) => Err(problems),
+        };
         let mut reported = self.reported.lock();
         secured.inspect(|_| *reported = None).map_err(|problems| {
             // Once, not for each handshake that somebody tries.
@@ -194,13 +189,37 @@ impl Access {
         })
     }
 
-    /// The settings as the file says at this moment, and its bytes' hash; `None` when it can't be used. Blocks.
-    fn current(&self) -> Option<(blake3::Hash, Arc<WebConfig>)> {
-        let path = self.path.as_deref()?;
-        let source = match config::read_small(path) {
+    /// What is made of this material and the settings that were read from these bytes; again while both are the same.
+    async fn secure(
+        self: &Arc<Self>,
+        bytes: blake3::Hash,
+        config: &Arc<WebConfig>,
+        material: tls::Material,
+    ) -> Result<Arc<ServerConfig>, Problems> {
+        let fingerprint = (bytes, material.fingerprint());
+        if let Some((known, secured)) = &*self.secured.lock()
+            && *known == fingerprint
+        {
+            return Ok(Arc::clone(secured));
+        }
+        let (this, config) = (Arc::clone(self), Arc::clone(config));
+        elsewhere(move || {
+            let Some(settings) = &config.tls else { return Err(Problem::general("tls_server_config is gone").into()) };
+            let secured = Arc::new(tls::build(settings, &material, this.http2)?);
+            *this.secured.lock() = Some((fingerprint, Arc::clone(&secured)));
+            Ok(secured)
+        })
+        .await
+    }
+
+    /// The settings as the file says at this moment, and its bytes' hash; `None` when it can't be used.
+    async fn current(self: &Arc<Self>, deadline: Instant) -> Option<(blake3::Hash, Arc<WebConfig>)> {
+        let path = self.path.clone()?;
+        let source = match config::read_small(&path, deadline).await {
             Ok(source) => source,
             Err(error) => {
-                return self.note(None, Err(Problem::general(format!("{}: {error}", path.display())).into()));
+                let problem = Problem::general(format!("{} can't be read: {error}", path.display()));
+                return self.note(None, Err(problem.into()));
             }
         };
         let bytes = blake3::hash(&source);
@@ -209,7 +228,9 @@ impl Access {
         {
             return Some(bytes).zip(read.config.clone());
         }
-        self.note(Some(bytes), config::parse(&source, path).and_then(|config| self.admissible(config)))
+        let this = Arc::clone(self);
+        let read = elsewhere(move || config::parse(&source, &path).and_then(|config| this.admissible(config))).await;
+        self.note(Some(bytes), read)
     }
 
     /// What the start has fixed must still hold.
@@ -247,6 +268,30 @@ impl Access {
         *read = Some(Read { bytes, config: config.clone() });
         bytes.zip(config)
     }
+}
+
+/// Reads and checks a file with everything that it refers to.
+///
+/// # Errors
+/// Every problem, each with its key and line; never a value.
+async fn validate(path: &Path) -> Result<WebConfig, Problems> {
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
+    let source = config::read_small(path, deadline).await.map_err(unreadable)?;
+    let config = config::parse(&source, path)?;
+    if let Some(settings) = &config.tls {
+        let material = tls::Material::read(settings, deadline).await?;
+        tls::build(settings, &material, config.http2)?;
+    }
+    Ok(config)
+}
+
+/// Does what takes long on the CPU, off the runtime's workers.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problems> + Send + 'static,
+) -> Result<T, Problems> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Problem::general("reading it panicked").into()))
 }
 
 impl Limit {

@@ -15,19 +15,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use file_reader::ReadError;
 use http::{HeaderName, HeaderValue};
 use rustls::SupportedCipherSuite;
 use rustls::crypto::SupportedKxGroup;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
-pub use password::PasswordHash;
+pub(super) use password::PasswordHash;
 
-use super::tls;
-use crate::document::{Problem, Problems};
+use crate::document::Problems;
 
 /// Everything that the file can say.
 #[derive(Debug)]
-pub struct WebConfig {
+pub(super) struct WebConfig {
     /// TLS, when it is on.
     pub tls: Option<TlsSettings>,
     /// Whether TLS connections may speak HTTP/2.
@@ -42,7 +43,7 @@ pub struct WebConfig {
 
 /// A token bucket over all requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
+pub(super) struct RateLimit {
     /// How long it takes for one more request to be allowed; above zero.
     pub interval: Duration,
     /// Requests that are allowed at once; 0 allows none at all, as in the toolkit.
@@ -50,7 +51,7 @@ pub struct RateLimit {
 }
 
 /// TLS as the file describes it; what it refers to is read at each handshake.
-pub struct TlsSettings {
+pub(super) struct TlsSettings {
     /// The certificate chain.
     pub cert: Pem,
     /// Its key.
@@ -88,7 +89,7 @@ impl fmt::Debug for TlsSettings {
 
 /// PEM text, or where it is.
 #[derive(Debug)]
-pub enum Pem {
+pub(super) enum Pem {
     /// In a file.
     File(PathBuf),
     /// In the configuration file itself.
@@ -97,7 +98,7 @@ pub enum Pem {
 
 /// What is asked of clients: Go's `tls.ClientAuthType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
+pub(super) enum ClientAuth {
     /// `NoClientCert`: nothing.
     None,
     /// `RequestClientCert`: a certificate is asked for; none or any will do.
@@ -110,19 +111,6 @@ pub enum ClientAuth {
     RequireAndVerify,
 }
 
-/// Reads and checks a file with everything that it refers to.
-///
-/// # Errors
-/// Every problem, each with its key and line; never a value.
-pub fn validate(path: &Path) -> Result<WebConfig, Problems> {
-    let source = read_small(path).map_err(|error| Problem::general(format!("{}: {error}", path.display())))?;
-    let config = parse(&source, path)?;
-    if let Some(settings) = &config.tls {
-        tls::Material::read(settings).and_then(|material| tls::build(settings, &material, config.http2))?;
-    }
-    Ok(config)
-}
-
 /// The settings in `source`; relative paths are those of `path`'s folder. Reads no other file.
 ///
 /// # Errors
@@ -132,22 +120,13 @@ pub(super) fn parse(source: &[u8], path: &Path) -> Result<WebConfig, Problems> {
     crate::document::read(source, |root| Some(read::web_config(root, folder)))
 }
 
-/// Reads a regular file of at most 1 MiB, so that neither a pipe nor a device holds up the caller.
+/// Reads a regular file of at most 1 MiB.
 ///
 /// # Errors
-/// What the system says, or that it is something else.
-pub(super) fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::{Error, ErrorKind, Read};
+/// Why there is nothing.
+pub(super) async fn read_small(path: &Path, deadline: Instant) -> Result<Vec<u8>, ReadError> {
     const LIMIT: u64 = 1 << 20;
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(Error::new(ErrorKind::InvalidData, "larger than 1 MiB"));
-    }
-    Ok(bytes)
+    file_reader::read_regular(path, LIMIT, deadline).await
 }
 
 #[cfg(test)]

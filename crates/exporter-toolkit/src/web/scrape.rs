@@ -60,7 +60,7 @@ fn exposition(scrape: Scrape, ticket: Ticket) -> Response<Body> {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
     };
     ticket.ready(&body);
-    let mut response = Response::new(Body::new(Pieces(body).map_err(axum::Error::new)));
+    let mut response = Response::new(Body::new(Pieces(body.into_iter()).map_err(axum::Error::new)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -79,22 +79,21 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// A body in pieces that it shares with other scrapes.
-struct Pieces([Bytes; 2]);
+struct Pieces(std::vec::IntoIter<Bytes>);
 
 impl HttpBody for Pieces {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let piece = self.0.iter_mut().find(|piece| !piece.is_empty());
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(std::mem::take(piece)))))
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.iter().all(Bytes::is_empty)
+        self.0.as_slice().iter().all(Bytes::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+        SizeHint::with_exact(self.0.as_slice().iter().map(|piece| piece.len() as u64).sum())
     }
 }

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{InconsistentKeys, ServerConfig, version};
 use secrecy::{ExposeSecret, SecretSlice};
+use tokio::time::Instant;
 
 use super::config::{ClientAuth, Pem, TlsSettings, read_small};
 use crate::document::{Problem, Problems};
@@ -23,16 +24,19 @@ pub(super) struct Material {
 }
 
 impl Material {
-    /// Reads what `settings` names. Blocks.
+    /// Reads what `settings` names, until `deadline` at the latest.
     ///
     /// # Errors
     /// Every file that can't be read.
-    pub(super) fn read(settings: &TlsSettings) -> Result<Self, Problems> {
+    pub(super) async fn read(settings: &TlsSettings, deadline: Instant) -> Result<Self, Problems> {
         let TlsSettings { cert, key, client_ca, .. } = settings;
-        let cert = pem(cert, "cert");
-        let key = pem(key, "key");
-        let client_ca = client_ca.as_ref().map(|ca| pem(ca, "client_ca")).transpose();
-        match (cert, key, client_ca) {
+        let client_ca = async {
+            match client_ca {
+                Some(ca) => pem(ca, "client_ca", deadline).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        match tokio::join!(pem(cert, "cert", deadline), pem(key, "key", deadline), client_ca) {
             (Ok(cert), Ok(key), Ok(client_ca)) => Ok(Self { cert, key: key.into(), client_ca }),
             (cert, key, client_ca) => {
                 Err(Problems([cert.err(), key.err(), client_ca.err()].into_iter().flatten().collect()))
@@ -110,10 +114,11 @@ pub(super) fn verifies_nobody(settings: &TlsSettings) -> bool {
     verifies && settings.client_ca.is_none()
 }
 
-fn pem(pem: &Pem, key: &str) -> Result<Vec<u8>, Problem> {
+async fn pem(pem: &Pem, key: &str, deadline: Instant) -> Result<Vec<u8>, Problem> {
     match pem {
         Pem::Inline(text) => Ok(text.expose_secret().as_bytes().to_vec()),
-        Pem::File(path) => read_small(path)
+        Pem::File(path) => read_small(path, deadline)
+            .await
             .map_err(|error| problem(&format!("{key}_file"), &format!("{} can't be read: {error}", path.display()))),
     }
 }
@@ -128,5 +133,5 @@ fn certificates(pem: &[u8], key: &str) -> Result<Vec<CertificateDer<'static>>, P
 
 fn problem(key: &str, message: &str) -> Problem {
     let path = ["tls_server_config", key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-    Problem { path, line: None, message: message.to_owned() }
+    Problem { path, ..Problem::general(message) }
 }

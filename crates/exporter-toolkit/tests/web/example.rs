@@ -16,7 +16,7 @@ async fn forty_lines_make_an_exporter_with_tls_users_health_and_reload() {
     let hash = bcrypt::hash("secret", 4).unwrap();
     folder.append(&format!("basic_auth_users:\n  alice: {hash}\n"));
     folder.write("celsius", "21\n");
-    let web = server(folder.path("celsius"), Some(&folder.web_config())).unwrap();
+    let web = server(folder.path("celsius"), Some(&folder.web_config())).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let shutdown = CancellationToken::new();

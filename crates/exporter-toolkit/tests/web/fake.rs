@@ -90,7 +90,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: [if self.changing { self.body.to_vec().into() } else { self.body.clone() }, Bytes::new()],
+            body: vec![if self.changing { self.body.to_vec().into() } else { self.body.clone() }],
         }
     }
 
@@ -139,7 +139,7 @@ impl Server {
     }
 
     pub(crate) async fn with(fake: Fake, settings: Settings, config: Option<&Path>) -> Self {
-        let access = Access::load(config).unwrap();
+        let access = Access::load(config).await.unwrap();
         let pages = pages(&fake.page);
         let web = Web::new(Arc::new(fake), access, settings, pages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,15 +1,29 @@
 //! Everything that is counted while a list is read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::element::Element;
-use super::fold::{Census, Rules};
 use super::intern::Interner;
 use super::log::Log;
 use super::roster::{Entry, Roster};
+use super::rules::Rules;
+use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
-use crate::{Millis, RoleKind, Status};
+use crate::settings::Metrics;
+use crate::{Former, IdentityKey, Millis, RoleKind, Sighting, Status};
+
+/// A whole list, counted.
+#[derive(Debug)]
+pub struct Census {
+    /// The numbers.
+    pub view: View,
+    /// Every invitation of the list, for the lifecycle; in no particular order.
+    pub sightings: Vec<Sighting>,
+    /// Their identities in a state of the first format, where its key was given.
+    pub former: Option<Vec<Former>>,
+}
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;
@@ -18,6 +32,10 @@ const VARIETY_PER_INVITATION: usize = 64;
 
 /// Pairs of a role and a group that one invitation may have. The API allows 15 groups; each pair costs time.
 const MAX_PAIRS: usize = 1 << 20;
+/// Pairs that a list of any length may have, each as often as it occurs: seconds of counting.
+const PAIRS_ALLOWANCE: usize = 1 << 30;
+/// Pairs that it may have beyond that for each invitation: twenty times those of 15 groups and three roles.
+const PAIRS_PER_INVITATION: usize = 1 << 10;
 
 /// The counts so far, and what they are drawn from.
 #[derive(Debug)]
@@ -27,31 +45,35 @@ pub(super) struct Counts {
     by_status: ByStatus,
     roles: [Interner; RoleKind::ALL.len()],
     groups: Groups,
+    gate: Gate,
     log: Log,
     roster: Roster,
     username: String,
     carried_roles: Vec<u32>,
     carried_groups: Vec<u32>,
+    pairs: usize,
     has_too_many_pairs: bool,
 }
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(rules.key.clone());
+        let roster = Roster::new(former_key);
         Self {
             rules,
             view,
             by_status: ByStatus::default(),
             roles: Default::default(),
             groups: Groups::default(),
+            gate: Gate::default(),
             log: Log::default(),
             roster,
             username: String::new(),
             carried_roles: Vec::new(),
             carried_groups: Vec::new(),
+            pairs: 0,
             has_too_many_pairs: false,
         }
     }
@@ -61,13 +83,16 @@ impl Counts {
         self.by_status.iter().sum()
     }
 
-    /// Whether distinct values take more memory than the list's length explains.
+    /// Whether distinct values take more memory than the list's length explains, or their pairs more time.
     pub(super) fn is_too_varied(&self) -> bool {
         let roles: usize = self.roles.iter().map(Interner::footprint).sum();
-        let used = roles + self.groups.footprint() + self.log.footprint() + self.roster.footprint();
+        let names = roles + self.groups.footprint() + self.gate.footprint();
+        let used = names + self.log.footprint() + self.roster.footprint();
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        let exceeds = |used, allowance: usize, each| used > allowance.saturating_add(length.saturating_mul(each));
         self.has_too_many_pairs
-            || used > VARIETY_ALLOWANCE.saturating_add(length.saturating_mul(VARIETY_PER_INVITATION))
+            || exceeds(self.pairs, PAIRS_ALLOWANCE, PAIRS_PER_INVITATION)
+            || exceeds(used, VARIETY_ALLOWANCE, VARIETY_PER_INVITATION)
     }
 
     /// Counts one element.
@@ -113,21 +138,32 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, log, carried_roles, carried_groups, has_too_many_pairs, .. } = self;
+        let Self { rules, view, roles, groups, gate, log, carried_roles, carried_groups, .. } = self;
+        let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &rules.metrics;
         carried_roles.clear();
         let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
         for (kind, role) in element.roles() {
-            is_privileged |= rules.is_privileged(role);
-            carried_roles.push(tally::role_id(kind, roles[kind as usize].intern(role)));
+            is_privileged |= rules.is_privileged(role.text);
+            let of_kind = &mut roles[kind as usize];
+            let number = of_kind.find(role).unwrap_or_else(|| {
+                let clean = gate.pass(role);
+                of_kind.add(&clean, matches!(clean, Cow::Borrowed(_)), role_filter.allows(role.text))
+            });
+            carried_roles.push(tally::role_id(kind, number));
         }
         carried_groups.clear();
-        carried_groups.extend(element.group_ids().map(|id| groups.number(id)));
-        carried_groups.extend(element.groups().map(|(id, group)| groups.expanded(id, group, element)));
+        carried_groups.extend(element.group_ids().map(|id| groups.number(id, gate, group_filter)));
+        let expanded = element.groups().map(|(id, group)| groups.expanded(id, group, element, gate, group_filter));
+        carried_groups.extend(expanded);
         for carried in [&mut *carried_roles, carried_groups] {
             carried.sort_unstable();
             carried.dedup();
         }
-        *has_too_many_pairs |= rules.metrics.joint && carried_roles.len() * carried_groups.len() > MAX_PAIRS;
+        if *joint {
+            let pairs = carried_roles.len().max(1) * carried_groups.len().max(1);
+            self.pairs += pairs;
+            self.has_too_many_pairs |= pairs > MAX_PAIRS;
+        }
         log.push(status, carried_roles, carried_groups);
         view.privileged[status as usize] += u64::from(is_privileged);
     }
@@ -158,13 +194,15 @@ impl Counts {
 
     /// Draws the sums, unless `check` ends it.
     pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
-        let Self { rules, mut view, by_status, roles, groups, log, mut roster, .. } = self;
+        let Self { rules, mut view, by_status, roles, groups, gate, log, mut roster, .. } = self;
         view.by_status = by_status;
         let people = roster.people(view.at);
         view.duplicates = people.duplicates;
         view.lapsed_by_age = people.lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
+        view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
         tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
-        Ok(Census { view, sightings: roster.into_sightings() })
+        let (sightings, former) = roster.into_sightings();
+        Ok(Census { view, sightings, former })
     }
 }

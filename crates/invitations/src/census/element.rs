@@ -4,10 +4,11 @@ mod fields;
 mod repeats;
 mod time;
 
-use super::json::{Cursor, Lenient, Span, Stop};
+use super::json::{Cursor, Lenient, Span, Stop, Texts};
+use super::text::Sent;
 use crate::{Millis, RoleKind, Status};
-use fields::Field;
-use repeats::{Found, Repeats};
+use fields::{Field, Found};
+use repeats::Repeats;
 use time::{Time, time};
 
 /// A group that came expanded.
@@ -34,7 +35,7 @@ impl Group {
 /// What is used of one element. `invitationLink` is not among it: a secret that is never read cannot leak.
 #[derive(Debug, Default)]
 pub(super) struct Element {
-    text: String,
+    texts: Texts,
     pub(super) is_object: bool,
     pub(super) status: Lenient<Span>,
     pub(super) username: Lenient<Span>,
@@ -46,9 +47,11 @@ pub(super) struct Element {
     pub(super) redeemed_at: Time,
     pub(super) revoked_at: Time,
     pub(super) expiration: Time,
-    roles: Vec<(Field, RoleKind, Span)>,
-    group_ids: Vec<Span>,
+    /// The names in each list but the last.
+    names: [Vec<Span>; Field::LISTS - 1],
+    /// Expanded groups that have an id.
     groups: Vec<Group>,
+    /// The roles in all of them.
     group_roles: Vec<Span>,
     malformed_in_lists: [u64; Field::LISTS],
     repeats: Repeats,
@@ -73,15 +76,20 @@ impl Element {
 
     /// The decoded text at a place.
     pub(super) fn text(&self, span: Span) -> &str {
-        span.of(&self.text)
+        self.texts.get(span)
+    }
+
+    /// The text of a field as it was sent, when it is set and not empty.
+    pub(super) fn sent(&self, field: Lenient<Span>) -> Option<Sent<'_>> {
+        match field {
+            Lenient::Set(span) => Some(self.texts.sent(span)).filter(|sent| !sent.text.is_empty()),
+            Lenient::NotSet | Lenient::Malformed => None,
+        }
     }
 
     /// The text of a field, when it is set and not empty.
     pub(super) fn non_empty(&self, field: Lenient<Span>) -> Option<&str> {
-        match field {
-            Lenient::Set(span) => Some(self.text(span)).filter(|text| !text.is_empty()),
-            Lenient::NotSet | Lenient::Malformed => None,
-        }
+        self.sent(field).map(|sent| sent.text)
     }
 
     /// The status at `at`: the service knows no expired invitations, they stay `AVAILABLE`.
@@ -104,8 +112,8 @@ impl Element {
     }
 
     /// Every role that the invitation itself carries, repeats included.
-    pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, &str)> {
-        self.roles.iter().map(|(_, kind, span)| (*kind, self.text(*span))).filter(|(_, role)| !role.is_empty())
+    pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, Sent<'_>)> {
+        Field::OF_ROLES.into_iter().flat_map(|list| self.names(list).map(move |role| (list.role_kind(), role)))
     }
 
     /// Every role that an expanded group brings, repeats included.
@@ -114,13 +122,17 @@ impl Element {
     }
 
     /// The ids of groups that are listed without being expanded, repeats included.
-    pub(super) fn group_ids(&self) -> impl Iterator<Item = &str> {
-        self.group_ids.iter().map(|span| self.text(*span)).filter(|id| !id.is_empty())
+    pub(super) fn group_ids(&self) -> impl Iterator<Item = Sent<'_>> {
+        self.names(Field::GroupIds)
     }
 
     /// The expanded groups that have an id, repeats included.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
-        self.groups.iter().filter_map(|group| Some((self.non_empty(group.id)?, group)))
+    pub(super) fn groups(&self) -> impl Iterator<Item = (Sent<'_>, &Group)> {
+        self.groups.iter().filter_map(|group| Some((self.sent(group.id)?, group)))
+    }
+
+    fn names(&self, list: Field) -> impl Iterator<Item = Sent<'_>> {
+        self.names[list as usize].iter().map(|span| self.texts.sent(*span)).filter(|name| !name.text.is_empty())
     }
 
     /// How many fields held another type than promised; a whole element that is no object is one.
@@ -146,7 +158,7 @@ impl Element {
 
     fn reset(&mut self) {
         let Self {
-            text,
+            texts,
             is_object,
             status,
             username,
@@ -157,22 +169,20 @@ impl Element {
             redeemed_at,
             revoked_at,
             expiration,
-            roles,
-            group_ids,
+            names,
             groups,
             group_roles,
             malformed_in_lists,
             repeats: _,
             reads_people: _,
         } = self;
-        text.clear();
+        texts.clear();
         *is_object = false;
         (*status, *username, *ref_link) = (Lenient::NotSet, Lenient::NotSet, Lenient::NotSet);
         (*invited_by, *generated_by) = (Lenient::NotSet, Lenient::NotSet);
         (*generated_at, *redeemed_at) = (Time::NotSet, Time::NotSet);
         (*revoked_at, *expiration) = (Time::NotSet, Time::NotSet);
-        roles.clear();
-        group_ids.clear();
+        names.iter_mut().for_each(Vec::clear);
         groups.clear();
         group_roles.clear();
         *malformed_in_lists = [0; Field::LISTS];
@@ -182,15 +192,15 @@ impl Element {
     fn field(&mut self, cursor: &mut Cursor<'_>, key: &[u8]) -> Result<(), Stop> {
         // By length first: an element has some twenty keys, and comparing each with all names adds up.
         match (key.len(), key) {
-            (6, b"status") => self.status = cursor.string(&mut self.text)?,
-            (8, b"username") => self.username = cursor.string(&mut self.text)?,
-            (7, b"refLink") => self.ref_link = cursor.string(&mut self.text)?,
-            (11, b"generatedAt") => self.generated_at = time(cursor)?,
-            (10, b"redeemedAt") => self.redeemed_at = time(cursor)?,
-            (9, b"revokedAt") => self.revoked_at = time(cursor)?,
-            (14, b"expirationTime") => self.expiration = time(cursor)?,
-            (17, b"invitedByUsername") if self.reads_people => self.invited_by = cursor.string(&mut self.text)?,
-            (11, b"generatedBy") if self.reads_people => self.generated_by = cursor.string(&mut self.text)?,
+            (6, b"status") => self.status = cursor.string(&mut self.texts)?,
+            (8, b"username") => self.username = cursor.string(&mut self.texts)?,
+            (7, b"refLink") => self.ref_link = cursor.string(&mut self.texts)?,
+            (11, b"generatedAt") => self.generated_at = time(cursor, &mut self.texts)?,
+            (10, b"redeemedAt") => self.redeemed_at = time(cursor, &mut self.texts)?,
+            (9, b"revokedAt") => self.revoked_at = time(cursor, &mut self.texts)?,
+            (14, b"expirationTime") => self.expiration = time(cursor, &mut self.texts)?,
+            (17, b"invitedByUsername") if self.reads_people => self.invited_by = cursor.string(&mut self.texts)?,
+            (11, b"generatedBy") if self.reads_people => self.generated_by = cursor.string(&mut self.texts)?,
             _ => match Field::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,
@@ -200,50 +210,45 @@ impl Element {
     }
 
     fn list(&mut self, cursor: &mut Cursor<'_>, list: Field) -> Result<(), Stop> {
-        let mut malformed = 0;
-        match list {
-            Field::OrgRoleNames | Field::OrganizationRoles | Field::ServiceRoles | Field::CustomRoles => {
-                self.roles.retain(|(field, ..)| *field != list);
-                let kind = list.role_kind();
-                let Self { text, roles, .. } = self;
-                let mut found = |span| roles.push((list, kind, span));
-                malformed += match list {
-                    Field::OrgRoleNames => fields::names(cursor, text, &mut found)?,
-                    Field::ServiceRoles => fields::service_roles(cursor, text, &mut found)?,
-                    _ => fields::bindings(cursor, text, &mut found)?,
-                };
+        let Self { texts, names, groups, group_roles, .. } = self;
+        let malformed = if let Some(names) = names.get_mut(list as usize) {
+            names.clear();
+            let found = &mut Found { texts, names };
+            match list {
+                Field::OrgRoleNames | Field::GroupIds => fields::names(cursor, found)?,
+                Field::ServiceRoles => fields::service_roles(cursor, found)?,
+                Field::OrganizationRoles | Field::CustomRoles | Field::Groups => fields::bindings(cursor, found)?,
             }
-            Field::GroupIds => {
-                self.group_ids.clear();
-                let Self { text, group_ids, .. } = self;
-                malformed += fields::names(cursor, text, &mut |span| group_ids.push(span))?;
-            }
-            Field::Groups => {
-                self.groups.clear();
-                self.group_roles.clear();
-                malformed += self.expanded_groups(cursor)?;
-            }
-        }
+        } else {
+            groups.clear();
+            group_roles.clear();
+            self.expanded_groups(cursor)?
+        };
         self.malformed_in_lists[list as usize] = malformed;
         Ok(())
     }
 
     fn expanded_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
-        let Self { text, groups, group_roles: roles, repeats, .. } = self;
-        let mut found = Found { text, groups, roles };
+        let Self { texts, groups, group_roles, repeats, .. } = self;
+        let mut found = Found { texts, names: group_roles };
         let mut malformed = 0;
         let wrong = cursor.array_or_skip(|cursor| {
             cursor.peek()?;
-            malformed += match repeats.recall(cursor, &mut found) {
-                Ok(malformed) => malformed,
+            let (group, wrong) = match repeats.recall(cursor, &mut found) {
+                Ok(known) => known,
                 Err(mark) => {
-                    let malformed = fields::expanded_group(cursor, &mut found)?;
+                    let (group, wrong) = fields::expanded_group(cursor, &mut found)?;
                     if let Some(mark) = mark {
-                        repeats.remember(mark, cursor, &found, malformed);
+                        repeats.remember(mark, cursor, &found, group, wrong);
                     }
-                    malformed
+                    (group, wrong)
                 }
             };
+            malformed += wrong;
+            // One without an id counts for nothing but its roles.
+            if matches!(group.id, Lenient::Set(id) if !found.texts.get(id).is_empty()) {
+                groups.push(group);
+            }
             Ok(())
         })?;
         Ok(malformed + u64::from(wrong))

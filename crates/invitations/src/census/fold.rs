@@ -3,60 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::View;
-use super::counts::Counts;
+use super::counts::{Census, Counts};
 use super::list::{ListError, ListReader};
+use super::rules::Rules;
+use crate::IdentityKey;
 use crate::Millis;
-use crate::settings::Metrics;
-use crate::{IdentityKey, Sighting};
-
-/// How a list is turned into numbers: the same for every poll of an instance.
-#[derive(Debug)]
-pub struct Rules {
-    pub(super) metrics: Metrics,
-    /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
-    privileged: Vec<String>,
-    pub(super) key: IdentityKey,
-}
-
-impl Rules {
-    /// Rules for these settings; identities are hashed with `key`.
-    #[must_use]
-    pub fn new(metrics: &Metrics, key: IdentityKey) -> Self {
-        let mut privileged = metrics.privileged_roles.clone();
-        privileged.sort_unstable();
-        Self { metrics: metrics.clone(), privileged, key }
-    }
-
-    /// Whether invitations with this role are privileged.
-    pub(super) fn is_privileged(&self, role: &str) -> bool {
-        self.privileged.binary_search_by(|name| name.as_str().cmp(role)).is_ok()
-    }
-
-    /// Whether there are domains to trust.
-    pub(super) fn judges_domains(&self) -> bool {
-        self.metrics.trusted_domains.is_some()
-    }
-
-    /// Whether a user is of a trusted domain.
-    pub(super) fn trusts(&self, username: Option<&str>) -> bool {
-        let domain = username.and_then(|name| name.rsplit_once('@')).map_or("", |(_, domain)| domain);
-        !domain.is_empty()
-            && self.metrics.trusted_domains.iter().flatten().any(|entry| match entry.strip_prefix('*') {
-                Some(suffix) => domain.len() > suffix.len() && domain.ends_with(suffix),
-                None => domain == entry,
-            })
-    }
-}
-
-/// A whole list, counted.
-#[derive(Debug)]
-pub struct Census {
-    /// The numbers.
-    pub view: View,
-    /// Every invitation of the list, for the lifecycle; in no particular order.
-    pub sightings: Vec<Sighting>,
-}
 
 /// Counts a list while it arrives.
 ///
@@ -73,7 +24,13 @@ impl Fold {
     /// An empty fold; ages and expirations are reckoned from `at`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        Self { reader: ListReader::new(), counts: Counts::new(rules, at) }
+        Self::with_former(rules, at, None)
+    }
+
+    /// The same, which also gives the identities that a state of the first format with this key has.
+    #[must_use]
+    pub fn with_former(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+        Self { reader: ListReader::new(), counts: Counts::new(rules, at, former_key) }
     }
 
     /// Takes the next piece of the body, of any length.

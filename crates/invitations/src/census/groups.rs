@@ -1,8 +1,11 @@
 //! The groups of a list and what is known of each.
 
+use std::borrow::Cow;
+
 use super::element::{Element, Group};
 use super::intern::Interner;
-use super::json::{Lenient, Span};
+use super::text::{Gate, Sent};
+use crate::settings::Filter;
 
 /// Every group of a list: one name, type and domain per id.
 #[derive(Debug, Default)]
@@ -13,39 +16,84 @@ pub(super) struct Groups {
 }
 
 /// What the expansions of one group say.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Known {
+#[derive(Debug, Default)]
+struct Known {
     /// Whether it came expanded at all.
-    pub(super) expanded: bool,
-    pub(super) display_name: String,
-    pub(super) group_type: String,
-    pub(super) domain: String,
+    expanded: bool,
+    /// Whether the filter lets the id pass, as the service sent it.
+    is_allowed: bool,
+    display_name: Smallest,
+    group_type: Smallest,
+    domain: Smallest,
+}
+
+/// The smallest text that was said, as the gate left it.
+#[derive(Debug, Default)]
+struct Smallest {
+    text: String,
+    /// Whether the service sent it like this, too.
+    is_plain: bool,
+    /// Whether the filter lets pass what the service sent.
+    is_allowed: bool,
+}
+
+impl Smallest {
+    /// Takes in another text. Returns the bytes that were stored.
+    fn take(&mut self, sent: Sent<'_>, gate: &mut Gate, allows: impl FnOnce(&str) -> bool) -> usize {
+        if self.is_plain && sent.is_short() && sent.text == self.text {
+            return 0;
+        }
+        let clean = gate.pass(sent);
+        let is_plain = matches!(clean, Cow::Borrowed(_));
+        if self.text.is_empty() || *clean < *self.text {
+            let is_allowed = allows(sent.text);
+            *self = Self { text: clean.into_owned(), is_plain, is_allowed };
+            self.text.len()
+        } else {
+            if *clean == *self.text {
+                self.is_plain |= is_plain;
+                self.is_allowed |= allows(sent.text);
+            }
+            0
+        }
+    }
 }
 
 impl Groups {
     /// The number of a group.
-    pub(super) fn number(&mut self, id: &str) -> u32 {
-        let number = self.ids.intern(id);
+    pub(super) fn number(&mut self, id: Sent<'_>, gate: &mut Gate, filter: &Filter) -> u32 {
+        if let Some(number) = self.ids.find(id) {
+            return number;
+        }
+        let clean = gate.pass(id);
+        let number = self.ids.add(&clean, matches!(clean, Cow::Borrowed(_)), true);
         if self.known.len() < self.ids.len() {
             self.known.push(Known::default());
         }
+        self.known[number as usize].is_allowed |= filter.allows(id.text);
         number
     }
 
     /// The number of a group that came expanded; takes in what its expansion says.
-    pub(super) fn expanded(&mut self, id: &str, group: &Group, element: &Element) -> u32 {
-        let number = self.number(id);
+    pub(super) fn expanded(
+        &mut self,
+        id: Sent<'_>,
+        group: &Group,
+        element: &Element,
+        gate: &mut Gate,
+        filter: &Filter,
+    ) -> u32 {
+        let number = self.number(id, gate, filter);
         let known = &mut self.known[number as usize];
         known.expanded = true;
-        let mut take = |kept: &mut String, field: Lenient<Span>| {
-            if let Some(said) = element.non_empty(field).filter(|said| kept.is_empty() || *said < kept.as_str()) {
-                self.text += said.len();
-                said.clone_into(kept);
+        if let Some(name) = element.sent(group.display_name) {
+            self.text += known.display_name.take(name, gate, |name| filter.allows(name));
+        }
+        for (smallest, field) in [(&mut known.group_type, group.kind), (&mut known.domain, group.domain)] {
+            if let Some(said) = element.sent(field) {
+                self.text += smallest.take(said, gate, |_| true);
             }
-        };
-        take(&mut known.display_name, group.display_name);
-        take(&mut known.group_type, group.kind);
-        take(&mut known.domain, group.domain);
+        }
         number
     }
 
@@ -59,17 +107,24 @@ impl Groups {
         self.ids.get(number)
     }
 
-    /// What is known of a group.
-    pub(super) fn known(&self, number: u32) -> &Known {
-        &self.known[number as usize]
-    }
-
     /// The name to show: the display name, else the id.
     pub(super) fn name(&self, number: u32) -> &str {
-        match self.known(number).display_name.as_str() {
+        match self.known[number as usize].display_name.text.as_str() {
             "" => self.id(number),
             name => name,
         }
+    }
+
+    /// Whether the filter lets the display name pass, else the id.
+    pub(super) fn is_allowed(&self, number: u32) -> bool {
+        let Known { display_name, is_allowed, .. } = &self.known[number as usize];
+        if display_name.text.is_empty() { *is_allowed } else { display_name.is_allowed }
+    }
+
+    /// Type and domain of a group that came expanded; empty when unknown.
+    pub(super) fn expansion(&self, number: u32) -> Option<(&str, &str)> {
+        let Known { expanded, group_type, domain, .. } = &self.known[number as usize];
+        expanded.then_some((&*group_type.text, &*domain.text))
     }
 
     /// Bytes in use, roughly.

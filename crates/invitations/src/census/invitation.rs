@@ -2,14 +2,15 @@
 //!
 //! This is the only place that keeps what an invitation says of people. Polls do not come here: they count, and forget.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::element::{Element, Group};
-use super::fold::Rules;
-use super::groups::Groups;
+use super::element::Element;
 use super::list::{ListError, ListReader};
+use super::rules::Rules;
+use super::text::clean;
 use crate::{Millis, RoleKind, Status};
 
 /// A group that an invitation carries.
@@ -70,13 +71,13 @@ pub struct Invitations {
 struct Rows {
     rules: Arc<Rules>,
     at: Millis,
-    groups: Groups,
+    /// The display names of groups by id, both as the service sent them.
+    names: HashMap<String, String>,
     list: Vec<Row>,
 }
 
 struct Row {
     invitation: Invitation,
-    group_numbers: Vec<u32>,
     /// Trimmed and without case; empty for nobody.
     person: String,
 }
@@ -85,7 +86,7 @@ impl Invitations {
     /// No invitations yet; expirations are reckoned from `at`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        let rows = Rows { rules, at, groups: Groups::default(), list: Vec::new() };
+        let rows = Rows { rules, at, names: HashMap::new(), list: Vec::new() };
         Self { reader: ListReader::with_people(), rows }
     }
 
@@ -117,28 +118,34 @@ impl fmt::Debug for Invitations {
 
 impl Rows {
     fn add(&mut self, element: &Element) {
-        let Self { rules, at, groups, list } = self;
+        let Self { rules, at, names, list } = self;
         let text = |field| element.non_empty(field).map(str::to_owned);
         let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
         let mut roles: [Vec<String>; RoleKind::ALL.len()] = Default::default();
         for (kind, role) in element.roles() {
-            is_privileged |= rules.is_privileged(role);
+            is_privileged |= rules.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
-            if !of_kind.iter().any(|known| known == role) {
-                of_kind.push(role.to_owned());
+            if !of_kind.iter().any(|known| known == role.text) {
+                of_kind.push(role.text.to_owned());
             }
         }
-        let mut group_numbers: Vec<u32> = element.group_ids().map(|id| groups.number(id)).collect();
-        let mut expanded = |(id, group): (&str, &Group)| groups.expanded(id, group, element);
-        group_numbers.extend(element.groups().map(&mut expanded));
-        let mut seen = std::collections::HashSet::new();
-        group_numbers.retain(|number| seen.insert(*number));
+        let mut seen = HashSet::new();
+        let mut groups = Vec::new();
+        let expanded = element.groups().map(|(id, group)| (id, element.non_empty(group.display_name)));
+        for (id, name) in element.group_ids().map(|id| (id, None)).chain(expanded) {
+            if let Some(name) = name {
+                name_group(names, id.text, name);
+            }
+            if seen.insert(id.text) {
+                groups.push(CarriedGroup { id: id.text.to_owned(), name: String::new() });
+            }
+        }
         let person = element.person().map(str::to_lowercase);
         let invitation = Invitation {
             username: text(element.username),
             status: element.status_at(*at),
             roles,
-            groups: Vec::new(),
+            groups,
             invited_by: text(element.invited_by).or_else(|| text(element.generated_by)),
             generated: element.generated_at.millis().map(Millis),
             expires: element.expiration.millis().map(Millis),
@@ -149,19 +156,33 @@ impl Rows {
             is_duplicate: false,
             is_lapsed: false,
         };
-        list.push(Row { invitation, group_numbers, person: person.unwrap_or_default() });
+        list.push(Row { invitation, person: person.unwrap_or_default() });
     }
 
     fn finish(self) -> Vec<Invitation> {
-        let Self { groups, mut list, .. } = self;
+        let Self { names, mut list, .. } = self;
         mark_people(&mut list);
-        let named = |Row { mut invitation, group_numbers, .. }: Row| {
-            let carried =
-                |&number: &u32| CarriedGroup { id: groups.id(number).to_owned(), name: groups.name(number).to_owned() };
-            invitation.groups = group_numbers.iter().map(carried).collect();
+        let named = |Row { mut invitation, .. }: Row| {
+            for CarriedGroup { id, name } in &mut invitation.groups {
+                names.get(id).unwrap_or(id).clone_into(name);
+            }
             invitation
         };
         list.into_iter().map(named).collect()
+    }
+}
+
+/// Takes in another name of a group: the one stays that the gauges show.
+fn name_group(names: &mut HashMap<String, String>, id: &str, name: &str) {
+    match names.entry(id.to_owned()) {
+        Entry::Vacant(none) => {
+            none.insert(name.to_owned());
+        }
+        Entry::Occupied(mut so_far) => {
+            if (clean(name), name) < (clean(so_far.get()), so_far.get()) {
+                name.clone_into(so_far.get_mut());
+            }
+        }
     }
 }
 

@@ -18,10 +18,11 @@ mod span;
 mod string;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub(super) use marks::Marks;
-use scan::unescape;
 pub(super) use span::Span;
+pub(super) use texts::Texts;
 
 /// Why reading stopped before the end of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Stop {
     Incomplete,
     /// This is not JSON.
     Malformed,
+    /// The value is longer than is read.
+    TooLong,
 }
 
 /// What a field of a promised type held.
@@ -131,12 +134,12 @@ impl<'a> Cursor<'a> {
         loop {
             let raw = self.raw_string()?;
             self.expect(b':')?;
-            if raw.escaped {
-                let mut key = String::new();
-                unescape(&self.text[raw.start..raw.end], &mut key);
+            if let Some(key) = raw.plain() {
                 each(self, key.as_bytes())?;
             } else {
-                each(self, &self.text.as_bytes()[raw.start..raw.end])?;
+                let mut texts = Texts::default();
+                let key = raw.decode(&mut texts)?;
+                each(self, texts.get(key).as_bytes())?;
             }
             if !self.another(b'}')? {
                 return Ok(());
@@ -170,17 +173,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The text of a number; anything else is passed over.
-    pub(super) fn number(&mut self) -> Result<Lenient<&'a str>, Stop> {
-        match self.peek()? {
-            b'-' | b'0'..=b'9' => {
-                let start = self.at;
-                self.skip_number()?;
-                Ok(Lenient::Set(&self.text[start..self.at]))
-            }
-            b'n' => self.skip().map(|()| Lenient::NotSet),
-            _ => self.skip().map(|()| Lenient::Malformed),
-        }
+    /// The text of the number that is next.
+    pub(super) fn number(&mut self) -> Result<&'a str, Stop> {
+        let start = self.at;
+        self.skip_number()?;
+        Ok(&self.text[start..self.at])
     }
 
     /// An array, item by item; anything else is passed over. True when the type was wrong.

@@ -3,18 +3,24 @@
 use super::element::Element;
 use super::json::{Cursor, Marks, Stop};
 
-/// Longest element that is held in memory, in bytes. The API's longest sensible
+/// Longest element that is read, in bytes. The API's longest sensible
 /// element (15 expanded groups) has some ten kilobytes.
-pub const MAX_ELEMENT: usize = 16 << 20;
+pub const MAX_ELEMENT: usize = 1 << 20;
 
 /// Why a list cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     /// The body is not a JSON array.
     #[error("the body is not the promised JSON array{}", if *.html { ": it is an HTML page" } else { "" })]
     NotAList {
         /// It looks like a page for people.
         html: bool,
+    },
+    /// The body is a JSON object.
+    #[error("the body is a JSON object{} in place of the promised array", key.as_ref().map(|key| format!(" with the key `{key}`")).unwrap_or_default())]
+    Wrapped {
+        /// Its first key that holds an array, where it is a word.
+        key: Option<String>,
     },
     /// The body begins as an array, but breaks its syntax.
     #[error("the body is not valid JSON after {offset} bytes")]
@@ -48,6 +54,9 @@ enum Place {
     AfterElement,
     AfterArray,
 }
+
+/// What may stand between the tokens of JSON.
+const BLANKS: [char; 4] = [' ', '\n', '\r', '\t'];
 
 /// How much of a chunk is put behind a pending element to find its end, at the least, in bytes.
 const PIECE: usize = 8192;
@@ -106,6 +115,7 @@ impl ListReader {
         self.read_pending(usize::MAX, &mut each)?;
         match self.place {
             Place::AfterArray if self.pending.trim_ascii().is_empty() && self.tail.is_empty() => Ok(()),
+            Place::BeforeArray if self.pending.starts_with('{') => Err(ListError::Wrapped { key: None }),
             Place::BeforeArray => Err(ListError::NotAList { html: false }),
             _ => Err(ListError::Cut { offset: self.used + self.pending.len() as u64 }),
         }
@@ -161,8 +171,15 @@ impl ListReader {
     /// Keeps the start of an element for the next chunk.
     fn keep(&mut self, rest: &str) -> Result<(), ListError> {
         self.pending.push_str(rest);
+        // Blanks in front of an element are no part of it.
+        let blanks = self.pending.len() - self.pending.trim_start_matches(BLANKS).len();
+        self.pending.drain(..blanks);
+        self.used += blanks as u64;
         if self.pending.len() > MAX_ELEMENT {
-            return Err(ListError::ElementTooLong);
+            return Err(match self.place {
+                Place::BeforeArray => ListError::Wrapped { key: None },
+                _ => ListError::ElementTooLong,
+            });
         }
         // An element that does not end here is read again from its start: only when there is twice as
         // much of it, so that the cost stays linear in its length.
@@ -186,14 +203,19 @@ impl ListReader {
                 Err(Stop::Incomplete) => {
                     // Blanks in front of what is still to come are nobody's: they are not kept.
                     let rest = list.get(used.saturating_sub(skipped)..).unwrap_or_default();
-                    if rest.trim_start_matches([' ', '\n', '\r', '\t']).is_empty() {
+                    if rest.trim_start_matches(BLANKS).is_empty() {
                         used = text.len();
                     }
                     break;
                 }
-                Err(Stop::Malformed) if self.place == Place::BeforeArray => {
-                    return Err(ListError::NotAList { html: matches!(cursor.peek(), Ok(b'<')) });
-                }
+                Err(Stop::TooLong) => return Err(ListError::ElementTooLong),
+                Err(Stop::Malformed) if self.place == Place::BeforeArray => match cursor.peek() {
+                    Ok(b'{') => match wrapping_key(&mut cursor) {
+                        Ok(key) => return Err(ListError::Wrapped { key }),
+                        Err(_) => break,
+                    },
+                    first => return Err(ListError::NotAList { html: first == Ok(b'<') }),
+                },
                 Err(Stop::Malformed) => {
                     return Err(ListError::Malformed { offset: self.used + (skipped + cursor.position()) as u64 });
                 }
@@ -212,7 +234,11 @@ impl ListReader {
             (Place::FirstElement | Place::AfterElement, b']') => Place::AfterArray,
             (Place::AfterElement, b',') => Place::Element,
             (Place::FirstElement | Place::Element, _) => {
+                let start = cursor.position();
                 self.element.read(cursor)?;
+                if cursor.position() - start > MAX_ELEMENT {
+                    return Err(Stop::TooLong);
+                }
                 each(&self.element);
                 self.place = Place::AfterElement;
                 return Ok(());
@@ -222,6 +248,27 @@ impl ListReader {
         cursor.advance();
         self.place = next;
         Ok(())
+    }
+}
+
+/// The key under which an object seems to hold the list: its first one with an array. Only a word is shown, never what
+/// could be somebody's address. Fails where more of the object has to be seen.
+fn wrapping_key(cursor: &mut Cursor<'_>) -> Result<Option<String>, Stop> {
+    let word = |key: &[u8]| {
+        let is_word = key.len() <= 32 && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        std::str::from_utf8(key).ok().filter(|_| is_word).map(str::to_owned)
+    };
+    let mut found = None;
+    let end = cursor.object(|cursor, key| {
+        if cursor.peek()? == b'[' {
+            found = Some(word(key));
+            return Err(Stop::Malformed);
+        }
+        cursor.skip()
+    });
+    match (found, end) {
+        (None, Err(Stop::Incomplete)) => Err(Stop::Incomplete),
+        (found, _) => Ok(found.flatten()),
     }
 }
 

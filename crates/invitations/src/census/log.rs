@@ -6,6 +6,9 @@
 
 use crate::Status;
 
+/// How many steps are taken between two looks at the clock: some milliseconds.
+const CHECK_EVERY: usize = 1 << 18;
+
 /// A sequence of (status, roles, groups), written once and read in order.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -34,9 +37,15 @@ impl Log {
         self.bytes.push(number as u8);
     }
 
-    /// Calls `each` for every invitation, in order.
-    pub(super) fn replay(&self, mut each: impl FnMut(Status, &[u32], &[u32])) {
+    /// Calls `each` for every invitation, in order; it returns how many steps it took beside looking at each id.
+    /// Ends early with what `check` says, which is asked each time that many steps were taken, and at the end.
+    pub(super) fn replay<E>(
+        &self,
+        check: &mut impl FnMut() -> Result<(), E>,
+        mut each: impl FnMut(Status, &[u32], &[u32]) -> usize,
+    ) -> Result<(), E> {
         let mut bytes = self.bytes.iter();
+        let mut steps = 0;
         let (mut roles, mut groups) = (Vec::new(), Vec::new());
         while let Some(&status) = bytes.next() {
             for ids in [&mut roles, &mut groups] {
@@ -46,8 +55,13 @@ impl Log {
                     ids.push(number(&mut bytes) as u32);
                 }
             }
-            each(Status::ALL[usize::from(status)], &roles, &groups);
+            steps += 1 + roles.len() + groups.len() + each(Status::ALL[usize::from(status)], &roles, &groups);
+            if steps > CHECK_EVERY {
+                steps = 0;
+                check()?;
+            }
         }
+        check()
     }
 
     /// Bytes in use.
@@ -83,8 +97,11 @@ mod tests {
                 log.push(Status::ALL[*status], roles, groups);
             }
             let mut read = Vec::new();
-            log.replay(|status, roles, groups| read.push((status as usize, roles.to_vec(), groups.to_vec())));
-            prop_assert_eq!(read, entries);
+            let read_all = log.replay(&mut || Ok::<(), ()>(()), |status, roles, groups| {
+                read.push((status as usize, roles.to_vec(), groups.to_vec()));
+                0
+            });
+            prop_assert_eq!((read_all, read), (Ok(()), entries));
         }
     }
 }

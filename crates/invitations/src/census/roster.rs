@@ -3,15 +3,16 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{bands, view};
-use crate::{IdentityKey, Millis, Sighting, Status};
+use crate::{Former, Identity, IdentityKey, Millis, Sighting, Status};
 
 /// Identities and people of one list.
 #[derive(Debug)]
 pub(super) struct Roster {
-    key: IdentityKey,
     hasher: RandomState,
     sightings: Vec<Sighting>,
     claims: Vec<Claim>,
+    /// The key of a state of the first format, and what it needs of each element.
+    former: Option<(IdentityKey, Vec<Former>)>,
 }
 
 /// What one invitation says about a person: that it is open, was accepted, or ran out.
@@ -59,15 +60,21 @@ pub(super) struct Entry<'e> {
 }
 
 impl Roster {
-    pub(super) fn new(key: IdentityKey) -> Self {
-        Self { key, hasher: RandomState::new(), sightings: Vec::new(), claims: Vec::new() }
+    pub(super) fn new(former_key: Option<IdentityKey>) -> Self {
+        let former = former_key.map(|key| (key, Vec::new()));
+        Self { hasher: RandomState::new(), sightings: Vec::new(), claims: Vec::new(), former }
     }
 
     /// Adds one invitation.
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
         let Entry { ref_link, username, status, generated_at, redeemed_at, expiration } = *entry;
         let millis = |time: Option<i64>| time.map(Millis);
-        let identity = self.key.identify(ref_link, username.unwrap_or_default(), millis(generated_at));
+        let (name, at) = (username.unwrap_or_default(), millis(generated_at));
+        let identity = Identity::of(ref_link, name, at);
+        if let Some((key, former)) = &mut self.former {
+            let before = key.former(ref_link, name, at);
+            former.push(Former { former: before.prefix(), current: identity.prefix() });
+        }
         self.sightings.push(Sighting::new(identity, status, millis(generated_at), millis(redeemed_at)));
         if matches!(status, Status::Available | Status::Expired | Status::Redeemed) {
             let person = username.map_or(0, |name| self.hasher.hash_one(name).max(1));
@@ -113,8 +120,8 @@ impl Roster {
         named.map(|run| run.len() as u64 - 1).sum()
     }
 
-    /// One sighting per element, in no particular order.
-    pub(super) fn into_sightings(self) -> Vec<Sighting> {
-        self.sightings
+    /// One sighting per element, in no particular order, and their former identities if these were asked for.
+    pub(super) fn into_sightings(self) -> (Vec<Sighting>, Option<Vec<Former>>) {
+        (self.sightings, self.former.map(|(_, former)| former))
     }
 }

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleRow, View};
 use crate::RoleKind;
 use crate::settings::Metrics;
-use pairs::{PairCounts, SmallCounts, pairs_of};
+use pairs::{PairTotals, or_none};
 
 /// The label value of everything that is folded.
 const OTHER: &str = "other";
@@ -35,42 +35,39 @@ pub(super) fn draw<E>(
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<(), E> {
     let names = Names { roles, groups };
-    let mut totals = Totals::of(&names, log, settings.joint);
-    let allowed_roles =
-        Choice::of(names.roles_end(), names.role_ids().filter(|&n| settings.roles.allows(names.role(n))));
-    let allowed_groups =
-        Choice::of(groups.len(), names.group_ids().filter(|&n| settings.groups.allows(groups.name(n))));
+    let Totals { roles: role_totals, groups: group_totals, pairs } = Totals::of(&names, log, settings.joint, check)?;
+    let allowed_roles = Choice::of(names.roles_end(), names.role_ids().filter(|&role| names.is_allowed(role)));
+    let allowed_groups = Choice::of(groups.len(), names.group_ids().filter(|&group| groups.is_allowed(group)));
 
     let mut kept_roles = Choice::none(names.roles_end());
     for kind in RoleKind::ALL {
         let of_kind = allowed_roles.values().filter(|&role| names.kind(role) == kind).collect();
-        kept_roles.keep(settings.max_roles, of_kind, |&role| {
-            (Reverse(total(&totals.roles[role as usize])), names.role(role))
-        });
+        kept_roles
+            .keep(settings.max_roles, of_kind, |&role| (Reverse(total(&role_totals[role as usize])), names.role(role)));
     }
     let mut kept_groups = Choice::none(groups.len());
     kept_groups.keep(settings.max_groups, allowed_groups.values().collect(), |&group| {
-        (Reverse(total(&totals.groups[group as usize])), groups.name(group), groups.id(group))
+        (Reverse(total(&group_totals[group as usize])), groups.name(group), groups.id(group))
     });
 
-    view.by_role = roles_by_status(&names, log, &totals.roles, &kept_roles);
-    view.by_group = groups_by_status(&names, log, &totals.groups, &kept_groups);
+    view.by_role = roles_by_status(&names, log, &role_totals, &kept_roles, check)?;
+    view.by_group = groups_by_status(&names, log, &group_totals, &kept_groups, check)?;
     let allowed = |role: Option<u32>, group: Option<u32>| {
         role.is_none_or(|role| allowed_roles.has(role)) && group.is_none_or(|group| allowed_groups.has(group))
     };
-    view.by_role_and_group = if settings.joint {
-        Some(joint::by_status(&names, log, totals.pairs.take(), settings.max_pairs, allowed, check)?)
-    } else {
-        None
+    view.by_role_and_group = match pairs {
+        Some(pairs) => Some(joint::by_status(&names, log, pairs, settings.max_pairs, allowed, check)?),
+        None => None,
     };
     view.group_info = names
         .group_ids()
-        .filter(|&group| kept_groups.has(group) && groups.known(group).expanded)
-        .map(|group| GroupInfo {
+        .filter(|&group| kept_groups.has(group))
+        .filter_map(|group| Some((group, groups.expansion(group)?)))
+        .map(|(group, (group_type, domain))| GroupInfo {
             group_id: groups.id(group).to_owned(),
             group: groups.name(group).to_owned(),
-            group_type: groups.known(group).group_type.clone(),
-            domain: groups.known(group).domain.clone(),
+            group_type: group_type.to_owned(),
+            domain: domain.to_owned(),
         })
         .collect();
     view.group_info.sort_unstable_by(|a, b| a.group_id.cmp(&b.group_id));
@@ -109,6 +106,10 @@ impl Names<'_> {
     fn role(&self, role: u32) -> &str {
         self.roles[(role % KINDS) as usize].get(role / KINDS)
     }
+
+    fn is_allowed(&self, role: u32) -> bool {
+        self.roles[(role % KINDS) as usize].is_allowed(role / KINDS)
+    }
 }
 
 fn number(length: usize) -> u32 {
@@ -119,28 +120,26 @@ fn number(length: usize) -> u32 {
 struct Totals {
     roles: Vec<ByStatus>,
     groups: Vec<ByStatus>,
-    /// None when there are too many to count at once, and where nobody asks for them.
-    pairs: Option<PairCounts<SmallCounts>>,
+    /// Too many when they cannot be counted at once; none where nobody asks for them.
+    pairs: Option<PairTotals>,
 }
 
 impl Totals {
-    fn of(names: &Names<'_>, log: &Log, joint: bool) -> Self {
+    fn of<E>(names: &Names<'_>, log: &Log, joint: bool, check: &mut impl FnMut() -> Result<(), E>) -> Result<Self, E> {
         let mut roles = vec![ByStatus::default(); names.roles_end()];
         let mut groups = vec![ByStatus::default(); names.groups.len()];
-        let mut pairs = PairCounts::<SmallCounts>::default();
-        log.replay(|status, carried_roles, carried_groups| {
+        let mut pairs = joint.then(|| PairTotals::new(roles.len(), groups.len()));
+        log.replay(check, |status, carried_roles, carried_groups| {
             for &role in carried_roles {
                 roles[role as usize][status as usize] += 1;
             }
             for &group in carried_groups {
                 groups[group as usize][status as usize] += 1;
             }
-            if joint && pairs.len() <= pairs::AT_ONCE {
-                pairs_of(carried_roles, carried_groups, |pair| pairs::count(&mut pairs, pair, status));
-            }
-        });
-        let pairs = (joint && pairs.len() <= pairs::AT_ONCE).then_some(pairs);
-        Self { roles, groups, pairs }
+            let pairs = pairs.as_mut();
+            pairs.map_or(0, |pairs| pairs.count(status, or_none(carried_roles), or_none(carried_groups)))
+        })?;
+        Ok(Self { roles, groups, pairs })
     }
 }
 
@@ -167,8 +166,7 @@ impl Choice {
     /// Chooses the first `limit` of `candidates` in the order of `key`.
     fn keep<K: Ord>(&mut self, limit: usize, mut candidates: Vec<u32>, key: impl Fn(&u32) -> K) {
         if candidates.len() > limit {
-            #[expect(clippy::unnecessary_sort_by, reason = "the key borrows; sort_unstable_by_key cannot return it")]
-            candidates.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+            candidates.select_nth_unstable_by(limit, |a, b| key(a).cmp(&key(b)));
             candidates.truncate(limit);
         }
         for value in candidates {
@@ -186,11 +184,17 @@ impl Choice {
 }
 
 /// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
-fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Choice) -> Vec<RoleRow> {
+fn roles_by_status<E>(
+    names: &Names<'_>,
+    log: &Log,
+    counts: &[ByStatus],
+    kept: &Choice,
+    check: &mut impl FnMut() -> Result<(), E>,
+) -> Result<Vec<RoleRow>, E> {
     let own_row = |role: u32| kept.has(role) && names.role(role) != OTHER;
     let mut others = [ByStatus::default(); RoleKind::ALL.len()];
     if !names.role_ids().all(own_row) {
-        log.replay(|status, roles, _| {
+        log.replay(check, |status, roles, _| {
             let mut folded = [false; RoleKind::ALL.len()];
             for &role in roles.iter().filter(|role| !own_row(**role)) {
                 folded[names.kind(role) as usize] = true;
@@ -198,7 +202,8 @@ fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Cho
             for (other, folded) in others.iter_mut().zip(folded) {
                 other[status as usize] += u64::from(folded);
             }
-        });
+            0
+        })?;
     }
     let own = names.role_ids().filter(|&role| own_row(role)).map(|role| RoleRow {
         kind: names.kind(role),
@@ -209,19 +214,28 @@ fn roles_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Cho
     let other = other.map(|(kind, counts)| RoleRow { kind, role: OTHER.to_owned(), counts });
     let mut rows: Vec<RoleRow> = own.chain(other).collect();
     rows.sort_unstable_by(|a, b| (a.kind, &a.role).cmp(&(b.kind, &b.role)));
-    rows
+    Ok(rows)
 }
 
 fn is_used(counts: &ByStatus) -> bool {
     counts.iter().any(|&count| count > 0)
 }
 
-fn groups_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Choice) -> Vec<GroupRow> {
+fn groups_by_status<E>(
+    names: &Names<'_>,
+    log: &Log,
+    counts: &[ByStatus],
+    kept: &Choice,
+    check: &mut impl FnMut() -> Result<(), E>,
+) -> Result<Vec<GroupRow>, E> {
     let Names { groups, .. } = *names;
     let own_row = |group: u32| kept.has(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
     let mut other = ByStatus::default();
     if !names.group_ids().all(own_row) {
-        log.replay(|status, _, carried| other[status as usize] += u64::from(!carried.iter().copied().all(own_row)));
+        log.replay(check, |status, _, carried| {
+            other[status as usize] += u64::from(!carried.iter().copied().all(own_row));
+            0
+        })?;
     }
     let row = |id: &str, name: &str, counts| GroupRow { group_id: id.to_owned(), group: name.to_owned(), counts };
     let own = names.group_ids().filter(|&group| own_row(group));
@@ -229,5 +243,5 @@ fn groups_by_status(names: &Names<'_>, log: &Log, counts: &[ByStatus], kept: &Ch
         own.map(|group| row(groups.id(group), groups.name(group), counts[group as usize])).collect();
     rows.extend(is_used(&other).then(|| row(OTHER, OTHER, other)));
     rows.sort_unstable_by(|a, b| (&a.group_id, &a.group).cmp(&(&b.group_id, &b.group)));
-    rows
+    Ok(rows)
 }

@@ -18,7 +18,7 @@ pub const LAPSED_AGES: [&str; 5] = ["0-1d", "1-3d", "3-7d", "7-30d", "30d+"];
 pub enum Anomaly {
     /// A status word that is missing or not one of the three documented ones.
     UnknownStatus,
-    /// A time outside 10¹¹ … 7·10¹² milliseconds.
+    /// A number that is no time between 1973 and 2191.
     ImplausibleTime,
     /// No `refLink`, the only identity of an invitation.
     MissingIdentity,
@@ -26,16 +26,19 @@ pub enum Anomaly {
     DuplicateIdentity,
     /// A wrong type where the API promises another.
     MalformedField,
+    /// A name with control characters or lone surrogates, or of more than 256 bytes: each distinct one once.
+    MalformedText,
 }
 
 impl Anomaly {
     /// Every anomaly, in the order of the documentation; `ALL[a as usize] == a`.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UnknownStatus,
         Self::ImplausibleTime,
         Self::MissingIdentity,
         Self::DuplicateIdentity,
         Self::MalformedField,
+        Self::MalformedText,
     ];
 
     /// The value of the label `kind`.
@@ -47,6 +50,7 @@ impl Anomaly {
             Self::MissingIdentity => "missing_identity",
             Self::DuplicateIdentity => "duplicate_identity",
             Self::MalformedField => "malformed_field",
+            Self::MalformedText => "malformed_text",
         }
     }
 }

@@ -77,6 +77,18 @@ fn the_latest_exemplar_of_each_bucket_stays() {
 }
 
 #[test]
+fn merging_equals_observing_everything_in_one() {
+    let (mut left, mut right, mut all) = (Histogram::new(BOUNDS), Histogram::new(BOUNDS), Histogram::new(BOUNDS));
+    for (i, value) in [0.0, 0.25, 3.0, 700.0, 1.5, 0.75].into_iter().enumerate() {
+        if i % 2 == 0 { &mut left } else { &mut right }.observe(value);
+        all.observe(value);
+    }
+    left.merge(&right).unwrap();
+    assert_eq!(left, all);
+    assert_eq!(left.merge(&Histogram::new(&[1.0])), Err(Mismatch));
+}
+
+#[test]
 fn stored_parts_restore_the_histogram() {
     let mut histogram = Histogram::new(BOUNDS);
     for value in [0.0, 0.25, 3.0, 700.0] {

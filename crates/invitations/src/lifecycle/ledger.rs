@@ -34,6 +34,20 @@ pub struct Tally {
     pub redemption: Histogram,
 }
 
+impl Tally {
+    /// This and what has happened since, together.
+    #[must_use]
+    pub fn plus(&self, since: &Self) -> Self {
+        let mut sum = self.clone();
+        for (events, more) in sum.events.iter_mut().zip(since.events) {
+            *events += more;
+        }
+        // Both have the bounds of a tally.
+        let _same_bounds = sum.redemption.merge(&since.redemption);
+        sum
+    }
+}
+
 impl Default for Tally {
     fn default() -> Self {
         Self { events: [0; Event::ALL.len()], redemption: Histogram::new(REDEMPTION_BOUNDS) }
@@ -111,22 +125,51 @@ impl Ledger {
         self.baselined
     }
 
+    /// The known invitations as sightings: a list that says no more than they do.
+    pub fn sightings(&self) -> impl Iterator<Item = Sighting> {
+        self.known.iter().map(|(identity, status)| Sighting::new(*identity, *status, None, None))
+    }
+
+    /// The known identity that begins like this.
+    #[must_use]
+    pub fn find(&self, prefix: u64) -> Option<Identity> {
+        let place = self.known.partition_point(|(identity, _)| identity.prefix() < prefix);
+        self.known.get(place).map(|(identity, _)| *identity).filter(|identity| identity.prefix() == prefix)
+    }
+
+    /// Gives each known invitation the identity that `name` says.
+    pub fn rename(&mut self, name: impl Fn(Identity) -> Identity) {
+        self.known.iter_mut().for_each(|(identity, _)| *identity = name(*identity));
+        self.known.sort_unstable();
+    }
+
+    /// Gives the tally away and counts from nothing on.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+
+    /// Takes the first list, the baseline, which settles its contradictions in the list itself.
+    pub fn begin(&mut self, sightings: &mut Vec<Sighting>) {
+        sightings.sort_unstable();
+        sightings.dedup_by(|later, kept| {
+            let same = kept.identity() == later.identity() && !kept.identity().is_anonymous();
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+        self.known = sightings.iter().map(|s| (s.identity(), s.status())).collect();
+        self.known.sort_unstable();
+        self.baselined = true;
+    }
+
     /// Takes a good poll's list. The first one is the baseline.
     pub fn observe(&mut self, mut sightings: Vec<Sighting>) -> Changes {
-        sightings.sort_unstable();
         if !self.baselined {
-            sightings.dedup_by(|later, kept| {
-                let same = kept.identity() == later.identity() && !kept.identity().is_anonymous();
-                if same {
-                    *kept = *later;
-                }
-                same
-            });
-            self.known = sightings.into_iter().map(|s| (s.identity(), s.status())).collect();
-            self.known.sort_unstable();
-            self.baselined = true;
+            self.begin(&mut sightings);
             return Changes { baseline: true, events: [0; Event::ALL.len()], identities: Vec::new() };
         }
+        sightings.sort_unstable();
         let changes = self.compare(&sightings);
         // Freed before the known set grows: both at once are what a poll's memory peaks at.
         drop(sightings);

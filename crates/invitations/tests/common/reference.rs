@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use invitations::settings::Metrics;
+use regex::Regex;
 use serde_json::{Map, Value};
 
 pub(crate) type Row = BTreeMap<&'static str, u64>;
@@ -26,10 +28,13 @@ pub(crate) struct Expected {
     /// oldest pending, next expiration, last generated, last redeemed, last revoked
     pub(crate) times: [Option<i64>; 5],
     pub(crate) group_info: BTreeSet<[String; 4]>,
-    /// unknown status, implausible time, missing identity, duplicate identity, malformed field
-    pub(crate) anomalies: [u64; 5],
+    /// unknown status, implausible time, missing identity, duplicate identity, malformed field, malformed text
+    pub(crate) anomalies: [u64; 6],
     pub(crate) folded: [u64; 2],
 }
+
+/// Kind and name, and whether the filter lets pass what the service sent.
+type Role = (String, String, bool);
 
 #[derive(Default)]
 struct Invitation {
@@ -39,7 +44,7 @@ struct Invitation {
     redeemed: Option<i64>,
     revoked: Option<i64>,
     person: Option<String>,
-    roles: BTreeSet<(String, String)>,
+    roles: BTreeSet<Role>,
     groups: BTreeSet<String>,
     privileged: bool,
 }
@@ -49,40 +54,78 @@ pub(crate) fn carrying(list: &[Value], group: Option<&str>) -> Vec<Value> {
     let Some(group) = group else { return list.to_vec() };
     let carries = |invitation: &&Value| {
         let Value::Object(object) = invitation else { return false };
-        let mut ignored = [0; 5];
+        let mut ignored = [0; 6];
         let mut ids = names(object, "customGroupsIds", &mut ignored);
         let expanded = objects(object, "customGroups", &mut ignored);
-        ids.extend(expanded.into_iter().filter_map(|object| text(object, "id", &mut [0; 5])));
+        ids.extend(expanded.into_iter().filter_map(|object| text(object, "id", &mut [0; 6])));
         ids.iter().any(|id| id == group)
     };
     list.iter().filter(carries).cloned().collect()
 }
 
-fn time(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Option<i64> {
+/// What becomes of a text before it is shown; notes those that are changed.
+fn gate(text: &str, changed: &mut BTreeSet<String>) -> String {
+    let is_control = |c: char| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
+    let mut clean: String = text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect();
+    if clean.len() > 256 {
+        let hash = blake3::hash(text.as_bytes()).to_hex();
+        let mut kept = String::new();
+        for c in clean.chars() {
+            if kept.len() + c.len_utf8() > 256 {
+                break;
+            }
+            kept.push(c);
+        }
+        clean = format!("{kept}…{}", &hash[..8]);
+    }
+    if clean != text {
+        changed.insert(text.to_owned());
+    }
+    clean
+}
+
+static RFC3339: LazyLock<Regex> = LazyLock::new(|| Regex::new(RFC3339_PATTERN).expect("a pattern"));
+const RFC3339_PATTERN: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](([01][0-9]|2[0-3]):[0-5][0-9]:)([0-5][0-9]|60)([.][0-9]+)?\
+                       ([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+fn date(text: &str) -> Option<i64> {
+    let parts = RFC3339.captures(text)?;
+    let part = |number: usize| parts.get(number).map_or("", |part| part.as_str());
+    let second = if part(4) == "60" { "59" } else { part(4) };
+    let fraction: String = part(5).chars().take(4).collect();
+    let plain = format!("{}T{}{second}{fraction}{}", part(1), part(2), part(6).to_uppercase());
+    let time: jiff::Timestamp = plain.parse().ok()?;
+    Some(time.as_millisecond()).filter(|time| (100_000_000_000..=7_000_000_000_000).contains(time))
+}
+
+fn time(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Option<i64> {
     let value = object.get(key)?;
     if value.is_null() {
         return None;
+    }
+    if let Some(text) = value.as_str() {
+        let time = date(text);
+        anomalies[4] += u64::from(time.is_none());
+        return time;
     }
     let Some(number) = value.as_f64() else {
         anomalies[4] += 1;
         return None;
     };
-    if number == 0.0 {
-        return None;
-    }
-    if number.fract() != 0.0 {
-        anomalies[4] += 1;
-        return None;
-    }
-    if !(1e11..=7e12).contains(&number) {
-        anomalies[1] += 1;
-        return None;
-    }
     #[allow(clippy::cast_possible_truncation, reason = "checked to be a whole number in a small range")]
-    Some(number as i64)
+    let whole = (number.fract() == 0.0).then_some(number as i64);
+    match whole {
+        Some(0) => None,
+        Some(millis @ 100_000_000_000..=7_000_000_000_000) => Some(millis),
+        Some(seconds @ 1_000_000_000..=7_000_000_000) => Some(seconds * 1000),
+        _ => {
+            anomalies[1] += 1;
+            None
+        }
+    }
 }
 
-fn text(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Option<String> {
+fn text(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Option<String> {
     match object.get(key)? {
         Value::Null => None,
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -93,7 +136,7 @@ fn text(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Opt
     }
 }
 
-fn items<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> &'v [Value] {
+fn items<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> &'v [Value] {
     match object.get(key) {
         None | Some(Value::Null) => &[],
         Some(Value::Array(items)) => items,
@@ -104,7 +147,7 @@ fn items<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 5]
     }
 }
 
-fn objects<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<&'v Map<String, Value>> {
+fn objects<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Vec<&'v Map<String, Value>> {
     let mut found = Vec::new();
     for item in items(object, key, anomalies) {
         match item {
@@ -116,7 +159,7 @@ fn objects<'v>(object: &'v Map<String, Value>, key: &str, anomalies: &mut [u64; 
     found
 }
 
-fn names(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+fn names(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Vec<String> {
     let mut found = Vec::new();
     for item in items(object, key, anomalies) {
         match item {
@@ -129,11 +172,11 @@ fn names(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Ve
     found
 }
 
-fn bindings(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+fn bindings(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Vec<String> {
     objects(object, key, anomalies).into_iter().filter_map(|binding| text(binding, "name", anomalies)).collect()
 }
 
-fn service_roles(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 5]) -> Vec<String> {
+fn service_roles(object: &Map<String, Value>, key: &str, anomalies: &mut [u64; 6]) -> Vec<String> {
     let mut found = Vec::new();
     for service in objects(object, key, anomalies) {
         found.extend(names(service, "serviceRoleNames", anomalies));
@@ -146,13 +189,11 @@ fn band(bounds: [i64; 4], value: i64) -> usize {
     bounds.iter().filter(|&&bound| value >= bound).count()
 }
 
-fn smallest(kept: &mut BTreeMap<String, String>, id: &str, said: Option<String>) {
-    if let Some(said) = said {
-        let kept = kept.entry(id.to_owned()).or_insert_with(|| said.clone());
-        if said < *kept {
-            *kept = said;
-        }
-    }
+/// What was said of each group: by what is shown of it, whether the filter lets any of it pass.
+type Said = BTreeMap<String, BTreeMap<String, bool>>;
+
+fn say(said: &mut Said, id: &str, text: &str, allowed: bool) {
+    *said.entry(id.to_owned()).or_default().entry(text.to_owned()).or_default() |= allowed;
 }
 
 fn add(rows: &mut BTreeMap<(String, String), Row>, key: (String, String), status: &'static str) {
@@ -171,8 +212,9 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
     let mut expected = Expected::default();
     let anomalies = &mut expected.anomalies;
     let mut invitations = Vec::new();
-    let (mut display, mut types, mut domains) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut ids, mut display, mut types, mut domains) = (Said::new(), Said::new(), Said::new(), Said::new());
     let mut expanded = BTreeSet::new();
+    let mut changed = BTreeSet::new();
     let mut links = BTreeSet::new();
     for element in list {
         let mut invitation = Invitation { status: "unknown", ..Invitation::default() };
@@ -206,8 +248,14 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
         roles.extend(service_roles(object, "serviceRolesDtos", anomalies).into_iter().map(|r| ("service", r)));
         roles.extend(bindings(object, "customRoles", anomalies).into_iter().map(|r| ("custom", r)));
         invitation.privileged = roles.iter().any(|(_, role)| settings.privileged_roles.contains(role));
-        invitation.roles = roles.into_iter().map(|(kind, role)| (kind.to_owned(), role)).collect();
-        invitation.groups = names(object, "customGroupsIds", anomalies).into_iter().collect();
+        for (kind, role) in roles {
+            invitation.roles.insert((kind.to_owned(), gate(&role, &mut changed), settings.roles.allows(&role)));
+        }
+        for id in names(object, "customGroupsIds", anomalies) {
+            let clean = gate(&id, &mut changed);
+            say(&mut ids, &clean, &clean, settings.groups.allows(&id));
+            invitation.groups.insert(clean);
+        }
         for group in objects(object, "customGroups", anomalies) {
             let id = text(group, "id", anomalies);
             let said = ["displayName", "groupType", "domain"].map(|key| text(group, key, anomalies));
@@ -216,51 +264,58 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
             roles.extend(service_roles(group, "serviceRoles", anomalies));
             invitation.privileged |= roles.iter().any(|role| settings.privileged_roles.contains(role));
             if let Some(id) = id {
-                let [name, kind, domain] = said;
-                smallest(&mut display, &id, name);
-                smallest(&mut types, &id, kind);
-                smallest(&mut domains, &id, domain);
-                expanded.insert(id.clone());
-                invitation.groups.insert(id);
+                let clean = gate(&id, &mut changed);
+                say(&mut ids, &clean, &clean, settings.groups.allows(&id));
+                for (said, what) in said.into_iter().zip([&mut display, &mut types, &mut domains]) {
+                    if let Some(said) = said {
+                        say(what, &clean, &gate(&said, &mut changed), settings.groups.allows(&said));
+                    }
+                }
+                expanded.insert(clean.clone());
+                invitation.groups.insert(clean);
             }
         }
         invitations.push(invitation);
     }
 
-    let group_name = |id: &String| display.get(id).unwrap_or(id).clone();
+    anomalies[5] = changed.len() as u64;
+
+    let smallest = |said: &Said, id: &String| said.get(id)?.first_key_value().map(|(text, ok)| (text.clone(), *ok));
+    let group = |id: &String| smallest(&display, id).or_else(|| smallest(&ids, id)).expect("every group has an id");
+    let group_name = |id: &String| group(id).0;
+    let group_allowed = |id: &String| group(id).1;
     let mut role_totals: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     let mut group_totals: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut pair_totals: BTreeMap<[String; 4], u64> = BTreeMap::new();
     let mut all_roles = BTreeSet::new();
     let mut all_groups = BTreeSet::new();
-    let none = || BTreeSet::from([(String::new(), String::new())]);
+    let none = || BTreeSet::from([(String::new(), String::new(), true)]);
     let pairs = |invitation: &Invitation| {
         let roles = if invitation.roles.is_empty() { none() } else { invitation.roles.clone() };
-        let groups: BTreeSet<(String, String)> = if invitation.groups.is_empty() {
+        let groups: BTreeSet<(String, String, bool)> = if invitation.groups.is_empty() {
             none()
         } else {
-            invitation.groups.iter().map(|id| (group_name(id), id.clone())).collect()
+            invitation.groups.iter().map(|id| (group_name(id), id.clone(), group_allowed(id))).collect()
         };
         let mut pairs = Vec::new();
-        for (kind, role) in &roles {
-            for (name, id) in &groups {
-                let allowed =
-                    (role.is_empty() || settings.roles.allows(role)) && (id.is_empty() || settings.groups.allows(name));
+        for (kind, role, role_allowed) in &roles {
+            for (name, id, group_allowed) in &groups {
+                let allowed = *role_allowed && *group_allowed;
                 pairs.push((allowed, [kind.clone(), role.clone(), name.clone(), id.clone()]));
             }
         }
         pairs
     };
     for invitation in &invitations {
-        for (kind, role) in &invitation.roles {
-            all_roles.insert((kind.clone(), role.clone()));
-            if settings.roles.allows(role) {
+        for (kind, role, allowed) in &invitation.roles {
+            all_roles.insert((kind.clone(), role.clone(), *allowed));
+            if *allowed {
                 *role_totals.entry(kind.clone()).or_default().entry(role.clone()).or_default() += 1;
             }
         }
         for id in &invitation.groups {
             all_groups.insert(id.clone());
-            if settings.groups.allows(&group_name(id)) {
+            if group_allowed(id) {
                 *group_totals.entry((group_name(id), id.clone())).or_default() += 1;
             }
         }
@@ -271,9 +326,11 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
         }
     }
     // Ties between roles are broken within a kind by name.
-    let kept_roles: BTreeSet<(String, String)> = role_totals
+    let kept_roles: BTreeSet<Role> = role_totals
         .iter()
-        .flat_map(|(kind, totals)| keep(totals, settings.max_roles).into_iter().map(move |role| (kind.clone(), role)))
+        .flat_map(|(kind, totals)| {
+            keep(totals, settings.max_roles).into_iter().map(move |role| (kind.clone(), role, true))
+        })
         .collect();
     let kept_groups = keep(&group_totals, settings.max_groups);
     // In the order of the real kinds' declaration, the kind of a pair breaks ties alphabetically.
@@ -292,7 +349,7 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
         let labels: BTreeSet<_> = invitation
             .roles
             .iter()
-            .map(|role| if kept_roles.contains(role) { role.clone() } else { (role.0.clone(), other()) })
+            .map(|role| (role.0.clone(), if kept_roles.contains(role) { role.1.clone() } else { other() }))
             .collect();
         for label in labels {
             add(&mut expected.by_role, label, status);
@@ -310,7 +367,10 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
         }
         let labels: BTreeSet<_> = pairs(invitation)
             .into_iter()
-            .map(|(_, pair)| if kept_pairs.contains(&pair) { pair } else { [other(), other(), other(), other()] })
+            .map(|(allowed, pair)| {
+                let kept = allowed && kept_pairs.contains(&pair);
+                if kept { pair } else { [other(), other(), other(), other()] }
+            })
             .collect();
         for label in labels {
             *by_pair.entry(label).or_default().entry(status).or_default() += 1;
@@ -364,7 +424,7 @@ pub(crate) fn count(list: &[Value], settings: &Metrics, at: i64) -> Expected {
     for id in expanded {
         let name = group_name(&id);
         if kept_groups.contains(&(name.clone(), id.clone())) {
-            let of = |map: &BTreeMap<String, String>| map.get(&id).cloned().unwrap_or_default();
+            let of = |said: &Said| smallest(said, &id).map(|(text, _)| text).unwrap_or_default();
             expected.group_info.insert([id.clone(), name, of(&types), of(&domains)]);
         }
     }

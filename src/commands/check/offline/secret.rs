@@ -1,10 +1,14 @@
 //! Whether a secret is there, without keeping it.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use csp_api::LARGEST_SECRET;
+use file_reader::ReadError;
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
+use tokio::time::Instant;
 
 use crate::config::{Credential, CredentialKind, Secret};
 
@@ -15,8 +19,8 @@ pub(super) struct Seen {
     pub(super) warning: Option<String>,
 }
 
-/// Looks at the secret of `credential`.
-pub(super) fn look(credential: &Credential) -> Result<Seen, String> {
+/// Looks at the secret of `credential`, until `deadline` at the latest.
+pub(super) async fn look(credential: &Credential, deadline: Instant) -> Result<Seen, String> {
     let (CredentialKind::ApiToken { token: secret } | CredentialKind::OAuthApp { client_secret: secret, .. }) =
         &credential.kind;
     match secret {
@@ -24,21 +28,22 @@ pub(super) fn look(credential: &Credential) -> Result<Seen, String> {
             Some(flaw) => Err(format!("the secret from the environment {flaw}")),
             None => Ok(Seen { described: "secret from the environment".to_owned(), warning: None }),
         },
-        Secret::File(path) => look_at_file(path, &credential.kind),
+        Secret::File(path) => look_at_file(path, &credential.kind, deadline).await,
     }
 }
 
-fn look_at_file(path: &Path, kind: &CredentialKind) -> Result<Seen, String> {
+async fn look_at_file(path: &Path, kind: &CredentialKind, deadline: Instant) -> Result<Seen, String> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("the secret file {shown} can't be read: {error}");
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(format!("the secret file {shown} is not a regular file"));
+    let unreadable = |error: ReadError| format!("the secret file {shown} can't be read: {error}");
+    let looked_at = path.to_owned();
+    let metadata = file_reader::ask(path, deadline, move |_| Ok(fs::metadata(looked_at)?)).await.map_err(unreadable)?;
+    if metadata.file_type().is_fifo() {
+        // What is read here would be missing where it is needed.
+        let described = format!("secret from the pipe {shown}, which is read when it is needed");
+        return Ok(Seen { described, warning: None });
     }
-    let content = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
-    let Ok(text) = std::str::from_utf8(&content) else {
-        return Err(format!("the secret file {shown} is not UTF-8 text"));
-    };
+    let content = Zeroizing::new(file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
+    let text = std::str::from_utf8(&content).map_err(|_| format!("the secret file {shown} is not UTF-8 text"))?;
     if let Some(flaw) = kind.flaw(text.trim_end_matches(['\n', '\r'])) {
         return Err(format!("the secret file {shown} {flaw}"));
     }

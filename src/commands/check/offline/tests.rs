@@ -18,8 +18,8 @@ fn source() -> String {
         .to_owned()
 }
 
-#[test]
-fn a_report_says_what_would_run_and_no_secret() {
+#[tokio::test]
+async fn a_report_says_what_would_run_and_no_secret() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     for (file, mode) in [("s", 0o600), ("t", 0o644)] {
@@ -27,7 +27,7 @@ fn a_report_says_what_would_run_and_no_secret() {
         write(&path, format!("{CANARY}\n")).unwrap();
         set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
-    let report = report(&config(folder.path(), &source()), None);
+    let report = report(&config(folder.path(), &source()), None).await;
     let text = report.to_string();
     assert!(!text.contains(CANARY) && !format!("{report:?}").contains(CANARY));
     assert_eq!(report.exit_code(), 0, "{text}");
@@ -38,8 +38,8 @@ fn a_report_says_what_would_run_and_no_secret() {
     assert!(text.contains("requests per minute: about 1.3\n") && text.ends_with("ok\n"), "{text}");
 }
 
-#[test]
-fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() {
+#[tokio::test]
+async fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path().join("t"), "\n").unwrap();
     let config = config(folder.path(), &format!("api: {{tls: {{ca_file: nope}}}}\n{}", source()));
@@ -50,7 +50,7 @@ fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() 
         online: false,
         shape: false,
     };
-    let report = offline(&flags, &Ok(config), |_| Err(Problem::general("bad").into()));
+    let report = offline(&flags, &Ok(config), async |_| Err(Problem::general("bad").into())).await;
     assert_eq!(report.exit_code(), 1);
     for (problem, part) in report.problems.iter().zip([
         "credentials.app: the secret file",
@@ -61,27 +61,28 @@ fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() 
         assert!(problem.starts_with(part), "{problem}");
     }
     assert_eq!(report.problems.len(), 4);
-    let report = offline(&flags, &Err(Problem::general("worse").into()), |_| Err(Problem::general("bad").into()));
+    let report =
+        offline(&flags, &Err(Problem::general("worse").into()), async |_| Err(Problem::general("bad").into())).await;
     assert_eq!(report.problems, ["worse", "web.yml: bad"]);
 }
 
-#[test]
-fn shards_report_each_organization_in_one_place() {
+#[tokio::test]
+async fn shards_report_each_organization_in_one_place() {
     let config = config(Path::new("/nonexistent"), &source());
-    let here = |index| {
-        let lines = report(&config, Shard::new(index, 2)).lines;
+    let here = async |index| {
+        let lines = report(&config, Shard::new(index, 2)).await.lines;
         lines.iter().filter(|line| line.contains(": id ") && !line.ends_with("(another shard)")).count()
     };
-    assert_eq!(here(1) + here(2), 2);
+    assert_eq!(here(1).await + here(2).await, 2);
 }
 
-#[test]
-fn series_grow_with_the_limits_and_requests_with_the_frequency() {
+#[tokio::test]
+async fn series_grow_with_the_limits_and_requests_with_the_frequency() {
     let folder = Path::new("");
     let default = config(folder, &source());
     let series = Series::of(&default, 2);
-    assert_eq!(series.upper, 172 + 564 + 2 * (95 + 1 + 5 * (603 + 201 + 201) + 201));
-    assert_eq!(series.typical, 172 + 2 * (95 + 5 * 55 + 10));
+    assert_eq!(series.upper, 172 + 564 + 2 * (96 + 1 + 5 * (603 + 201 + 201) + 201));
+    assert_eq!(series.typical, 172 + 2 * (96 + 5 * (29 + 23) + 23 + 201 * 13 / 5));
     let small = config(
         folder,
         &format!(
@@ -89,8 +90,8 @@ fn series_grow_with_the_limits_and_requests_with_the_frequency() {
             source()
         ),
     );
-    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 95 + 1 + 5 * (3 + 1 + 1));
+    assert_eq!(Series::of(&small, 1).upper, 172 + 564 + 96 + 1 + 5 * (3 + 1 + 1));
     let greedy = config(folder, &format!("api: {{requests_per_second: 0.01}}\n{}", source()));
-    let warnings = report(&greedy, None).warnings;
+    let warnings = report(&greedy, None).await.warnings;
     assert!(warnings.iter().any(|warning| warning.contains("requests_per_second allows 0.6")), "{warnings:?}");
 }

@@ -35,7 +35,7 @@ impl Stopwatch {
 pub(in super::super) async fn reports(config: &Config, organizations: &[Arc<Organization>]) -> (String, bool) {
     let stopwatch = Arc::<Stopwatch>::default();
     // Why not names files and settings: `check` without `--shape` says it.
-    let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _) else {
+    let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _).await else {
         return ("the settings of api cannot be used; see check without --shape\n".to_owned(), false);
     };
     let (mut text, mut is_whole) = (String::new(), true);

@@ -1,6 +1,8 @@
 //! The lists inside an element: roles and groups.
 
-use super::{Cursor, Found, Group, Lenient, Span, Stop};
+use std::ops::Range;
+
+use super::{Cursor, Group, Lenient, Span, Stop, Texts};
 use crate::RoleKind;
 
 /// A field of an invitation that holds a list.
@@ -17,6 +19,9 @@ pub(super) enum Field {
 impl Field {
     /// How many there are.
     pub(super) const LISTS: usize = 6;
+    /// Those that hold roles.
+    pub(super) const OF_ROLES: [Self; 4] =
+        [Self::OrgRoleNames, Self::OrganizationRoles, Self::ServiceRoles, Self::CustomRoles];
 
     pub(super) fn of_key(key: &[u8]) -> Option<Self> {
         Some(match key {
@@ -40,40 +45,42 @@ impl Field {
     }
 }
 
-/// A field of an expanded group.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum GroupField {
-    Id,
-    DisplayName,
-    GroupType,
-    Domain,
-    Bindings,
-    ServiceRoles,
+/// Where the names that are found go, and the texts that they are in.
+pub(super) struct Found<'e> {
+    pub(super) texts: &'e mut Texts,
+    pub(super) names: &'e mut Vec<Span>,
 }
 
-impl GroupField {
-    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
-        Some(match key {
-            b"id" => Self::Id,
-            b"displayName" => Self::DisplayName,
-            b"groupType" => Self::GroupType,
-            b"domain" => Self::Domain,
-            b"organizationRoles" | b"customRoles" => Self::Bindings,
-            b"serviceRoles" => Self::ServiceRoles,
-            _ => return None,
-        })
+/// What one key of an object brought so far. A key that occurs again takes the place of its former occurrence.
+#[derive(Debug, Default)]
+struct Brought {
+    names: Range<usize>,
+    malformed: u64,
+}
+
+impl Brought {
+    fn again(
+        &mut self,
+        found: &mut Found<'_>,
+        read: impl FnOnce(&mut Found<'_>) -> Result<u64, Stop>,
+    ) -> Result<(), Stop> {
+        found.names[self.names.clone()].fill(Span::EMPTY);
+        let start = found.names.len();
+        self.malformed = read(found)?;
+        self.names = start..found.names.len();
+        Ok(())
     }
 }
 
-/// Reads a list of strings; `found` gets each. Returns how many values had the wrong type.
+/// Reads a list of strings. Returns how many values had the wrong type.
 ///
 /// An item of the wrong type costs that item alone: its siblings are as good as ever,
 /// and a privileged role must not vanish behind a broken neighbour.
-pub(super) fn names(cursor: &mut Cursor<'_>, text: &mut String, found: &mut impl FnMut(Span)) -> Result<u64, Stop> {
+pub(super) fn names(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
     let mut malformed = 0;
     let wrong = cursor.array_or_skip(|cursor| {
-        match cursor.string(text)? {
-            Lenient::Set(span) => found(span),
+        match cursor.string(found.texts)? {
+            Lenient::Set(span) => found.names.push(span),
             Lenient::Malformed => malformed += 1,
             Lenient::NotSet => {}
         }
@@ -82,21 +89,21 @@ pub(super) fn names(cursor: &mut Cursor<'_>, text: &mut String, found: &mut impl
     Ok(malformed + u64::from(wrong))
 }
 
-/// Reads a list of role bindings; `found` gets the `name` of each. Returns how many values had the wrong type.
-pub(super) fn bindings(cursor: &mut Cursor<'_>, text: &mut String, found: &mut impl FnMut(Span)) -> Result<u64, Stop> {
+/// Reads a list of role bindings for the `name` of each. Returns how many values had the wrong type.
+pub(super) fn bindings(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
     let mut malformed = 0;
     let wrong = cursor.array_or_skip(|cursor| {
         let mut name = Lenient::NotSet;
         let wrong = cursor.object_or_skip(|cursor, key| {
             if key == b"name" {
-                name = cursor.string(text)?;
+                name = cursor.string(found.texts)?;
                 Ok(())
             } else {
                 cursor.skip()
             }
         })?;
         match name {
-            Lenient::Set(span) => found(span),
+            Lenient::Set(span) => found.names.push(span),
             Lenient::Malformed => malformed += 1,
             Lenient::NotSet => {}
         }
@@ -107,47 +114,40 @@ pub(super) fn bindings(cursor: &mut Cursor<'_>, text: &mut String, found: &mut i
 }
 
 /// Reads a list of services with their roles, by name or as bindings. Returns how many values had the wrong type.
-pub(super) fn service_roles(
-    cursor: &mut Cursor<'_>,
-    text: &mut String,
-    found: &mut impl FnMut(Span),
-) -> Result<u64, Stop> {
+pub(super) fn service_roles(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
     let mut malformed = 0;
     let wrong = cursor.array_or_skip(|cursor| {
-        let wrong = cursor.object_or_skip(|cursor, key| {
-            match key {
-                b"serviceRoleNames" => malformed += names(cursor, text, found)?,
-                b"serviceRoles" => malformed += bindings(cursor, text, found)?,
-                _ => cursor.skip()?,
-            }
-            Ok(())
+        let [mut in_names, mut in_bindings] = [Brought::default(), Brought::default()];
+        let wrong = cursor.object_or_skip(|cursor, key| match key {
+            b"serviceRoleNames" => in_names.again(found, |found| names(cursor, found)),
+            b"serviceRoles" => in_bindings.again(found, |found| bindings(cursor, found)),
+            _ => cursor.skip(),
         })?;
-        malformed += u64::from(wrong);
+        malformed += in_names.malformed + in_bindings.malformed + u64::from(wrong);
         Ok(())
     })?;
     Ok(malformed + u64::from(wrong))
 }
 
-/// Reads one expanded group. Returns how many values had the wrong type.
-pub(super) fn expanded_group(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Stop> {
-    let Found { text, groups, roles } = found;
+/// Reads one expanded group, and its roles into `found`. Returns also how many values had the wrong type.
+pub(super) fn expanded_group(cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<(Group, u64), Stop> {
     let mut group = Group::default();
-    let mut in_roles = 0;
+    let [mut in_roles, mut in_custom, mut in_services] = [Brought::default(), Brought::default(), Brought::default()];
     let wrong = cursor.object_or_skip(|cursor, key| {
-        let mut found = |span| roles.push(span);
-        match GroupField::of_key(key) {
-            Some(GroupField::Id) => group.id = cursor.string(text)?,
-            Some(GroupField::DisplayName) => group.display_name = cursor.string(text)?,
-            Some(GroupField::GroupType) => group.kind = cursor.string(text)?,
-            Some(GroupField::Domain) => group.domain = cursor.string(text)?,
-            Some(GroupField::Bindings) => in_roles += bindings(cursor, text, &mut found)?,
-            Some(GroupField::ServiceRoles) => in_roles += service_roles(cursor, text, &mut found)?,
-            None => cursor.skip()?,
+        match key {
+            b"id" => group.id = cursor.string(found.texts)?,
+            b"displayName" => group.display_name = cursor.string(found.texts)?,
+            b"groupType" => group.kind = cursor.string(found.texts)?,
+            b"domain" => group.domain = cursor.string(found.texts)?,
+            b"organizationRoles" => in_roles.again(found, |found| bindings(cursor, found))?,
+            b"customRoles" => in_custom.again(found, |found| bindings(cursor, found))?,
+            b"serviceRoles" => in_services.again(found, |found| service_roles(cursor, found))?,
+            _ => cursor.skip()?,
         }
         Ok(())
     })?;
     let texts = [group.id, group.display_name, group.kind, group.domain];
     let in_texts = texts.iter().filter(|text| **text == Lenient::Malformed).count() as u64;
-    groups.push(group);
-    Ok(in_texts + in_roles + u64::from(wrong))
+    let in_lists = in_roles.malformed + in_custom.malformed + in_services.malformed;
+    Ok((group, in_texts + in_lists + u64::from(wrong)))
 }

@@ -5,6 +5,7 @@
 //! a text says depends on the text alone, so a group whose bytes equal those
 //! of an earlier one is not read again, only compared.
 
+use super::fields::Found;
 use super::{Cursor, Group, Span};
 
 /// Bytes of groups that are remembered at the most; later ones are read each time.
@@ -37,14 +38,6 @@ struct Known {
     malformed: u64,
 }
 
-/// Where an element keeps what it reads of its groups.
-#[derive(Debug)]
-pub(super) struct Found<'e> {
-    pub(super) text: &'e mut String,
-    pub(super) groups: &'e mut Vec<Group>,
-    pub(super) roles: &'e mut Vec<Span>,
-}
-
 /// A place in the list and in the element, before a group is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
@@ -55,14 +48,14 @@ pub(super) struct Mark {
 }
 
 impl Repeats {
-    /// Takes the next value from memory, if it is there: returns how many values in it had the wrong type.
-    /// Otherwise the mark to remember it by, once it was read; none when it is not to be remembered.
-    pub(super) fn recall(&self, cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<u64, Option<Mark>> {
+    /// Takes the next value from memory, if it is there: returns the group and how many values in it had the wrong
+    /// type. Otherwise the mark to remember it by, once it was read; none when it is not to be remembered.
+    pub(super) fn recall(&self, cursor: &mut Cursor<'_>, found: &mut Found<'_>) -> Result<(Group, u64), Option<Mark>> {
         let rest = cursor.rest();
         let Some(start) = rest.as_bytes().first_chunk::<START>() else { return Err(None) };
         let place = place_of(start);
         let Some(&Known { raw, text, roles, group, malformed }) = self.at(place) else {
-            let mark = Mark { place, raw: cursor.position(), text: found.text.len(), roles: found.roles.len() };
+            let mark = Mark { place, raw: cursor.position(), text: found.texts.len(), roles: found.names.len() };
             return Err((start[0] == b'{').then_some(mark));
         };
         let raw = raw.of(&self.raw);
@@ -70,26 +63,32 @@ impl Repeats {
             return Err(None);
         }
         cursor.advance_by(raw.len());
-        let base = found.text.len();
-        found.text.push_str(text.of(&self.text));
-        found.groups.push(group.map(|span| span.moved_behind(base)));
-        found.roles.extend(self.roles[roles.range()].iter().map(|span| span.moved_behind(base)));
-        Ok(malformed)
+        let base = found.texts.len();
+        found.texts.push(text.of(&self.text));
+        found.names.extend(self.roles[roles.range()].iter().map(|span| span.moved_behind(base)));
+        Ok((group.map(|span| span.moved_behind(base)), malformed))
     }
 
     /// Remembers the group that was read since `mark`.
-    pub(super) fn remember(&mut self, mark: Mark, cursor: &Cursor<'_>, found: &Found<'_>, malformed: u64) {
+    pub(super) fn remember(
+        &mut self,
+        mark: Mark,
+        cursor: &Cursor<'_>,
+        found: &Found<'_>,
+        group: Group,
+        malformed: u64,
+    ) {
         let raw = cursor.since(mark.raw);
-        let Some(group) = found.groups.last().filter(|_| self.raw.len() + raw.len() <= ROOM) else { return };
-        let text = &found.text[mark.text..];
+        // A text that cannot be told from others by itself is read each time.
+        let Some(text) = found.texts.since(mark.text).filter(|_| self.raw.len() + raw.len() <= ROOM) else { return };
         let known = Known {
             raw: appended(&mut self.raw, raw),
             text: appended(&mut self.text, text),
-            roles: Span::new(self.roles.len(), self.roles.len() + found.roles.len() - mark.roles),
+            roles: Span::new(self.roles.len(), self.roles.len() + found.names.len() - mark.roles),
             group: group.map(|span| span.moved_before(mark.text)),
             malformed,
         };
-        self.roles.extend(found.roles[mark.roles..].iter().map(|span| span.moved_before(mark.text)));
+        self.roles.extend(found.names[mark.roles..].iter().map(|span| span.moved_before(mark.text)));
         self.known.push(known);
         self.places.resize(PLACES, 0);
         self.places[mark.place] = u16::try_from(self.known.len()).unwrap_or(0);

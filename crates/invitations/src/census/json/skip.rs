@@ -59,7 +59,7 @@ impl Cursor<'_> {
 
     #[inline]
     fn skip_key(&mut self) -> Result<(), Stop> {
-        self.raw_string()?;
+        self.skip_string()?;
         self.expect(b':')
     }
 
@@ -67,7 +67,7 @@ impl Cursor<'_> {
     #[inline]
     fn skip_scalar(&mut self, first: u8) -> Result<(), Stop> {
         match first {
-            b'"' => self.raw_string().map(|_| ()),
+            b'"' => self.skip_string(),
             b'n' => self.literal(b"null"),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),

@@ -8,6 +8,9 @@ pub(in super::super) struct Span {
 }
 
 impl Span {
+    /// The place of an empty text.
+    pub(in super::super) const EMPTY: Self = Self { start: 0, end: 0 };
+
     /// From `start` to before `end`.
     pub(in super::super) fn new(start: usize, end: usize) -> Self {
         // An element is far shorter than 4 GiB, and with it everything decoded from it.

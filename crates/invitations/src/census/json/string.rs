@@ -1,81 +1,103 @@
-//! Strings: found, checked and decoded.
+//! Strings: found here, checked and decoded by `serde_json` where they have escapes.
 
-use super::scan::unescape;
-use super::{Cursor, Lenient, Span, Stop};
+use std::fmt;
 
-/// A string as it stands in the text, without its quotes.
+use serde::de::{Deserializer as _, Error, IgnoredAny, Visitor};
+
+use super::{Cursor, Lenient, Span, Stop, Texts};
+
+/// A string as it stands in the text, with its quotes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Raw {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) escaped: bool,
+pub(super) struct Raw<'a> {
+    text: &'a str,
+    /// Whether there are escapes, which nobody has looked at yet.
+    escaped: bool,
 }
 
-impl Cursor<'_> {
-    /// A string, decoded to the end of `out`; anything else is passed over.
-    pub(in super::super) fn string(&mut self, out: &mut String) -> Result<Lenient<Span>, Stop> {
+impl<'a> Raw<'a> {
+    /// The string without its quotes, where it stands there as it is.
+    #[inline]
+    pub(super) fn plain(self) -> Option<&'a str> {
+        (!self.escaped).then(|| &self.text[1..self.text.len() - 1])
+    }
+
+    /// Adds the string to `texts`.
+    #[inline]
+    pub(super) fn decode(self, texts: &mut Texts) -> Result<Span, Stop> {
+        match self.plain() {
+            Some(plain) => Ok(texts.push(plain)),
+            None => self.decode_escapes(texts),
+        }
+    }
+
+    /// Asks for bytes, because of lone surrogates: as a text, `serde_json` refuses them.
+    #[cold]
+    fn decode_escapes(self, texts: &mut Texts) -> Result<Span, Stop> {
+        serde_json::Deserializer::from_str(self.text).deserialize_bytes(Decoded(texts)).map_err(|_| Stop::Malformed)
+    }
+
+    #[cold]
+    fn check_escapes(self) -> Result<(), Stop> {
+        serde_json::from_str(self.text).map(|IgnoredAny| ()).map_err(|_| Stop::Malformed)
+    }
+}
+
+/// Where a decoded string goes.
+struct Decoded<'t>(&'t mut Texts);
+
+impl Visitor<'_> for Decoded<'_> {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Span, E> {
+        Ok(self.0.push_wtf8(bytes))
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// A string, decoded behind those of `texts`; anything else is passed over.
+    pub(in super::super) fn string(&mut self, texts: &mut Texts) -> Result<Lenient<Span>, Stop> {
         match self.peek()? {
-            b'"' => {
-                let raw = self.raw_string()?;
-                let text = &self.text[raw.start..raw.end];
-                let start = out.len();
-                if raw.escaped {
-                    unescape(text, out);
-                } else {
-                    out.push_str(text);
-                }
-                Ok(Lenient::Set(Span::new(start, out.len())))
-            }
+            b'"' => self.raw_string()?.decode(texts).map(Lenient::Set),
             b'n' => self.skip().map(|()| Lenient::NotSet),
             _ => self.skip().map(|()| Lenient::Malformed),
         }
     }
 
-    /// Passes over a string. Escapes are checked here, once.
+    /// Passes over a string.
     #[inline]
-    pub(super) fn raw_string(&mut self) -> Result<Raw, Stop> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.at = self.marks.next(start);
-        if self.byte() == Ok(b'"') {
-            let end = self.at;
-            self.at += 1;
-            return Ok(Raw { start, end, escaped: false });
-        }
-        self.raw_string_with_escapes(start)
+    pub(super) fn skip_string(&mut self) -> Result<(), Stop> {
+        let raw = self.raw_string()?;
+        if raw.escaped { raw.check_escapes() } else { Ok(()) }
     }
 
+    /// Takes a string up to its end, without a look at its escapes.
+    #[inline]
+    pub(super) fn raw_string(&mut self) -> Result<Raw<'a>, Stop> {
+        self.expect(b'"')?;
+        let start = self.at - 1;
+        self.at = self.marks.next(self.at);
+        let escaped = self.byte() != Ok(b'"');
+        if escaped {
+            self.find_end()?;
+        }
+        self.at += 1;
+        Ok(Raw { text: &self.text[start..self.at], escaped })
+    }
+
+    /// Goes on to the quote that no backslash stands before.
     #[cold]
-    fn raw_string_with_escapes(&mut self, start: usize) -> Result<Raw, Stop> {
+    fn find_end(&mut self) -> Result<(), Stop> {
         loop {
             match self.byte()? {
-                b'"' => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok(Raw { start, end, escaped: true });
-                }
-                b'\\' => self.skip_escape()?,
+                b'"' => return Ok(()),
+                // Whatever it escapes: what stands behind it is not the end.
+                b'\\' => self.at = self.marks.next(self.at + 2),
                 _ => return Err(Stop::Malformed),
             }
-            self.at = self.marks.next(self.at);
         }
-    }
-
-    fn skip_escape(&mut self) -> Result<(), Stop> {
-        self.at += 1;
-        match self.byte()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-            b'u' => {
-                for _ in 0..4 {
-                    self.at += 1;
-                    if !self.byte()?.is_ascii_hexdigit() {
-                        return Err(Stop::Malformed);
-                    }
-                }
-            }
-            _ => return Err(Stop::Malformed),
-        }
-        self.at += 1;
-        Ok(())
     }
 }

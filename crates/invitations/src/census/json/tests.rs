@@ -28,11 +28,11 @@ fn accepted_here(text: &str) -> bool {
 }
 
 fn decoded(text: &str) -> String {
-    let mut out = String::new();
+    let mut texts = Texts::default();
     let marks = marks(text);
     let mut cursor = Cursor::new(text, &marks);
-    assert!(matches!(cursor.string(&mut out), Ok(Lenient::Set(_))), "{text}");
-    out
+    let Ok(Lenient::Set(span)) = cursor.string(&mut texts) else { panic!("{text}") };
+    texts.get(span).to_owned()
 }
 
 #[test]
@@ -50,6 +50,24 @@ fn strings_are_decoded_and_lone_surrogates_are_replaced() {
     assert_eq!(decoded(r#""\ud800x""#), "\u{fffd}x");
     assert_eq!(decoded(r#""\ud800\u0041""#), "\u{fffd}A");
     assert_eq!(decoded(r#""\udc00""#), "\u{fffd}");
+    assert_eq!(decoded(r#""\ud800\ud800\udc00\udbff""#), "\u{fffd}\u{10000}\u{fffd}");
+}
+
+#[test]
+fn texts_with_lone_surrogates_are_told_apart_by_what_was_sent() {
+    let text = r#"["\ud800", "\ud801", "\ud800", "\ufffd", "", "\ud800"]"#;
+    let (marks, mut texts, mut sent) = (marks(text), Texts::default(), Vec::new());
+    let mut cursor = Cursor::new(text, &marks);
+    let result = cursor.array(|cursor| {
+        let Lenient::Set(span) = cursor.string(&mut texts)? else { return Err(Stop::Malformed) };
+        sent.push(span);
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
+    let digests: Vec<_> = sent.iter().map(|span| texts.sent(*span).surrogates).collect();
+    assert!(digests[0].is_some() && digests[1].is_some() && digests[0] != digests[1]);
+    assert_eq!(digests[2..], [digests[0], None, None, digests[0]]);
+    assert!(sent[..4].iter().all(|span| texts.get(*span) == "\u{fffd}"));
 }
 
 #[test]

@@ -2,44 +2,47 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::ops::RangeInclusive;
 
-use super::pairs::{AT_ONCE, Pair, PairCounts, PairHashing, SmallCounts, count, pairs_of};
-use super::{ByStatus, Log, Names, OTHER, is_used};
+use super::pairs::{AT_ONCE, NONE, Pair, PairHashing, PairTotals, SmallCounts, or_none};
+use super::{ByStatus, Log, Names, OTHER, is_used, number};
 use crate::census::view::PairRow;
-
-/// How many pairs are passed between two looks at the clock.
-const CHECK_EVERY: usize = 1 << 18;
 
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
 /// whole. The empty role and the empty group are no values: filters do not speak of them.
 ///
-/// `totals` are those of all pairs, or none when there are too many to count at once.
+/// `totals` are those of all pairs, unless there were too many to count at once.
 pub(super) fn by_status<E>(
     names: &Names<'_>,
     log: &Log,
-    totals: Option<PairCounts<SmallCounts>>,
+    totals: PairTotals,
     limit: usize,
     allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<Vec<PairRow>, E> {
-    let mut frequent = Frequent { names, limit, allowed, kept: Vec::new(), is_folding: false };
-    match totals {
-        Some(totals) => frequent.offer(totals),
-        None => frequent.offer_in_parts(log, check)?,
+    let mut frequent = Frequent { names, limit, allowed, kept: Vec::new(), offered: 0 };
+    if totals.is_too_many() {
+        drop(totals);
+        for part in parts(names, log, check)? {
+            frequent.offer(count_part(log, &part, check)?);
+        }
+    } else {
+        frequent.offer(totals);
     }
-    let Frequent { kept, is_folding, .. } = frequent;
+    frequent.choose();
+    let Frequent { kept, offered, .. } = frequent;
     let mut other = ByStatus::default();
-    if is_folding {
+    if offered > kept.len() {
         let kept: HashSet<Pair, PairHashing> = kept.iter().map(|(pair, _)| *pair).collect();
-        log.replay(|status, roles, groups| {
+        let is_folded = |roles: &[u32], groups: &[u32]| {
+            let mut pairs = roles.iter().flat_map(|&role| groups.iter().map(move |&group| Pair { role, group }));
             // More pairs than are kept cannot all be among them.
-            let mut is_folded = roles.len().max(1) * groups.len().max(1) > kept.len();
-            if !is_folded {
-                pairs_of(roles, groups, |pair| is_folded = is_folded || !kept.contains(&pair));
-            }
-            other[status as usize] += u64::from(is_folded);
-        });
+            roles.len() * groups.len() > kept.len() || pairs.any(|pair| !kept.contains(&pair))
+        };
+        log.replay(check, |status, roles, groups| {
+            other[status as usize] += u64::from(is_folded(or_none(roles), or_none(groups)));
+            kept.len().min(roles.len() * groups.len())
+        })?;
     }
     let row = |(role_kind, role, group, group_id): Labels<'_>, counts| PairRow {
         role_kind,
@@ -76,20 +79,29 @@ struct Frequent<'n, A> {
     limit: usize,
     allowed: A,
     kept: Vec<(Pair, SmallCounts)>,
-    /// Whether any was not kept.
-    is_folding: bool,
+    /// How many there were, also of those that are not allowed.
+    offered: usize,
 }
 
 impl<A: Fn(Option<u32>, Option<u32>) -> bool> Frequent<'_, A> {
     /// Offers pairs with all that there is of them in the list.
-    fn offer(&mut self, totals: PairCounts<SmallCounts>) {
-        let Self { names, limit, allowed, kept, is_folding } = self;
-        let offered = kept.len() + totals.len();
-        let is_allowed = |(pair, _): &(Pair, SmallCounts)| {
+    fn offer(&mut self, totals: PairTotals) {
+        totals.for_each(|pair, counts| {
+            self.offered += 1;
             let (role, group) = pair.parts();
-            allowed(role, group)
-        };
-        kept.extend(totals.into_iter().filter(is_allowed));
+            if (self.allowed)(role, group) {
+                self.kept.push((pair, counts));
+            }
+            // Not each time: finding the most frequent goes through all of them.
+            if self.kept.len() > self.limit.saturating_mul(2).saturating_add(1024) {
+                self.choose();
+            }
+        });
+    }
+
+    /// Lets go of what is past the limit.
+    fn choose(&mut self) {
+        let Self { names, limit, kept, .. } = self;
         if kept.len() > *limit {
             let total = |counts: &SmallCounts| Reverse(counts.iter().copied().map(u64::from).sum::<u64>());
             kept.select_nth_unstable_by(*limit, |(a, a_counts), (b, b_counts)| {
@@ -97,55 +109,69 @@ impl<A: Fn(Option<u32>, Option<u32>) -> bool> Frequent<'_, A> {
             });
             kept.truncate(*limit);
         }
-        *is_folding |= kept.len() < offered;
-    }
-
-    /// Goes through the log as many times as it takes, counting a part of the pairs each time.
-    fn offer_in_parts<E>(&mut self, log: &Log, check: &mut impl FnMut() -> Result<(), E>) -> Result<(), E> {
-        let hashing = PairHashing::default();
-        let mut parts = 1;
-        'more: loop {
-            parts *= 4;
-            self.kept.clear();
-            self.is_folding = false;
-            for part in 0..parts {
-                match count_part(log, &hashing, part, parts, check)? {
-                    Some(totals) => self.offer(totals),
-                    None => continue 'more,
-                }
-            }
-            return Ok(());
-        }
     }
 }
 
-/// The sums of one of so many parts of all pairs; none when these are still too many.
-fn count_part<E>(
-    log: &Log,
-    hashing: &PairHashing,
-    part: u64,
-    parts: u64,
-    check: &mut impl FnMut() -> Result<(), E>,
-) -> Result<Option<PairCounts<SmallCounts>>, E> {
-    let mut totals = PairCounts::with_hasher(hashing.clone());
-    let (mut checked, mut result) = (0, Ok(()));
-    log.replay(|status, roles, groups| {
-        checked += roles.len().max(1) * groups.len().max(1);
-        if checked > CHECK_EVERY {
-            checked = 0;
-            result = std::mem::replace(&mut result, Ok(())).and_then(|()| check());
+/// Some of the roles together with some of the groups.
+struct Part {
+    roles: RangeInclusive<u32>,
+    groups: RangeInclusive<u32>,
+}
+
+/// All pairs in parts, each with few enough distinct ones to be counted at once. The log is read once for each part,
+/// but each pair of an invitation is counted in one of them alone: the cost does not grow with the number of parts
+/// times the number of pairs.
+fn parts<E>(names: &Names<'_>, log: &Log, check: &mut impl FnMut() -> Result<(), E>) -> Result<Vec<Part>, E> {
+    // The last place is for no role.
+    let mut pairs = vec![0_usize; names.roles_end() + 1];
+    let none = pairs.len() - 1;
+    log.replay(check, |_, roles, groups| {
+        for &role in or_none(roles) {
+            pairs[(role as usize).min(none)] += or_none(groups).len();
         }
-        if result.is_ok() && totals.len() <= AT_ONCE {
-            pairs_of(roles, groups, |pair| {
-                // Not the bits that the table itself goes by.
-                if (hashing.hash_one(pair) >> 24) % parts == part {
-                    count(&mut totals, pair, status);
-                }
-            });
+        0
+    })?;
+    let all_groups = names.groups.len() + 1;
+    let mut ranges: Vec<(RangeInclusive<u32>, usize)> = Vec::new();
+    for (role, pairs) in (0..).zip(pairs) {
+        let distinct = pairs.min(all_groups);
+        match ranges.last_mut() {
+            Some((roles, size)) if *size + distinct <= AT_ONCE => {
+                *roles = *roles.start()..=role;
+                *size += distinct;
+            }
+            _ => ranges.push((role..=role, distinct)),
         }
-    });
-    result?;
-    Ok((totals.len() <= AT_ONCE).then_some(totals))
+    }
+    if let Some((roles, _)) = ranges.last_mut() {
+        *roles = *roles.start()..=NONE;
+    }
+    let mut parts = Vec::new();
+    for (roles, size) in ranges {
+        // A single role with more groups than that has several parts.
+        let last = if size > AT_ONCE { number((all_groups - 1) / AT_ONCE) } else { 0 };
+        parts.extend((0..=last).map(|at| {
+            let start = at * number(AT_ONCE);
+            let end = if at == last { NONE } else { start + number(AT_ONCE) - 1 };
+            Part { roles: roles.clone(), groups: start..=end }
+        }));
+    }
+    Ok(parts)
+}
+
+fn count_part<E>(log: &Log, part: &Part, check: &mut impl FnMut() -> Result<(), E>) -> Result<PairTotals, E> {
+    let mut totals = PairTotals::map();
+    log.replay(check, |status, roles, groups| {
+        totals.count(status, within(or_none(roles), &part.roles), within(or_none(groups), &part.groups))
+    })?;
+    Ok(totals)
+}
+
+/// Those of the sorted `ids` that are in `range`.
+fn within<'i>(ids: &'i [u32], range: &RangeInclusive<u32>) -> &'i [u32] {
+    let start = ids.partition_point(|id| id < range.start());
+    let end = ids.partition_point(|id| id <= range.end());
+    &ids[start..end]
 }
 
 fn row_labels(row: &PairRow) -> [&str; 4] {

@@ -1,0 +1,249 @@
+//! Reads files for callers that cannot wait for ever.
+//!
+//! A file can hang: its mount has lost its server, or it is a pipe that nobody writes to. Whoever reads it then waits
+//! inside of the kernel, for hours, and cannot be called back. **Who waits for whom, and for how long?**
+//!
+//! - One reader a file waits for the disk, for as long as that takes. It is a thread of the runtime's pool for blocking
+//!   work, never one that polls, scrapes, health checks and signals run on.
+//! - Everybody else waits for that reader, as a task and not as a thread, and until a deadline of their own. Who gives
+//!   up costs nothing any more. A file that hangs so costs one thread, however often it is asked for.
+//! - Nobody is given what was read before they asked: who comes while a reader is at work waits for its end and reads
+//!   anew. So a file that was changed is never seen as it was.
+//! - A file's reader waits for no other file. All readers together are at most [`MOST_READERS`] threads; runtimes that
+//!   read files get so many beside what they need otherwise.
+//! - A path that hung can lead elsewhere by now: a link was turned, another disk mounted over it. The reader does not
+//!   know, and to ask the disk may hang as well. So an operator who asks for a reload sends one more reader a file,
+//!   [`try_again`], and at most [`MOST_AGAIN`] of them.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+/// Threads that may wait for files at once, over the whole process.
+pub const MOST_READERS: usize = 1024;
+/// How long most callers wait for a file: long for a disk that answers, short for an operator who waits.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Readers that are sent after a first one that hangs, at most.
+const MOST_AGAIN: usize = 3;
+/// A reader that takes longer than this counts as hanging.
+const HANGS: Duration = Duration::from_secs(5);
+/// How often who waits for a pipe's writer looks whether the path still leads to the pipe.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Why a file's content is not to be had. Names neither the file nor anything of its content.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// What the system says.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// A folder.
+    #[error("it is a folder, not a file")]
+    Folder,
+    /// A pipe where one is of no use.
+    #[error("it is a pipe, and would be empty the next time")]
+    Pipe,
+    /// A device or the like, which need not end.
+    #[error("it is neither a regular file nor a pipe")]
+    NotAFile,
+    /// It goes on after as many bytes as are allowed.
+    #[error("it is larger than {}", size(*.0))]
+    TooLarge(u64),
+    /// It has not been read in time.
+    #[error(
+        "it took longer than {:.0?}; the disk or mount that it is on does not answer, or nobody writes \
+         into the pipe", .0
+    )]
+    Hangs(Duration),
+}
+
+impl ReadError {
+    /// Whether the file neither answers nor fails.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        matches!(self, Self::Hangs(_))
+    }
+}
+
+/// Reads the whole of a regular file, or of a pipe until its writer closes it.
+///
+/// # Errors
+/// When it is something else, is larger than `limit` bytes, cannot be read, or was not read before `deadline`.
+pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+    let owned = path.to_owned();
+    ask(path, deadline, move |until| read_whole(&owned, limit, Some(until))).await
+}
+
+/// [`read`], for files that are read again and again: a pipe is refused at once.
+///
+/// # Errors
+/// As [`read`], and when it is a pipe.
+pub async fn read_regular(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+    let owned = path.to_owned();
+    ask(path, deadline, move |_| read_whole(&owned, limit, None)).await
+}
+
+/// Lets the reader of `path` do `job` when it is at leisure, and waits for the outcome until `deadline`. `job` is told
+/// when nobody will be interested in it any more.
+///
+/// # Errors
+/// Those of `job`, and [`ReadError::Hangs`].
+pub async fn ask<T: Send + 'static>(
+    path: &Path,
+    deadline: Instant,
+    job: impl FnOnce(std::time::Instant) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let start = Instant::now();
+    let asked = async {
+        let lane = lane(path);
+        let gone = |_| io::Error::other("the process is stopping");
+        let turn = Arc::clone(&lane.turns).acquire_owned().await.map_err(gone)?;
+        let reader = READERS.acquire().await.map_err(gone)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let at_work = spawn_blocking(move || {
+            lane.state.lock().since = Some(std::time::Instant::now());
+            let outcome = job(std::time::Instant::now() + left);
+            drop(reader);
+            lane.finished(turn);
+            outcome
+        });
+        at_work.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
+    };
+    timeout_at(deadline, asked).await.unwrap_or_else(|_| Err(ReadError::Hangs(start.elapsed())))
+}
+
+/// Sends another reader to each file whose reader hangs, up to a few a file: the path may lead elsewhere by now. For
+/// operators, not for timers: what hangs on costs one more thread each time.
+pub fn try_again() {
+    for lane in LANES.lock().values() {
+        let mut state = lane.state.lock();
+        let hangs = state.since.is_some_and(|since| since.elapsed() >= HANGS);
+        if hangs && lane.turns.available_permits() == 0 && state.again < MOST_AGAIN {
+            state.again += 1;
+            lane.turns.add_permits(1);
+        }
+    }
+}
+
+static LANES: LazyLock<Mutex<HashMap<PathBuf, Lane>>> = LazyLock::new(Mutex::default);
+static READERS: Semaphore = Semaphore::const_new(MOST_READERS);
+
+/// The queue in front of one file.
+#[derive(Debug, Clone)]
+struct Lane {
+    turns: Arc<Semaphore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the newest reader started.
+    since: Option<std::time::Instant>,
+    /// Turns beyond the one that each file has.
+    again: usize,
+}
+
+impl Lane {
+    /// Ends a reader's turn. One that was given beside another is not given again.
+    fn finished(&self, turn: tokio::sync::OwnedSemaphorePermit) {
+        let mut state = self.state.lock();
+        state.since = None;
+        if state.again > 0 {
+            state.again -= 1;
+            turn.forget();
+        }
+    }
+}
+
+/// The queue in front of `path`. Files that nobody asks for any more are forgotten meanwhile.
+fn lane(path: &Path) -> Lane {
+    let mut lanes = LANES.lock();
+    if let Some(lane) = lanes.get(path) {
+        return lane.clone();
+    }
+    lanes.retain(|_, lane| Arc::strong_count(&lane.turns) > 1);
+    let lane = Lane { turns: Arc::new(Semaphore::new(1)), state: Arc::default() };
+    lanes.insert(path.to_owned(), lane.clone());
+    lane
+}
+
+/// `until` is how long the writer of a pipe is waited for; pipes are refused without.
+fn read_whole(path: &Path, limit: u64, until: Option<std::time::Instant>) -> Result<Vec<u8>, ReadError> {
+    let open = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    loop {
+        // Opening a pipe waits for its writer otherwise, and a terminal would become that of this process.
+        let file = match open(OFlags::NONBLOCK | OFlags::NOCTTY) {
+            // A file server lends the file to somebody, and has to ask for it back.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => open(OFlags::NOCTTY)?,
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        let kind = metadata.file_type();
+        let mut bytes = Vec::new();
+        if kind.is_dir() {
+            return Err(ReadError::Folder);
+        } else if kind.is_fifo() {
+            let until = until.ok_or(ReadError::Pipe)?;
+            let is_still_there =
+                || Ok(fs::metadata(path).map(|now| (now.dev(), now.ino()))? == (metadata.dev(), metadata.ino()));
+            if !read_pipe(file, limit, until, is_still_there, &mut bytes)? {
+                continue;
+            }
+        } else if kind.is_file() {
+            file.take(limit + 1).read_to_end(&mut bytes)?;
+        } else {
+            return Err(ReadError::NotAFile);
+        }
+        return if bytes.len() as u64 > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) };
+    }
+}
+
+/// Reads a pipe until its writer closes it; `false` when the path came to lead elsewhere while there was none.
+fn read_pipe(
+    mut pipe: File,
+    limit: u64,
+    until: std::time::Instant,
+    is_still_there: impl Fn() -> io::Result<bool>,
+    bytes: &mut Vec<u8>,
+) -> Result<bool, ReadError> {
+    let start = std::time::Instant::now();
+    let mut chunk = [0; 4096];
+    while bytes.len() as u64 <= limit {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() {
+            return Err(ReadError::Hangs(start.elapsed()));
+        }
+        let glance = Timespec { tv_sec: 0, tv_nsec: left.min(GLANCE).subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&glance)) {
+            Ok(0) if bytes.is_empty() && !is_still_there()? => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+        match pipe.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+fn size(bytes: u64) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
+}
+
+#[cfg(test)]
+mod tests;

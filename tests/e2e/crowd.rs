@@ -1,0 +1,62 @@
+//! More organizations than the budget serves at once.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::exporter::{Exporter, eventually, run};
+use crate::fake::{Fake, json};
+use crate::setup::{Folder, Settings, id};
+
+const LIST: &str = r#"[{"status":"AVAILABLE"}]"#;
+const COUNT: usize = 30;
+
+/// Thirty organizations, of which each needs a token and a list: six seconds at ten requests a second.
+fn crowd(url: &str, poll: &str) -> Folder {
+    let settings = Settings::new(url, 0).poll(poll);
+    let mut yaml = settings.yaml().replace("requests_per_second: 0", "requests_per_second: 10");
+    for number in 1..=COUNT {
+        writeln!(yaml, "  - {{id: {}, name: org-{number}, credentials: app}}", id(number)).unwrap();
+    }
+    let folder = settings.folder();
+    folder.write("config.yaml", &yaml);
+    folder
+}
+
+#[tokio::test]
+async fn nobody_fails_because_others_go_first_and_each_keeps_its_time() {
+    let fake = Fake::lists(|_, _| json(200, LIST)).await;
+    // The first round takes longer than the deadline, and than the interval.
+    let exporter = Exporter::start(&crowd(&fake.url, "interval: 5s, deadline: 2s, stale_after: 1m"), &[]).await;
+    let polls = |number: usize| fake.list_requests(number).iter().map(|request| request.at).collect::<Vec<_>>();
+    eventually("everybody was polled four times", async || {
+        (1..=COUNT).all(|number| polls(number).len() >= 4).then_some(())
+    })
+    .await;
+    let scrape = exporter.scrape().await;
+    assert!(scrape.sum("csp_poll_failures_total", &[]) < 1.0);
+    assert!((scrape.sum("csp_up", &[]) - COUNT as f64).abs() < 0.5);
+    assert!(scrape.count("csp_api_throttle_wait_seconds_total", &[]) > 30.0);
+    let mut durations: Vec<f64> =
+        scrape.all("csp_poll_duration_seconds", &[]).iter().map(|sample| sample.value).collect();
+    durations.sort_by(f64::total_cmp);
+    assert!(durations[COUNT / 2] < 0.5, "{durations:?}");
+
+    // After the first round each keeps its time.
+    for number in 1..=COUNT {
+        let at = polls(number);
+        let gap = at[3] - at[2];
+        assert!(gap.abs_diff(Duration::from_secs(5)) < Duration::from_millis(1500), "{number}: {gap:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_too_small_is_said_at_the_start_and_by_check() {
+    let fake = Fake::lists(|_, _| json(200, LIST)).await;
+    let folder = crowd(&fake.url, "interval: 2s");
+    let words = ["requests a minute are needed, and api.requests_per_second allows 600.0", "an interval of", "shards"];
+    let exporter = Exporter::start(&folder, &[]).await;
+    exporter.until("it was said", |_| !exporter.logged(&words).is_empty()).await;
+    let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+    let warning = done.stdout.lines().find(|line| line.starts_with("warning: ") && line.contains(words[0]));
+    assert!(warning.is_some_and(|warning| words.iter().all(|part| warning.contains(part))), "{}", done.stdout);
+}
