@@ -132,13 +132,13 @@ def lists(bench):
 
 
 def history(factor):
-    """What Prometheus would remember of an organization of which three of four redeemed in the 90 days before the last week, as OpenMetrics."""
-    now, name = time.time(), "csp_invitation_events"
+    """What Prometheus would have recorded of an organization of which three of four redeemed in the 90 days before the last week, as OpenMetrics."""
+    now, name = time.time(), "target_organization_event:csp_invitation_events:total"
     start, end, steps = now - 90 * DAY // factor, now - 8 * DAY // factor, 200
     labels = 'organization="CSPInvitationsAcceptanceDropped",job="csp-invitations-lists",instance="before"'
-    lines = [f'{name}_total{{{labels},event="{event}"}} {rate * step} {start + step * (end - start) / steps:.3f}'
+    lines = [f'{name}{{{labels},event="{event}"}} {rate * step} {start + step * (end - start) / steps:.3f}'
              for event, rate in (("redeemed", 3), ("expired", 1)) for step in range(steps + 1)]
-    return "\n".join([f"# TYPE {name} counter", *lines, "# EOF", ""])
+    return "\n".join([f"# TYPE {name} unknown", *lines, "# EOF", ""])
 
 
 def polls(bench):
