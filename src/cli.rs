@@ -1,7 +1,6 @@
 //! The command line: commands, flags, their environment variables, and exit codes.
 
 mod arguments;
-pub mod check;
 mod demo;
 mod healthcheck;
 mod list;

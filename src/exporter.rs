@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use csp_api::{BuildError, Client};
+use exporter_toolkit::exposition::Scrape;
 use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -158,26 +159,19 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     }
 }
 
-impl From<crate::metrics::Scrape> for web::Scrape {
-    fn from(scrape: crate::metrics::Scrape) -> Self {
-        let crate::metrics::Scrape { content_type, content_encoding, body } = scrape;
-        Self { content_type, content_encoding, body }
-    }
-}
-
 impl web::Exporter for Exporter {
-    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<web::Scrape> {
-        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding).map(web::Scrape::from)
+    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+        self.parts.metrics.kept_scrape(Millis::now(), accept, accept_encoding)
     }
 
-    fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> web::Scrape {
+    fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let own = self.parts.metrics.exporter();
         own.heartbeat(self.poller.heartbeat().last());
         own.set_troubles(panics::count(), logging::lines_dropped());
         if let Some(durable) = self.parts.lifecycle.durable() {
             own.set_state_durable(durable);
         }
-        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding).into()
+        self.parts.metrics.scrape(Millis::now(), accept, accept_encoding)
     }
 
     fn health(&self) -> Result<(), String> {

@@ -4,12 +4,13 @@
 //! Data flows one way:
 //!
 //! ```text
-//! config ─▶ poller ─▶ csp ─▶ (bytes) ─▶ census ─▶ view ─▶ snapshot ─▶ metrics ─▶ web
+//! config ─▶ poller ─▶ csp-api ─▶ (bytes) ─▶ invitations ─▶ view ─▶ snapshot ─▶ metrics ─▶ exporter-toolkit
 //! ```
 //!
-//! A poll ends in one immutable [`census::View`] of one organization, a [`snapshot::Snapshot`] is the
+//! A poll ends in one immutable [`View`](invitations::census::View) of one organization, a [`snapshot::Snapshot`] is the
 //! set of the newest views, and a scrape reads one snapshot. Nothing is updated in place where a
-//! scrape can see it, so a scrape is never torn and vanished roles and groups vanish.
+//! scrape can see it, so a scrape is never torn and vanished roles and groups vanish. `docs/architecture.md` shows the way
+//! of a poll and of a scrape through the files.
 
 pub mod build_info;
 pub mod cli;

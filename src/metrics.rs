@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exporter_toolkit::exposition::{self, Encoding, negotiate};
+use exporter_toolkit::exposition::{self, Encoding, Scrape, negotiate};
 use invitations::Millis;
 use prometheus_client::registry::{Metric, Registry};
 
@@ -47,17 +47,6 @@ pub struct Metrics {
     exporter: Arc<ExporterMetrics>,
     cache: Cache,
     kept: Kept,
-}
-
-/// The answer to one scrape.
-#[derive(Debug, Clone)]
-pub struct Scrape {
-    /// Value of the header `Content-Type`.
-    pub content_type: String,
-    /// Value of the header `Content-Encoding`, when there is one.
-    pub content_encoding: Option<&'static str>,
-    /// The body as it is sent, one piece after the other: what comes from polls, then the exporter's own.
-    pub body: [Bytes; 2],
 }
 
 impl std::fmt::Debug for Metrics {

@@ -1,7 +1,7 @@
 //! What happens to invitations between polls: counters that survive failed polls, reloads and restarts.
 //!
-//! The pure part is [`Ledger`]: it compares each good poll's list of [`Sighting`]s with the invitations known
-//! so far and counts [`Event`]s. [`Lifecycle`] keeps one ledger per organization and, with a state folder, a
+//! The pure part is [`Ledger`](invitations::lifecycle::Ledger): it compares each good poll's list of [`Sighting`]s with the invitations known
+//! so far and counts [`Event`](invitations::Event)s. [`Lifecycle`] keeps one ledger per organization and, with a state folder, a
 //! durable copy of each.
 //!
 //! **Commit before publish.** A tally can be seen only once the disk has it, or is known not to take it. So no

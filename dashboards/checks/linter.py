@@ -2,7 +2,7 @@
 
 import re
 
-from checks.promql import labels_of, selectors, unknown_names
+from checks.promql import APART, RECORDED, labels_of, mixing, selectors, unknown_names
 
 DATASOURCES = {"$datasource", "${datasource}"}
 CORE_PANELS = {"row", "stat", "timeseries", "table", "bargauge", "heatmap", "state-timeline", "gauge", "barchart", "piechart", "text"}
@@ -24,12 +24,12 @@ def variables(dashboard):
     source = by_name.get("datasource", {})
     if source.get("type") != "datasource" or source.get("query") != "prometheus" or source.get("label") != "Data source":
         yield "template-datasource-rule: needs a variable datasource, labeled 'Data source'"
-    for name in ("job", "instance", "organization"):
+    for name in (*APART, "job", "instance", "organization"):
         variable = by_name.get(name)
         if variable is None:
             yield f"template-{name}-rule: there is no variable {name}"
             continue
-        wanted = {"type": "query", "label": name.capitalize(), "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2}
+        wanted = {"type": "query", "label": name.capitalize(), "multi": True, "includeAll": True, "allValue": ".*" if name in APART else ".+", "refresh": 2}
         yield from (f"variable {name}: {key} should be {value!r}" for key, value in wanted.items() if variable.get(key) != value)
         if variable["datasource"].get("uid") not in DATASOURCES:
             yield f"variable {name}: does not use the variable datasource"
@@ -42,7 +42,7 @@ def variables(dashboard):
 def target(expression, families):
     """The rules about one query."""
     for selector in selectors(expression):
-        for name in ("job", "instance"):
+        for name in (*APART, "job", "instance"):
             if selector.matchers.get(name) != ("=~", f"${name}"):
                 yield f'target-{name}-rule: {selector.name} lacks {name}=~"${name}"'
         before = expression[: selector.start]
@@ -53,8 +53,12 @@ def target(expression, families):
         if selector.name.endswith("_bucket") and not selector.range:
             yield f"target-histogram-rule: {selector.name}"
         # What every program has: with the variables at "All" it would be everybody's.
-        if not selector.name.startswith("csp_") and "on (job" not in expression:
+        if not selector.name.startswith("csp_") and not re.search(r"\bon \([^)]*\bjob\b", expression):
             yield f"{selector.name} is not joined with a family of the exporter"
+    for match in re.finditer(RECORDED.pattern + r"(\{[^}]*\})?", expression):
+        if any(f'{label}=~"${label}"' not in (match[1] or "") for label in (*APART, "organization")):
+            yield f"{match[0]} is not selected by the variables"
+    yield from mixing(expression, {"organization", "job", "namespace", "instance", "credentials"})
     yield from unknown_names(expression, families)
 
 

@@ -4,16 +4,23 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 PROMTOOL = os.environ.get("PROMTOOL", "promtool")
 DASHBOARDS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(DASHBOARDS / "source"))
+
+from targets import APART, EXPORTER, TARGET  # noqa: E402, F401
+
 # Labels of targets, from Prometheus itself and from the Prometheus Operator.
-TARGET_LABELS = {"job", "instance", "namespace", "pod", "service", "container", "endpoint"}
+TARGET_LABELS = {*TARGET, "pod", "service", "container", "endpoint"}
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
+KEEPING = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")
+RECORDED = re.compile(r"\b[a-z_]+:[a-z0-9_]+:[a-z0-9_]+\b")
 COUNT_VALUES = re.compile(r'count_values[^"]*"(\w+)"')
 
 
@@ -45,11 +52,27 @@ def grouping_labels(expression):
     return {label.strip() for group in GROUPING.findall(expression) for label in group.split(",") if label.strip()}
 
 
+def mixing(expression, named=frozenset()):
+    """Aggregations and joins that mix targets which a label of APART tells apart; with `named` those alone that name one of these labels."""
+    for group in KEEPING.findall(expression):
+        labels = {label.strip() for label in group.split(",") if label.strip()}
+        if labels and not labels >= set(APART) and (not named or labels & named):
+            yield f"({group}) does not keep {', '.join(sorted(set(APART) - labels))}"
+
+
+def load_recorded():
+    """Labels by name of a recorded series, as the first part of its name says; `exporter` stands for several."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((DASHBOARDS / "rules").glob("*.yaml")))
+    level = {"exporter": EXPORTER, "all": ()}
+    return {name: {*APART, *(label for part in name.split(":")[0].split("_") for label in level.get(part, (part,)))}
+            for name in re.findall(r"record: (\S+)", text)}
+
+
 def load_families():
-    """Labels by sample name, from the page of the metrics; a histogram has its classic samples too."""
+    """Labels by sample name, from the page of the metrics; a histogram has its classic samples too, and there are the recorded series."""
     page = (DASHBOARDS.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
     # Prometheus itself makes this one.
-    samples = {"up": set()}
+    samples = {"up": set(), **load_recorded()}
     for name, kind, listed in re.findall(r"(?m)^### `(\w+)`\n+Type: (\w+)[^.]*\. Labels: (.*?)\.$", page):
         labels = set(re.findall(r"`(\w+)`", listed))
         samples[name] = labels
@@ -68,18 +91,24 @@ def unknown_names(expression, families):
         labels = families[selector.name] | TARGET_LABELS
         known |= labels
         problems += [f"{selector.name} has no label {label}" for label in selector.matchers if label not in labels]
+    for name in RECORDED.findall(expression):
+        if name not in families:
+            problems.append(f"no such recording rule: {name}")
+        known |= families.get(name, set())
     problems += [f"no family here has the label {label}" for label in grouping_labels(expression) - known]
     return problems
 
 
 def labels_of(expression, families):
     """Every label that a result of the expression can have."""
-    return TARGET_LABELS.union(*(families.get(selector.name, set()) for selector in selectors(expression)))
+    named = [selector.name for selector in selectors(expression)] + RECORDED.findall(expression)
+    return TARGET_LABELS.union(*(families.get(name, set()) for name in named))
 
 
 def substituted(expression):
     """The expression with Grafana's own variables replaced by values."""
-    for variable, value in (("$__rate_interval", "5m"), ("$__interval_ms", "60000"), ("$__interval", "1m"), ("$__range", "1h")):
+    for variable, value in (("$__rate_interval", "5m"), ("$__interval_ms", "60000"), ("$__interval", "1m"), ("$__range_s", "3600"),
+                            ("$__range", "1h")):
         expression = expression.replace(variable, value)
     return expression
 

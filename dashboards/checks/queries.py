@@ -3,16 +3,16 @@
 import json
 
 SERIES = {
-    # A pair that both see one event each ten minutes, for two days; and a pod that moves half-way through the second day.
-    "pair": [("a", "0+1x288", "300x288"), ("b", "0+1x288", "300x288")],
-    "moved": [("a", "0+1x216 stale", "300x216 stale"), ("b", "_x216 0+1x72", "_x216 300x72")],
+    # A pair that both see one event each ten minutes, for three days; and a pod that moves half-way through the third day.
+    "pair": [("a", "0+1x432", "300x432"), ("b", "0+1x432", "300x432")],
+    "moved": [("a", "0+1x360 stale", "300x360 stale"), ("b", "_x360 0+1x72", "_x360 300x72")],
 }
 STATES = {
     # Nothing of this one, and the better instance of a pair gets data after ten minutes; its scrapes end after half an hour.
     "a": {"fresh": "0x30 stale", "held": "0x30 stale", "withdrawn": "1x30 stale", "waiting": "0x30 stale"},
     "b": {"fresh": "0x30 stale", "held": "0x9 1x20 stale", "withdrawn": "1x9 0x20 stale", "waiting": "0x30 stale"},
 }
-FILLED = {"$job": ".+", "$instance": ".+", "$organization": ".+", "$__range": "1d"}
+FILLED = {"$cluster": ".*", "$job": ".+", "$instance": ".+", "$organization": ".+", "$__range_s": "172800", "$__range": "1d"}
 
 
 def _series(family, labels, values):
@@ -41,13 +41,17 @@ def cases(dashboards):
         return text.replace(" @ end()", "")
 
     tests = []
+    days, hours = query("Lifecycle"), query("Lifecycle", 1)
+    redeemed = '{event="redeemed"}'
     for organization, instances in SERIES.items():
         series = [one for instance, events, interval in instances for one in (
             _series("csp_invitation_events_total", {"organization": organization, "event": "redeemed", "instance": instance}, events),
             _series("csp_poll_interval_seconds", {"organization": organization, "instance": instance}, interval))]
         # To the nearest four, because increase() extrapolates to the ends of its range.
-        tests.append(_test("10m", series, [_expect(f"round({query('Lifecycle per day', 1)}, 4)", "24h", "{}", 144),
-                                           _expect(f"round({query('Funnel', 1)}, 4)", "48h", "{}", 144)], "48h"))
+        # Drawn per day once two days are known, and per hour before; what a step shows begins there.
+        tests.append(_test("10m", series, [_expect(f"round({days}, 4)", "48h", redeemed, 144), _expect(hours, "48h", "{}"),
+                                           _expect(days, "24h", "{}"), _expect(f"round({hours}, 2)", "24h", redeemed, 6),
+                                           _expect(f"round({query('Funnel', 1)}, 4)", "48h", "{}", 144)], "72h"))
     one = {"organization": "acme", "instance": "a"}
     series = [_series("csp_organization_data_state", {"organization": "acme", "state": state, "instance": instance}, values)
               for instance, states in STATES.items() for state, values in states.items()]

@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass
 
 from checks.linter import panels_of
-from checks.promql import DASHBOARDS, grouping_labels, selectors, unknown_names
+from checks.promql import APART, DASHBOARDS, RECORDED, grouping_labels, labels_of, mixing, selectors, unknown_names
 
 RULES = DASHBOARDS / "rules"
 RUNBOOKS = DASHBOARDS.parent / "docs" / "runbooks"
 BASE = "https://github.com/example/csp-invitations-exporter/blob/main/docs/runbooks/"
 GRAFANA = "https://grafana.example.com/d/"
 SECTIONS = ["Meaning", "Impact", "How to look", "What to do", "When it is harmless"]
-RECORDED = re.compile(r"\b[a-z_]+:[a-z0-9_]+:[a-z0-9_]+\b")
+ALERTMANAGER = DASHBOARDS.parent / "deploy" / "alertmanager" / "alertmanager.yml"
 
 
 @dataclass
@@ -47,7 +47,7 @@ def tested():
     return firing, silent
 
 
-def annotations(rule, uids):
+def annotations(rule, uids, families):
     """Problems of an alert's labels and annotations."""
     fields = rule.fields
     if fields.get("severity") not in {"critical", "warning", "info"}:
@@ -63,9 +63,7 @@ def annotations(rule, uids):
         yield "needs its runbook_url"
     if fields.get("dashboard", "").removeprefix(GRAFANA).split("?")[0] not in uids:
         yield "needs a link to a dashboard"
-    available = grouping_labels(rule.expression) | set(re.findall(r"\b(?:job_namespace(?:_operation)?)\b", rule.expression))
-    if any(label.startswith("job_namespace") for label in available):
-        available |= {"job", "namespace", "operation"}
+    available = grouping_labels(rule.expression) or labels_of(rule.expression, families)
     for label in set(re.findall(r"\$labels\.(\w+)", fields.get("description", "") + fields.get("dashboard", ""))):
         if label not in available:
             yield f"names the label {label}, which its result does not have"
@@ -78,6 +76,22 @@ def runbook_queries():
             yield from ((path.name, query.strip()) for query in re.split(r"\n(?=[^\s)])", block) if query.strip())
 
 
+def alertmanager():
+    """Lists of labels of the Alertmanager configuration that lack what tells targets apart."""
+    for kind, listed in re.findall(r"(?m)^ *(group_by|equal): \[(.*)\]$", ALERTMANAGER.read_text(encoding="utf-8")):
+        if not {label.strip() for label in listed.split(",")} >= set(APART):
+            yield f"{ALERTMANAGER.name}: {kind}: [{listed}] lacks {', '.join(APART)}"
+
+
+def listed_people(page):
+    """A page about invitations ends its look in the command that lists these people, and in the same one inside a pod."""
+    look = page.partition("## How to look\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)```", look, re.S)
+    here, _, pod = blocks[-1][1].partition("\nkubectl exec ") if blocks and blocks[-1][0] == "sh" else ("", "", "")
+    filters = re.fullmatch(r"csp-invitations-exporter list --config\.file config\.yaml (--organization acme --.+)", here)
+    return filters is not None and " -- /csp-invitations-exporter list " in pod and pod.rstrip().endswith(f"/config.yaml {filters[1]}")
+
+
 def check(dashboards, families):
     """Every problem of the rules, their tests, runbooks and panels."""
     recorded = {rule.name: rule for rule in read(RULES / "recording.yaml")}
@@ -86,13 +100,12 @@ def check(dashboards, families):
     firing, silent = tested()
     problems = []
     for rule in [*recorded.values(), *alerts]:
-        used = [name for name in RECORDED.findall(rule.expression) if name != rule.name]
-        problems += [f"{rule.name}: no such recording rule: {name}" for name in used if name not in recorded]
-        problems += [f"{rule.name}: {problem}" for problem in unknown_names(rule.expression, families) if not used or "no such" in problem]
+        problems += [f"{rule.name}: {problem}" for problem in unknown_names(rule.expression, families)]
+        problems += [f"{rule.name}: {problem}" for problem in mixing(rule.expression)]
     for rule in alerts:
         whole = " ".join([rule.expression, *(recorded[name].expression for name in RECORDED.findall(rule.expression) if name in recorded)])
         signal = {selector.name.removesuffix("_bucket") for selector in selectors(whole)}
-        problems += [f"{rule.name}: {problem}" for problem in annotations(rule, uids)]
+        problems += [f"{rule.name}: {problem}" for problem in annotations(rule, uids, families)]
         if rule.name not in firing:
             problems.append(f"{rule.name}: no test in which it fires")
         if rule.name not in silent:
@@ -102,6 +115,7 @@ def check(dashboards, families):
         shown = [item for dashboard in dashboards for item in panels_of(dashboard) if re.search(rf"\b{rule.name}\b", item["description"])]
         if not any(signal & {selector.name.removesuffix("_bucket") for target in item["targets"] for selector in selectors(target["expr"])} for item in shown):
             problems.append(f"{rule.name}: no panel names it and shows its signal")
+    problems += alertmanager()
     names = {rule.name for rule in alerts}
     for dashboard in dashboards:
         for item in panels_of(dashboard):
@@ -115,5 +129,7 @@ def check(dashboards, families):
         text = path.read_text(encoding="utf-8")
         if re.findall(r"(?m)^## (.+)$", text) != SECTIONS or not text.startswith(f"# {path.stem}\n"):
             problems.append(f"{path.name}: needs its title and the sections {', '.join(SECTIONS)}")
-        problems += [f"{path.name}: links to {name}, which is not there" for name in re.findall(r"\]\((\w+\.md)\)", text) if not (RUNBOOKS / name).is_file()]
+        if path.stem.startswith("CSPInvitations") and not listed_people(text):
+            problems.append(f"{path.name}: *How to look* does not end in the command that lists the people, with kubectl exec beside it")
+        problems += [f"{path.name}: links to {name}, which is not there" for name in re.findall(r"\]\((\w+\.md)(?:#[\w-]+)?\)", text) if not (RUNBOOKS / name).is_file()]
     return problems

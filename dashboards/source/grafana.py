@@ -1,19 +1,20 @@
 """The few shapes of dashboard JSON that the three dashboards are made of.
 
-Queries are written with two short forms: `@{…}` selects by the variables job, instance and organization, `#{…}` by job
-and instance alone. Everything else is PromQL as it stands.
+Queries are written with short forms of selectors: `@{…}` selects by the variables of targets and organization, `#{…}` by those of
+targets alone, and `&{…}`, for recorded series, which no target has, by organization and by what keeps targets apart. `<apart>`,
+`<exporter>`, `<target>` and `<organization>` are the lists of labels of targets.py. Everything else is PromQL as it stands.
 """
 
-import re
+from targets import APART, EXPORTER, ORGANIZATION, TARGET, names
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-INSTANCE = 'job=~"$job",instance=~"$instance"'
-ORGANIZATION = INSTANCE + ',organization=~"$organization"'
 TAG = "csp-invitations"
 # "All" selects every job of the Prometheus server, so what other programs have too, as up and process_*, is joined with what
 # only the exporter has. A target that is down is known by what its job showed before.
-OF_EXPORTER = " and on (job, instance) csp_exporter_build_info#{}"
-OF_ITS_JOB = " and on (job) last_over_time(csp_exporter_build_info#{}[7d])"
+OF_EXPORTER = " and on (<target>) csp_exporter_build_info#{}"
+OF_ITS_JOB = " and on (<exporter>) last_over_time(csp_exporter_build_info#{}[7d])"
+# Before the name of an organization or a job in a legend: where it is, if anything says so.
+WHERE = "".join(f"{{{{{label}}}}} " for label in APART)
 # The least step of graphs about polls and requests. Usual polls are five minutes apart: with shorter steps most steps would show
 # nothing, and windows of $__rate_interval would overlap and count a poll several times.
 POLLED = "5m"
@@ -27,10 +28,21 @@ AGE_COLORS = {"0-1d": "#73bf69", "1-3d": "#b7c95c", "3-7d": "#fade2a", "7-30d": 
 LEFT_COLORS = {"0-1h": "#f2495c", "1-24h": "#ff9830", "1-3d": "#fade2a", "3-7d": "#b7c95c", "7d+": "#73bf69", "unknown": GREY}
 
 
+def _by_variables(*labels):
+    return ",".join(f'{label}=~"${label}"' for label in labels)
+
+
+SELECTORS = {"@": _by_variables(*APART, "job", "instance", "organization"), "#": _by_variables(*APART, "job", "instance"),
+             "&": _by_variables(*ORGANIZATION)}
+LABELS = {"<apart>": names(*APART), "<exporter>": names(*EXPORTER), "<target>": names(*TARGET), "<organization>": names(*ORGANIZATION)}
+
+
 def promql(expression):
-    """Expands the short forms of selectors."""
-    for short, full in (("@{", ORGANIZATION), ("#{", INSTANCE)):
-        expression = expression.replace(short + "}", "{" + full + "}").replace(short, "{" + full + ",")
+    """Expands the short forms."""
+    for short, full in SELECTORS.items():
+        expression = expression.replace(short + "{}", "{" + full + "}").replace(short + "{", "{" + full + ",")
+    for short, full in LABELS.items():
+        expression = expression.replace(short, full)
     return expression
 
 
@@ -46,13 +58,12 @@ def query(expression, legend="", *, instant=False, table=False, heatmap=False, e
     return target
 
 
-def quantile(q, family, by, where, offset=""):
+def quantile(q, family, by, where, window="$__rate_interval", offset=""):
     """A quantile from classic buckets or, where Prometheus keeps only these, from native histograms; no value where nothing happened."""
     native = f"sum by ({', '.join(by)}) " if by else "sum "
-    window = f"[$__rate_interval]{offset}"
     return (
-        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (rate({family}_bucket{where}{window}))) >= 0"
-        f" or histogram_quantile({q}, {native}(rate({family}{where}{window}))) >= 0"
+        f"histogram_quantile({q}, sum by ({', '.join([*by, 'le'])}) (increase({family}_bucket{where}[{window}]{offset}))) >= 0"
+        f" or histogram_quantile({q}, {native}(increase({family}{where}[{window}]{offset}))) >= 0"
     )
 
 
@@ -102,21 +113,16 @@ def panel(kind, title, description, targets, *, w, h=8, unit="short", thresholds
     return result
 
 
-def stat(title, description, expression, *, w=3, h=5, unit="locale", trend=True, links=(), thresholds=None, instant=False, text="auto",
-         gone=None, **more):
-    """One number, with its course behind it.
+def stat(title, description, expression, *, w=3, h=4, unit="locale", thresholds=None, gone=None, size=36, **more):
+    """One number, as it is at the end of the chosen time; where there is none, the text `gone` stands in its place.
 
-    The number is the last one of the chosen time, however long ago that was. With `gone` there is one only if there still is one at
-    the end of that time; else this text stands there.
+    Without its course, which Grafana draws behind the number: the graphs below have that.
     """
-    if gone:
-        still = re.sub(r"([@#]\{[^}]*\}(?:\[\w+\])?)", r"\1 @ end()", expression)
-        expression, more["no_value"] = f"{expression} and on () ({still})", gone
-    options = {"colorMode": "value", "graphMode": "area" if trend else "none", "justifyMode": "auto", "orientation": "auto",
-               "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": text, "wideLayout": True,
+    options = {"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
+               "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "text": {"valueSize": size}, "textMode": "auto", "wideLayout": True,
                "showPercentChange": False, "percentChangeColorMode": "standard"}
-    return panel("stat", title, description, [query(expression, more.pop("legend", ""), instant=instant)], w=w, h=h, unit=unit, options=options,
-                 thresholds=thresholds or steps((BLUE, None)), links=links, **more)
+    return panel("stat", title, description, [query(expression, more.pop("legend", ""), instant=True)], w=w, h=h, unit=unit, options=options,
+                 thresholds=thresholds or steps((BLUE, None)), no_value=gone, **more)
 
 
 def lines(title, description, targets, *, stack=False, bars=False, fill=10, legend="list", custom=None, **more):
@@ -169,7 +175,11 @@ def heatmap(title, description, expression, *, unit, **more):
 
 
 def merge(renames, hidden=("Time",)):
-    """Joins the targets of a table on their labels and names the columns; `Value #A` is target A's."""
+    """Joins the targets of a table on their labels and names the columns; `Value #A` is target A's.
+
+    What keeps targets apart comes first, and has no column where targets have no such label.
+    """
+    renames = {label: label.capitalize() for label in APART} | renames
     return [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"excludeByName": {name: True for name in hidden}, "indexByName": {name: i for i, name in enumerate(renames)},
@@ -200,13 +210,24 @@ def _layout(panels):
     return placed
 
 
-def _variable(name, label, source):
+def _variable(name, source, everything=".+"):
+    """A variable with the values of a label; `everything` also matches series that lack it where that can be."""
     return {
-        "name": name, "label": label, "type": "query", "datasource": DATASOURCE,
-        "query": {"qryType": 1, "query": source, "refId": f"variable-{name}"},
-        "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2, "sort": 1, "hide": 0, "regex": "", "skipUrlSync": False,
+        "name": name, "label": name.capitalize(), "type": "query", "datasource": DATASOURCE,
+        "query": {"qryType": 1, "query": f"label_values({promql(source)}, {name})", "refId": f"variable-{name}"},
+        "multi": True, "includeAll": True, "allValue": everything, "refresh": 2, "sort": 1, "hide": 0, "regex": "", "skipUrlSync": False,
         "options": [], "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
+
+
+def _variables():
+    chosen = []
+    for label in APART:
+        yield _variable(label, f"csp_exporter_build_info{{{_by_variables(*chosen)}}}" if chosen else "csp_exporter_build_info", ".*")
+        chosen.append(label)
+    yield _variable("job", f"csp_exporter_build_info{{{_by_variables(*chosen)}}}")
+    yield _variable("instance", f"csp_exporter_build_info{{{_by_variables(*chosen, 'job')}}}")
+    yield _variable("organization", "csp_poll_interval_seconds#{}")
 
 
 def _annotation(name, color, expression, title):
@@ -234,7 +255,8 @@ def link(dashboard, title):
 def drill_down(field):
     """A data link to one organization."""
     return {"title": "Open ${" + field + "}", "targetBlank": False,
-            "url": "/d/csp-invitations-organization?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
+            "url": "/d/csp-invitations-organization?${datasource:queryparam}"
+                   + "".join(f"&${{{label}:queryparam}}" for label in (*APART, "job", "instance")) +
                    "&var-organization=${" + field + ":percentencode}&${__url_time_range}"}
 
 
@@ -248,10 +270,7 @@ def dashboard(uid, title, description, links, time_from, panels):
             {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0,
              "current": {"selected": False, "text": "default", "value": "default"},
              "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": "", "skipUrlSync": False},
-            _variable("job", "Job", "label_values(csp_exporter_build_info, job)"),
-            _variable("instance", "Instance", 'label_values(csp_exporter_build_info{job=~"$job"}, instance)'),
-            _variable("organization", "Organization",
-                      'label_values(csp_poll_interval_seconds{job=~"$job",instance=~"$instance"}, organization)'),
+            *_variables(),
         ]},
         "annotations": {"list": [
             {"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}, "enable": True, "hide": True,

@@ -1,8 +1,8 @@
 """CSP API and exporter health, for the team that runs the exporter."""
 
-from grafana import (BLUE, GREEN, GREY, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
+from grafana import (BLUE, GREEN, GREY, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, WHERE, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
                      link, merge, quantile, query, row, stat, steps, table)
-from shared import ALARMING, OF_THE_OLDEST, OLDEST, data_states, freshness, poll_failures
+from shared import ALARMING, OF_THE_OLDEST, OLDEST, age, data_states, failing, freshness, poll_failures
 
 
 def share(reason=""):
@@ -11,27 +11,22 @@ def share(reason=""):
             " / (sum(rate(csp_api_requests_total#{}[$__rate_interval])) > 0)")
 
 
-def reasons(window):
-    """The reason of most failures of a window, for each organization that had one."""
-    return f"topk by (organization) (1, sum by (organization, reason) (increase(csp_poll_failures_total@{{}}[{window}])) > 0)"
-
-
 def organizations():
     """Failing organizations first."""
     return table(
         "Organizations, failing first",
-        "One row per organization: whether the last poll failed, and for which reason most polls of the last hour (or of the last day, if"
-        " the hour had none) did; how old the data is as a share of the organization's own stale_after; how many polls failed in the last"
+        "One row per organization: whether the last poll failed on every instance, and for which reason; how old the data is as a share of the organization's own stale_after; how many polls failed in the last"
         " two hours. Select a name to open it.",
-        [query("1 - max by (organization) (csp_up@{})"),
-         query("(time() - max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0))"
-               " / on (organization) max by (organization) (csp_poll_stale_after_seconds@{})"),
-         query("max by (organization) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000"),
-         query("max by (organization) (csp_poll_last_attempt_timestamp_seconds@{} > 0) * 1000"),
-         query("sum by (organization) (increase(csp_poll_failures_total@{}[2h])) and on (organization) csp_poll_interval_seconds@{}"),
-         query("max by (organization) (csp_poll_duration_seconds@{})"),
-         query("max by (organization) (csp_poll_duration_seconds@{}) / on (organization) min by (organization) (csp_poll_interval_seconds@{})"),
-         query(f"({reasons('1h')} or on (organization) {reasons('1d')}) and on (organization) max by (organization) (csp_up@{{}}) == 0")],
+        [query("1 - max by (<organization>) (csp_up@{})"),
+         query(f"{age()} / on (<organization>) max by (<organization>) (csp_poll_stale_after_seconds@{{}})"),
+         query("max by (<organization>) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000"),
+         query("max by (<organization>) (csp_poll_last_attempt_timestamp_seconds@{} > 0) * 1000"),
+         query("sum by (<organization>) (increase(csp_poll_failures_total@{}[2h])) and on (<organization>) csp_poll_interval_seconds@{}"),
+         query("max by (<organization>) (csp_poll_duration_seconds@{})"),
+         query("max by (<organization>) (csp_poll_duration_seconds@{}) / on (<organization>) min by (<organization>) (csp_poll_interval_seconds@{})"),
+         # Of a pair that fails for two reasons one is shown, always the same.
+         query("topk by (<organization>) (1, group by (<organization>, reason) (csp_poll_failing@{}) and on (<organization>)"
+               " max by (<organization>) (csp_up@{}) == 0)")],
         w=24, h=9, sort="Failing",
         transformations=merge({"organization": "Organization", "Value #A": "Failing", "reason": "Reason", "Value #B": "Age of data", "Value #C": "Last success",
                                "Value #D": "Last attempt", "Value #E": "Failed polls in 2 h", "Value #F": "Poll took", "Value #G": "Share of interval"},
@@ -65,31 +60,33 @@ def build():
                  alerts=["CSPExporterDown", "CSPExporterScrapesFailing"]),
             stat("Instances", "Instances that have been scraped.", "count(csp_exporter_build_info#{})", thresholds=steps((RED, None), (BLUE, 1)),
                  gone="none", alerts=["CSPExporterAbsent"]),
-            stat("Organizations", "Organizations that are polled, each counted once.", "count(max by (organization) (csp_poll_interval_seconds@{}))", gone="none"),
+            stat("Organizations", "Organizations that are polled, each counted once.", "count(max by (<organization>) (csp_poll_interval_seconds@{}))", gone="none"),
             stat("Failing organizations", "Organizations whose last poll failed on every instance.",
-                 "sum(max by (organization) (csp_up@{}) == bool 0)", thresholds=ALARMING, gone="no exporter", alerts=["CSPPollsFailing"]),
+                 "sum(max by (<organization>) (csp_up@{}) == bool 0)", thresholds=ALARMING, gone="no exporter", alerts=["CSPPollsFailing"]),
             stat("Failed requests", "Share of the API requests that failed, whatever the reason.",
-                 share(), unit="percentunit", interval=POLLED, no_value="no requests",
+                 share(), unit="percentunit", interval=POLLED, gone="no requests",
                  thresholds=steps((GREEN, None), (ORANGE, 0.1), (RED, 0.5)), alerts=["CSPApiErrorsElevated", "CSPApiErrorsHigh"]),
             stat("Answered with 429", "Share of the API requests that the service asked to slow down.",
-                 share('reason="rate_limited"'), unit="percentunit", interval=POLLED, no_value="no requests",
+                 share('reason="rate_limited"'), unit="percentunit", interval=POLLED, gone="no requests",
                  thresholds=steps((GREEN, None), (ORANGE, 0.05)), alerts=["CSPRateLimited"]),
             stat("Latency, p95", "95 of 100 requests for lists of invitations took at most this long.",
-                 quantile(0.95, latency, [], '#{operation="invitations"}'), unit="s", interval=POLLED, no_value="no requests", thresholds=steps((GREEN, None), (ORANGE, 10)),
+                 quantile(0.95, latency, [], '#{operation="invitations"}'), unit="s", interval=POLLED, gone="no requests", thresholds=steps((GREEN, None), (ORANGE, 10)),
                  alerts=["CSPApiLatencyHigh"]),
             stat("API token runs out", "When the first of the long-lived API tokens runs out, where the service tells.",
-                 "min(max by (credentials) (csp_api_token_expiration_timestamp_seconds#{})) - time()", unit="dtdurations", trend=False, instant=True,
-                 thresholds=steps((RED, None), (ORANGE, 2 * 86400), (GREEN, 14 * 86400)), no_value="not told",
+                 "min(max by (<apart>, credentials) (csp_api_token_expiration_timestamp_seconds#{})) - time()", unit="dtdurations",
+                 thresholds=steps((RED, None), (ORANGE, 2 * 86400), (GREEN, 14 * 86400)), gone="not told", size=28,
                  alerts=["CSPApiTokenExpiring", "CSPApiTokenAboutToExpire"]),
             row("Organizations"),
             organizations(),
-            data_states(8), freshness(8), poll_failures(8),
+            data_states(8), freshness(8), failing(8),
             lines("Polls", f"Polls that ended, {per_step}, and those of them that failed.",
                   [query("sum(increase(csp_polls_total@{}[$__rate_interval]))", "all"),
-                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=12, interval=POLLED,
+                   query("sum(increase(csp_poll_failures_total@{}[$__rate_interval]))", "failed")], w=8, interval=POLLED,
                   overrides=colors({"all": BLUE, "failed": RED})),
+            poll_failures(8),
             lines("Duration of polls", f"How long the last poll of each organization took, retries and waiting included.{OF_THE_OLDEST}",
-                  [query(f"max by (organization) (csp_poll_duration_seconds@{{}}){OLDEST}", "{{organization}}")], w=12, unit="s", alerts=["CSPPollSlow"]),
+                  [query(f"max by (<organization>) (csp_poll_duration_seconds@{{}}){OLDEST}", WHERE + "{{organization}}")], w=8, unit="s",
+                  alerts=["CSPPollSlow"]),
             row("API"),
             lines("Requests", "API requests per second by operation, each attempt counted.",
                   [query("sum by (operation) (rate(csp_api_requests_total#{}[$__rate_interval]))", "{{operation}}")], w=8, unit="reqps", stack=True, interval=POLLED),
@@ -124,21 +121,21 @@ def build():
                   [query("sum by (operation, csp_error_code, module_code) (increase(csp_api_error_codes_total#{}[$__range]))")], w=12, decimals=0,
                   no_value="none", sort="Count", transformations=merge({"operation": "Operation", "csp_error_code": "Code", "module_code": "Module", "Value": "Count"})),
             table("API tokens", "The time until each long-lived API token runs out, where the service tells.",
-                  [query("max by (credentials) (csp_api_token_expiration_timestamp_seconds#{}) - time()")], w=6, unit="dtdurations",
+                  [query("max by (<apart>, credentials) (csp_api_token_expiration_timestamp_seconds#{}) - time()")], w=6, unit="dtdurations",
                   transformations=merge({"credentials": "Credentials", "Value": "Left"}), sort="Left", descending=False,
                   thresholds=steps((RED, None), (ORANGE, 2 * 86400), (GREEN, 14 * 86400)),
                   overrides=[column("Left", custom__cellOptions={"type": "color-text"})], alerts=["CSPApiTokenExpiring", "CSPApiTokenAboutToExpire"]),
             table("Access tokens", "The time until each short-lived access token runs out; below zero it is renewed at the next poll.",
-                  [query("max by (organization, credentials) (csp_access_token_expiration_timestamp_seconds@{}) - time()")], w=6, unit="s",
+                  [query("max by (<organization>, credentials) (csp_access_token_expiration_timestamp_seconds@{}) - time()")], w=6, unit="s",
                   transformations=merge({"organization": "Organization", "credentials": "Credentials", "Value": "Left"}),
                   overrides=[column("Organization", custom__width=160), column("Left", custom__width=90)]),
             row("Exporter"),
             lines("Targets", "1 while Prometheus can scrape an instance.", [query(f"up#{{}}{OF_ITS_JOB}", "{{instance}}")], w=6, h=7, minimum=0, maximum=1,
                   alerts=["CSPExporterDown", "CSPExporterScrapesFailing", "CSPExporterAbsent"]),
-            lines("Silence of the scheduler", "Time from the scheduler's last heartbeat to the scrape, by instance. The liveness endpoint watches the same.",
+            lines("Silence of the scheduler", "Time from the scheduler's last heartbeat to the scrape, by instance. A line that rises is a scheduler that stands"
+                  " still; one that is level but not near 0 is a clock that differs from Prometheus'.",
                   [query("timestamp(csp_exporter_scheduler_heartbeat_timestamp_seconds#{}) - (csp_exporter_scheduler_heartbeat_timestamp_seconds#{} > 0)",
                          "{{instance}}")], w=6, h=7, unit="s",
-                  thresholds=steps((GREEN, None), (RED, 120)), color={"mode": "palette-classic"}, custom={"thresholdsStyle": {"mode": "dashed"}},
                   alerts=["CSPExporterSchedulerStalled"]),
             lines("Reload, state and panics", "1 while the last reload was good and while the state folder takes what is written, the worst of all"
                   f" instances; panics {per_step}.",
@@ -147,11 +144,11 @@ def build():
                   alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterPanicked"]),
             lines("Shards", "Shards that run in each job, by their distinct indices, and shards that there should be; organizations that more than one"
                   " shard polls.",
-                  [query('count by (job) (count_values by (job) ("shard", csp_exporter_shard_index#{}))', "{{job}}: running"),
-                   query("max by (job) (csp_exporter_shards#{})", "{{job}}: wanted"),
-                   query("min by (job) (csp_exporter_shards#{})", "{{job}}: wanted, smallest"),
-                   query('sum(count by (job, organization) (count_values by (job, organization) ("shard", 0 * csp_poll_interval_seconds#{}'
-                         " + on (job, namespace, instance) group_left () max by (job, namespace, instance) (csp_exporter_shard_index#{}))) > bool 1)",
+                  [query('count by (<exporter>) (count_values by (<exporter>) ("shard", csp_exporter_shard_index#{}))', WHERE + "{{job}}: running"),
+                   query("max by (<exporter>) (csp_exporter_shards#{})", WHERE + "{{job}}: wanted"),
+                   query("min by (<exporter>) (csp_exporter_shards#{})", WHERE + "{{job}}: wanted, smallest"),
+                   query('sum(count by (<exporter>, organization) (count_values by (<exporter>, organization) ("shard", 0 * csp_poll_interval_seconds#{}'
+                         " + on (<target>) group_left () max by (<target>) (csp_exporter_shard_index#{}))) > bool 1)",
                          "organizations doubled")],
                   w=6, h=7, alerts=["CSPExporterShardMissing", "CSPExporterShardDoubled", "CSPExporterShardsDisagree"]),
             lines("Scrapes and other requests", "HTTP requests to the exporter per second, by handler and code.",
@@ -164,10 +161,10 @@ def build():
                   [query(f"process_open_fds#{{}} / process_max_fds#{{}}{OF_EXPORTER}", "{{instance}}")], w=6, h=7, unit="percentunit",
                   thresholds=steps((GREEN, None), (RED, 0.8)), color={"mode": "palette-classic"}, custom={"thresholdsStyle": {"mode": "dashed"}}),
             table("Versions", "What runs where, since when, and as which shard.",
-                  [query("max by (instance, version, revision, rust_version) (csp_exporter_build_info#{})"),
-                   query(f"max by (instance) (process_start_time_seconds#{{}}{OF_EXPORTER}) * 1000"),
-                   query("max by (instance) (csp_exporter_config_last_reload_success_timestamp_seconds#{}) * 1000"),
-                   query("max by (instance) (csp_exporter_shard_index#{})"), query("max by (instance) (csp_exporter_shards#{})")], w=12, h=7,
+                  [query("max by (<apart>, instance, version, revision, rust_version) (csp_exporter_build_info#{})"),
+                   query(f"max by (<apart>, instance) (process_start_time_seconds#{{}}{OF_EXPORTER}) * 1000"),
+                   query("max by (<apart>, instance) (csp_exporter_config_last_reload_success_timestamp_seconds#{}) * 1000"),
+                   query("max by (<apart>, instance) (csp_exporter_shard_index#{})"), query("max by (<apart>, instance) (csp_exporter_shards#{})")], w=12, h=7,
                   transformations=merge({"instance": "Instance", "version": "Version", "revision": "Revision", "rust_version": "Rust",
                                          "Value #B": "Started", "Value #C": "Configuration", "Value #D": "Shard", "Value #E": "Shards"},
                                         hidden=("Time", "Value #A")),
@@ -176,7 +173,7 @@ def build():
                              *(column(name, custom__width=70) for name in ("Version", "Rust", "Shard", "Shards"))]),
             lines("Oddities of the lists", "Invitations of the last lists that show each anomaly, over all organizations, and values that are inside"
                   " \"other\".",
-                  [query("sum by (kind) (max by (organization, kind) (csp_decode_anomalies@{})) > 0", "{{kind}}"),
-                   query("sum by (dimension) (max by (organization, dimension) (csp_exporter_folded_values@{})) > 0", "folded, {{dimension}}")], w=12, h=7,
+                  [query("sum by (kind) (max by (<organization>, kind) (csp_decode_anomalies@{})) > 0", "{{kind}}"),
+                   query("sum by (dimension) (max by (<organization>, dimension) (csp_exporter_folded_values@{})) > 0", "folded, {{dimension}}")], w=12, h=7,
                   no_value="none", alerts=["CSPUnknownStatus", "CSPMalformedData", "CSPValuesFolded"]),
         ])

@@ -1,5 +1,7 @@
 //! `check`: validate, say what would run, and with `--online` try it.
 
+mod offline;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -13,11 +15,11 @@ use tokio::time::Instant;
 
 use super::{Failure, Outcome, block_on, configuration};
 use crate::cli::Check;
-use crate::cli::check::offline;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::DETAILS_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
+use offline::offline;
 
 pub(super) fn run(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref());

@@ -89,7 +89,7 @@ pub struct Family {
 impl Family {
     /// What the formats write of it before its samples.
     #[must_use]
-    pub fn header(&self) -> Header {
+    pub fn header(&self) -> Header<'static> {
         let Self { name, kind, help, labels: _, part: _, source: _ } = *self;
         Header { name, kind, help }
     }

@@ -116,7 +116,7 @@ impl Kept {
         let polled = kept.polled(snapshot, now, maker);
         let own = maker.own();
         let body = if gzip {
-            polled.compressed(&kept.chunks).end(&Compressor::new().piece([own.as_slice()]))
+            polled.compressed(&kept.chunks).end(&Compressor::default().piece([own.as_slice()]))
         } else {
             [polled.plain(), own.into()]
         };

@@ -71,7 +71,7 @@ impl Chunks {
                     let key = key(chunk);
                     let piece = known.get(&key).map_or_else(
                         || {
-                            let compressor = compressor.get_or_insert_with(Compressor::new);
+                            let compressor = compressor.get_or_insert_with(Compressor::default);
                             Arc::new(compressor.piece(chunk.iter().map(|part| part.bytes)))
                         },
                         Arc::clone,

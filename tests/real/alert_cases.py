@@ -93,11 +93,36 @@ class Bench:
 def lists(bench):
     """Alerts about what is in an organization's list."""
     metrics = {"trusted_domains": ["example.com"], "max_roles": 2}
-    bench.exporter("csp-invitations-lists", bench.configuration(LISTS, metrics=metrics))
+    bench.exporter("csp-invitations-lists", bench.configuration([*LISTS, "CSPInvitationsAcceptanceDropped"], metrics=metrics))
     for name, make in LISTS.items():
         labels, organization = {"organization": name}, bench.ids[name]
         yield Case([(name, labels)], lambda o=organization, m=make: bench.simulator.put_list(o, m()),
                    lambda o=organization: bench.simulator.put_list(o, []))
+
+
+def history(factor):
+    """What Prometheus would remember of an organization of which three of four redeemed in the 90 days before the last week, as OpenMetrics."""
+    now, name = time.time(), "csp_invitation_events"
+    start, end, steps = now - 90 * DAY // factor, now - 8 * DAY // factor, 200
+    labels = 'organization="CSPInvitationsAcceptanceDropped",job="csp-invitations-lists",instance="before"'
+    lines = [f'{name}_total{{{labels},event="{event}"}} {rate * step} {start + step * (end - start) / steps:.3f}'
+             for event, rate in (("redeemed", 3), ("expired", 1)) for step in range(steps + 1)]
+    return "\n".join([f"# TYPE {name} counter", *lines, "# EOF", ""])
+
+
+def acceptance(bench):
+    """Invitations that end, but are not redeemed."""
+    name = "CSPInvitationsAcceptanceDropped"
+
+    def end(status, first):
+        """Thirty people whose invitation is there in one poll and has ended in the next."""
+        people = [invitation(f"number-{first + number}@example.com") for number in range(30)]
+        bench.simulator.put_list(bench.ids[name], people)
+        time.sleep(4)
+        stamp = {"REVOKED": "revokedAt", "REDEEMED": "redeemedAt"}[status]
+        bench.simulator.put_list(bench.ids[name], [{**one, "status": status, stamp: int(time.time() * 1000)} for one in people])
+
+    yield Case([(name, {"organization": name})], lambda: end("REVOKED", 0), lambda: end("REDEEMED", 30))
 
 
 def polls(bench):
@@ -253,7 +278,7 @@ def all_cases(bench, factor):
     """Every case but that of CSPExporterAbsent, which needs that there is no other."""
     bench.exporter(STEADY, bench.configuration(["steady"], interval="2s"))
     bench.simulator.put_list(bench.ids["steady"], [invitation()])
-    found = [*polls(bench), *lists(bench), *upstream(bench), *tokens(bench, factor), *instances(bench), *upkeep(bench), *broken(bench)]
+    found = [*polls(bench), *lists(bench), *acceptance(bench), *upstream(bench), *tokens(bench, factor), *instances(bench), *upkeep(bench), *broken(bench)]
     for exporter in bench.exporters:
         until(f"{exporter.log.stem}: readiness", lambda: exporter.answers("/readyz"), 60)
     return found

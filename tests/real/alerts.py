@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import fast_rules
-from alert_cases import STEADY, Bench, Case, all_cases, targets
+from alert_cases import STEADY, Bench, Case, all_cases, history, targets
 from exporter import BINARY, OUT, Failed, require, until
 from fakes import Receiver
 from inhibitions import Inhibitions
@@ -116,6 +116,7 @@ def run(stack, report):
         os.replace(prometheus.folder / "new", target_file)
 
     publish([])
+    prometheus.remember(history(FACTOR))
     enter(prometheus)
     bench = Bench(stack)
     with ThreadPoolExecutor(64) as pool:

@@ -99,6 +99,13 @@ class Prometheus(Server):
         # No file of rules, which are looked for in the same folder as *.yaml.
         (self.folder / "prometheus.conf").write_text(configuration)
 
+    def remember(self, openmetrics):
+        """Fills the store with samples of the past, before the start."""
+        (self.folder / "past").write_text(openmetrics)
+        done = subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", self.folder / "past", self.folder / "data"],
+                              capture_output=True, text=True, check=False)
+        require(done.returncode == 0, f"promtool: {done.stdout}{done.stderr}")
+
     def command(self):
         features = [f"--enable-feature={self.features}"] if self.features else []
         return [self.binary, f"--config.file={self.folder}/prometheus.conf", f"--storage.tsdb.path={self.folder}/data",

@@ -3,6 +3,7 @@
 //! Headers and samples are written apart, so that the samples of an organization can be kept and put together
 //! with those of the others, scrape by scrape.
 
+use bytes::Bytes;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
 
 mod gzip;
@@ -11,11 +12,13 @@ pub mod negotiate;
 mod number;
 mod openmetrics;
 mod protobuf;
+mod registry;
 mod text;
 mod writer;
 
 pub use gzip::{Compressor, Member, Piece};
 pub use header::{Header, Kind};
+pub use registry::scrape;
 pub use writer::{Buckets, Writer};
 
 /// How bytes are laid out; several content types share one.
@@ -34,7 +37,18 @@ impl Encoding {
     pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 }
 
-fn encode_header(encoding: Encoding, family: &Header, out: &mut Vec<u8>) {
+/// The answer to one scrape.
+#[derive(Debug, Clone)]
+pub struct Scrape {
+    /// Value of the header `Content-Type`: what `body` is, before it was compressed.
+    pub content_type: String,
+    /// Value of the header `Content-Encoding`, when `body` is compressed.
+    pub content_encoding: Option<&'static str>,
+    /// The exposition, one piece after the other.
+    pub body: [Bytes; 2],
+}
+
+fn encode_header(encoding: Encoding, family: &Header<'_>, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Text => text::header(family, out),
         Encoding::OpenMetrics => openmetrics::header(family, out),
@@ -53,7 +67,7 @@ pub fn encode_samples(encoding: Encoding, family: &MetricFamily, out: &mut Vec<u
 
 /// What writes the samples of a family without the neutral form; none in a format that is not text.
 #[must_use]
-pub fn writer<'o>(encoding: Encoding, family: &Header, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
+pub fn writer<'o>(encoding: Encoding, family: &Header<'o>, out: &'o mut Vec<u8>) -> Option<Writer<'o>> {
     let bound = match encoding {
         Encoding::Text => number::value,
         Encoding::OpenMetrics => number::canonical,
@@ -64,7 +78,7 @@ pub fn writer<'o>(encoding: Encoding, family: &Header, out: &'o mut Vec<u8>) -> 
 
 /// What precedes the samples of a family, when they have this length altogether.
 #[must_use]
-pub fn preamble(encoding: Encoding, family: &Header, length: usize) -> Vec<u8> {
+pub fn preamble(encoding: Encoding, family: &Header<'_>, length: usize) -> Vec<u8> {
     let mut header = Vec::new();
     encode_header(encoding, family, &mut header);
     if encoding == Encoding::Protobuf {

@@ -32,7 +32,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::MethodRouter;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::Access;
 pub use server::{Drained, Limits};
 
+use crate::exposition::Scrape;
 use routes::Handlers;
 
 /// What the web side asks of the exporter.
@@ -59,13 +59,17 @@ pub trait Exporter: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why the process should be restarted, in words.
-    fn health(&self) -> Result<(), String>;
+    fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Readiness.
     ///
     /// # Errors
     /// What is still missing, in words.
-    fn ready(&self) -> Result<(), String>;
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Reads the configuration again and applies it as a whole.
     ///
@@ -76,18 +80,9 @@ pub trait Exporter: Send + Sync + 'static {
     fn reload(&self) -> BoxFuture<'_, Result<(), String>>;
 
     /// Counts an answered request; `handler` is one of a closed set of names.
-    fn count_request(&self, handler: &'static str, status: u16);
-}
-
-/// The answer to a scrape.
-#[derive(Debug, Clone)]
-pub struct Scrape {
-    /// Exactly what `body` is, before `content_encoding`.
-    pub content_type: String,
-    /// How `body` is compressed, if it is.
-    pub content_encoding: Option<&'static str>,
-    /// The exposition, one piece after the other.
-    pub body: [Bytes; 2],
+    fn count_request(&self, handler: &'static str, status: u16) {
+        let _ = (handler, status);
+    }
 }
 
 /// A page of the application, beside those that every exporter has. It answers GET, and with it HEAD.

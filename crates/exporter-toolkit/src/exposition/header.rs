@@ -25,16 +25,16 @@ impl Kind {
 
 /// Name, type and help of a family.
 #[derive(Debug, Clone, Copy)]
-pub struct Header {
+pub struct Header<'a> {
     /// The name as users write it, `_total` included.
-    pub name: &'static str,
+    pub name: &'a str,
     /// The type.
     pub kind: Kind,
     /// One sentence or two for the reader of the exposition, with a full stop.
-    pub help: &'static str,
+    pub help: &'a str,
 }
 
-impl Header {
+impl<'a> Header<'a> {
     /// The unit in the words of OpenMetrics, when the name carries one.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
@@ -44,7 +44,7 @@ impl Header {
 
     /// The name without `_total`: what OpenMetrics calls the name of a counter's family.
     #[must_use]
-    pub fn base(&self) -> &'static str {
+    pub fn base(&self) -> &'a str {
         match self.kind {
             Kind::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
             Kind::Gauge | Kind::Histogram => self.name,

@@ -5,7 +5,7 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Ex
 use super::header::Header;
 use super::{number, text};
 
-pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     let name = family.base();
     text::meta(out, "TYPE", name);
     out.extend_from_slice(family.kind.as_str().as_bytes());

@@ -12,7 +12,7 @@ use super::header::{Header, Kind};
 /// The field of `MetricFamily` that holds a metric.
 const METRIC: u32 = 4;
 
-pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     let kind = match family.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,

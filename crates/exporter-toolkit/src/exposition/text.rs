@@ -5,7 +5,7 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{La
 use super::header::Header;
 use super::number;
 
-pub(super) fn header(family: &Header, out: &mut Vec<u8>) {
+pub(super) fn header(family: &Header<'_>, out: &mut Vec<u8>) {
     meta(out, "HELP", family.name);
     escape(family.help, false, out);
     out.push(b'\n');

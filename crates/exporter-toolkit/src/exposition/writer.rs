@@ -8,7 +8,7 @@ use super::{number, text};
 /// Writes the samples of one family.
 #[derive(Debug)]
 pub struct Writer<'o> {
-    name: &'static str,
+    name: &'o str,
     /// How the format writes the bound of a bucket.
     bound: fn(f64, &mut Vec<u8>),
     out: &'o mut Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Buckets<'h> {
 type Labels<'l> = &'l [(&'l str, &'l str)];
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(name: &'static str, bound: fn(f64, &mut Vec<u8>), out: &'o mut Vec<u8>) -> Self {
+    pub(super) fn new(name: &'o str, bound: fn(f64, &mut Vec<u8>), out: &'o mut Vec<u8>) -> Self {
         Self { name, bound, out }
     }
 

@@ -12,8 +12,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Exporter;
 use super::response::text;
-use super::{Exporter, Scrape};
+use crate::exposition::Scrape;
 
 /// Answers scrapes, a limited number of them at once.
 #[derive(Clone)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::routing::get;
 use bytes::Bytes;
-use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Scrape, Settings, Web, serve_probes};
+use exporter_toolkit::exposition::Scrape;
+use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;

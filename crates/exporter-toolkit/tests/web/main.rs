@@ -3,6 +3,7 @@
 
 mod access;
 mod config;
+mod example;
 mod fake;
 mod limits;
 mod pki;

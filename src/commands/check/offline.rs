@@ -11,28 +11,27 @@ use std::sync::Arc;
 
 use csp_api::Client;
 
-use super::Check;
+use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
 use crate::shard::Shard;
 
-pub use estimate::{Requests, Series};
+use estimate::{Requests, Series};
 
 /// What `check` has to say.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(super) struct Report {
     /// What would run, to read from top to bottom. Never a secret's value.
-    pub lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// What works, but is hardly meant.
-    pub warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// What has to be repaired.
-    pub problems: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 impl Report {
     /// The exit code: 0, or 1 with a problem.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        if self.problems.is_empty() { 0 } else { super::EXIT_FAILURE }
+    pub(super) fn exit_code(&self) -> u8 {
+        if self.problems.is_empty() { 0 } else { EXIT_FAILURE }
     }
 }
 
@@ -58,7 +57,7 @@ impl std::fmt::Display for Report {
 
 /// Checks what the flags name: `configuration` is what [`crate::config::obtain`] made of them, `web` validates a web
 /// configuration. All problems of both are in the report.
-pub fn offline(
+pub(super) fn offline(
     check: &Check,
     configuration: &Result<Config, Problems>,
     web: impl FnOnce(&Path) -> Result<(), Problems>,
@@ -80,8 +79,7 @@ pub fn offline(
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
-#[must_use]
-pub fn report(config: &Config, shard: Option<Shard>) -> Report {
+pub(super) fn report(config: &Config, shard: Option<Shard>) -> Report {
     let mut report = Report::default();
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();

@@ -29,17 +29,16 @@ const TOKEN_MINUTES: f64 = 30.0;
 /// `groups` being `csp_group_info`. The upper bound takes each limit for its value, with `other` beside it, and the
 /// limit of roles three times, once for each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Series {
+pub(super) struct Series {
     /// For an ordinary organization: 15 roles, 10 groups, 30 pairs.
-    pub typical: usize,
+    pub(super) typical: usize,
     /// Which no data can exceed, and no trouble with a service that answers with registered status codes.
-    pub upper: usize,
+    pub(super) upper: usize,
 }
 
 impl Series {
     /// The series of `organizations` organizations.
-    #[must_use]
-    pub fn of(config: &Config, organizations: usize) -> Self {
+    pub(super) fn of(config: &Config, organizations: usize) -> Self {
         let metrics = &config.metrics;
         let info = usize::from(config.expand.groups);
         let joint = usize::from(metrics.joint);
@@ -73,15 +72,14 @@ impl Series {
 
 /// How many requests there will be while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Requests {
+pub(super) struct Requests {
     /// Lists, tokens (every half hour) and details (every hour) together.
-    pub per_minute: f64,
+    pub(super) per_minute: f64,
 }
 
 impl Requests {
     /// The requests of the organizations that are polled.
-    #[must_use]
-    pub fn of(polled: &[&Arc<Organization>]) -> Self {
+    pub(super) fn of(polled: &[&Arc<Organization>]) -> Self {
         let lists: f64 = polled.iter().map(|organization| 60.0 / organization.interval.as_secs_f64()).sum();
         let names = polled.len() as f64 / 60.0;
         // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
@@ -99,8 +97,7 @@ impl Requests {
     }
 
     /// What to say when the budget is too small.
-    #[must_use]
-    pub fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
+    pub(super) fn over_budget(self, requests_per_second: Option<f64>) -> Option<String> {
         let budget = requests_per_second? * 60.0;
         (self.per_minute > budget).then(|| {
             format!(

@@ -44,9 +44,9 @@ fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() 
     write(folder.path().join("t"), "\n").unwrap();
     let config = config(folder.path(), &format!("api: {{tls: {{ca_file: nope}}}}\n{}", source()));
     let flags = Check {
-        config: super::super::ConfigFile { config_file: None },
+        config: crate::cli::ConfigFile { config_file: None },
         web_config_file: Some("web.yml".into()),
-        sharding: super::super::Sharding { shard: None },
+        sharding: crate::cli::Sharding { shard: None },
         online: false,
     };
     let report = offline(&flags, &Ok(config), |_| Err(Problem::general("bad").into()));
