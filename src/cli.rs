@@ -82,6 +82,9 @@ pub struct Check {
     /// Also exchange each credential and fetch each organization once
     #[arg(long = "online")]
     pub online: bool,
+    /// Print what the answers look like instead, without saying anything about anybody: for a bug report
+    #[arg(long = "shape", requires = "online")]
+    pub shape: bool,
 }
 
 /// Flags of `once`.

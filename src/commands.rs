@@ -8,6 +8,7 @@ mod once;
 mod serve;
 mod signals;
 mod simulate;
+mod systemd;
 
 use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};

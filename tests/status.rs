@@ -83,7 +83,7 @@ async fn trouble_comes_first_and_is_said_in_words() {
         r#"title="2026-11-18T11:04:40Z">2 min ago</time>"#,
         "in 4 min",
         "5 available",
-        r#"href="/own/metrics""#,
+        r#"href="./own/metrics""#,
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -118,6 +118,30 @@ async fn the_page_loads_nothing_from_elsewhere_and_needs_no_script() {
     }
 }
 
+/// What the page refers to: links, resources, forms.
+fn references(page: &str) -> Vec<&str> {
+    let of = |attribute| page.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap());
+    [" href=\"", " src=\"", " action=\""].into_iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn behind_a_path_prefix_every_reference_stays_below_it_and_leads_to_a_page() {
+    let organizations = (0..3000).map(|n| organization(&format!("org-{n}"), DataState::Fresh)).collect();
+    let mut server = server(organizations);
+    for path in ["/own/metrics", "/healthz", "/readyz"] {
+        server = server.route(path, axum::routing::get(|| async {}));
+    }
+    let outside = url::Url::parse("https://proxy.example/a/prefix/").unwrap();
+    let page = get(&server, "/?page=2&q=org").await;
+    let references: Vec<_> = references(&page).into_iter().filter(|to| !to.starts_with(['#'])).collect();
+    assert!(references.len() >= 9, "{references:?}");
+    for reference in references.into_iter().filter(|reference| *reference != "data:,") {
+        let target = outside.join(&reference.replace("&amp;", "&")).unwrap();
+        let inside = target.as_str().strip_prefix("https://proxy.example/a/prefix");
+        get(&server, inside.unwrap_or_else(|| panic!("{reference} leads to {target}"))).await;
+    }
+}
+
 #[tokio::test]
 async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_filtered() {
     let organizations: Vec<_> = (0..2500)
@@ -126,7 +150,7 @@ async fn a_thousand_organizations_come_on_one_page_more_in_several_and_can_be_fi
     let server = server(organizations);
     let page = get(&server, "/").await;
     assert_eq!((names(&page).len(), names(&page)[0]), (1000, "org-0777"));
-    assert!(page.contains(r#"href="/?page=2""#) && !page.contains("rel=\"prev\""));
+    assert!(page.contains(r#"href="./?page=2""#) && !page.contains("rel=\"prev\""));
     assert_eq!(names(&get(&server, "/?state=trouble").await), ["org-0777"]);
     assert_eq!(names(&get(&server, "/?q=ID-OF-ORG-0003&state=fresh").await), ["org-0003"]);
     assert!(get(&server, "/?q=nothing").await.contains("No organization matches."));

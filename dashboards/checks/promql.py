@@ -63,7 +63,7 @@ def mixing(expression, named=frozenset()):
 def load_recorded():
     """Labels by name of a recorded series, as the first part of its name says; `exporter` stands for several."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((DASHBOARDS / "rules").glob("*.yaml")))
-    level = {"exporter": EXPORTER, "all": ()}
+    level = {"target": TARGET, "exporter": EXPORTER, "all": ()}
     return {name: {*APART, *(label for part in name.split(":")[0].split("_") for label in level.get(part, (part,)))}
             for name in re.findall(r"record: (\S+)", text)}
 

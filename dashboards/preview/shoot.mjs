@@ -2,7 +2,7 @@
 //
 //   npm ci && npm run build && PROMETHEUS=http://127.0.0.1:9090 npm run shoot -- [folder of the pictures] [minutes] [dark|light] [organization of its dashboard]
 //
-// Fails when a panel reports an error or never gets ready. BROWSER names another Chromium, TZ a time zone.
+// Fails when a panel reports an error or never gets ready. BROWSER names another Chromium, TZ a time zone, WIDTH another width than 1600.
 import { createReadStream, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
@@ -43,7 +43,7 @@ const browser = await chromium.launch({
 let failed = 0;
 try {
   for (const name of readdirSync(dashboards).filter((file) => file.endsWith(".json"))) {
-    const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, timezoneId: process.env.TZ ?? "UTC" });
+    const page = await browser.newPage({ viewport: { width: Number(process.env.WIDTH ?? 1600), height: 1000 }, timezoneId: process.env.TZ ?? "UTC" });
     page.on("pageerror", (error) => {
       failed += 1;
       console.error(`${name}: ${error.stack}`);

@@ -2,7 +2,7 @@
 
 from grafana import (BLUE, GREEN, GREY, OF_EXPORTER, OF_ITS_JOB, ORANGE, POLLED, RED, WHERE, YELLOW, colors, column, dashboard, drill_down, heatmap, lines,
                      link, merge, quantile, query, row, stat, steps, table)
-from shared import ALARMING, OF_THE_OLDEST, OLDEST, age, data_states, failing, freshness, poll_failures
+from shared import ALARMING, OF_THE_OLDEST, OLDEST, REASON, age, data_states, failing, freshness, poll_failures
 
 
 def share(reason=""):
@@ -24,9 +24,7 @@ def organizations():
          query("sum by (<organization>) (increase(csp_poll_failures_total@{}[2h])) and on (<organization>) csp_poll_interval_seconds@{}"),
          query("max by (<organization>) (csp_poll_duration_seconds@{})"),
          query("max by (<organization>) (csp_poll_duration_seconds@{}) / on (<organization>) min by (<organization>) (csp_poll_interval_seconds@{})"),
-         # Of a pair that fails for two reasons one is shown, always the same.
-         query("topk by (<organization>) (1, group by (<organization>, reason) (csp_poll_failing@{}) and on (<organization>)"
-               " max by (<organization>) (csp_up@{}) == 0)")],
+         query(REASON)],
         w=24, h=9, sort="Failing",
         transformations=merge({"organization": "Organization", "Value #A": "Failing", "reason": "Reason", "Value #B": "Age of data", "Value #C": "Last success",
                                "Value #D": "Last attempt", "Value #E": "Failed polls in 2 h", "Value #F": "Poll took", "Value #G": "Share of interval"},
@@ -138,9 +136,10 @@ def build():
                          "{{instance}}")], w=6, h=7, unit="s",
                   alerts=["CSPExporterSchedulerStalled"]),
             lines("Reload, state and panics", "1 while the last reload was good and while the state folder takes what is written, the worst of all"
-                  f" instances; panics {per_step}.",
+                  f" instances; panics and dropped lines of the log {per_step}.",
                   [query("min(csp_exporter_config_last_reload_successful#{})", "reload good"), query("min(csp_exporter_state_durable#{})", "state durable"),
-                   query("sum(increase(csp_exporter_panics_total#{}[$__rate_interval]))", "panics")], w=6, h=7,
+                   query("sum(increase(csp_exporter_panics_total#{}[$__rate_interval]))", "panics"),
+                   query("sum(increase(csp_exporter_log_lines_dropped_total#{}[$__rate_interval]))", "log lines dropped")], w=6, h=7,
                   alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterPanicked"]),
             lines("Shards", "Shards that run in each job, by their distinct indices, and shards that there should be; organizations that more than one"
                   " shard polls.",

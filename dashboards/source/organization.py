@@ -1,7 +1,7 @@
 """Invitations: one organization."""
 
 from grafana import STATUS_COLORS, colors, column, dashboard, lines, link, merge, query, row, stat, table
-from shared import (RAISED, acceptance_over_time, age, ages, at_a_glance, by, data_states, freshness, headline, lapsed, lifecycle, poll_failures,
+from shared import (RAISED, REASON, acceptance_over_time, ages, at_a_glance, by, data_states, freshness, headline, lapsed, lifecycle, poll_failures,
                     time_left, time_to_redeem)
 
 
@@ -72,10 +72,11 @@ def build():
                    query("max by (<organization>) (csp_poll_interval_seconds@{})"),
                    query("max by (<organization>) (csp_poll_stale_after_seconds@{})"),
                    query("max by (<organization>) (csp_poll_duration_seconds@{})"),
-                   query("max by (<organization>) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000")], w=24, h=5,
+                   query("max by (<organization>) (csp_poll_last_success_timestamp_seconds@{} > 0) * 1000"),
+                   query(REASON)], w=24, h=5,
                   transformations=merge({"organization": "Organization", "display_name": "Name", "organization_id": "Id", "Value #B": "Up",
-                                         "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
-                                        hidden=("Time", "Value #A")),
+                                         "reason": "Reason", "Value #C": "Interval", "Value #D": "Stale after", "Value #E": "Last poll took", "Value #F": "Last success"},
+                                        hidden=("Time", "Value #A", "Value #G")),
                   overrides=[column("Id", custom__width=320), column("Up", unit="bool_yes_no"), column("Interval", unit="s"), column("Stale after", unit="s"),
                              column("Last poll took", unit="s"), column("Last success", unit="dateTimeFromNow")]),
             lines("Oddities of the list", "How many invitations of the last list show each anomaly, and how many roles or groups are inside \"other\".",

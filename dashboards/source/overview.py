@@ -2,7 +2,7 @@
 
 from grafana import (BLUE, EVENT_COLORS, GREEN, ORANGE, RED, STATUS_COLORS, YELLOW, bar_gauge, colors, column, dashboard, drill_down, lines, link,
                      merge, query, row, steps, table)
-from shared import (ACCEPTED, ENDED, acceptance_over_time, ages, at_a_glance, by, data_states, events, headline, lapsed, lifecycle, per_organization,
+from shared import (ACCEPTED, acceptance_over_time, ages, at_a_glance, by, data_states, events, headline, lapsed, lifecycle, per_organization,
                     time_left, time_to_redeem)
 
 
@@ -24,8 +24,7 @@ def organizations():
     every = "0 * max by (<organization>) (csp_poll_interval_seconds@{})"
     trouble = " + ".join(f"{weight} * ({part} or {every})" for weight, part in
                          ((MISSING, missing), (10, privileged), (10, external), (5, lost), (2, soon), (1, duplicate)))
-    accepted = ('sum by (<organization>) (increase(csp_invitation_events_total@{event="redeemed"}[7d]))'
-                f' / (sum by (<organization>) (increase(csp_invitation_events_total@{{event=~"{ENDED}"}}[7d])) > 0)')
+    accepted = "organization:csp_invitation_acceptance:ratio_7d&{}"
     unhealthy = steps((GREEN, None), (YELLOW, 1), (ORANGE, 20), (RED, MISSING))
     no_data = {"type": "range", "options": {"from": MISSING, "to": None, "result": {"text": "no data", "index": 0}}}
     raised = {"mode": "absolute", "steps": [{"color": "transparent", "value": None}, {"color": ORANGE, "value": 1}]}

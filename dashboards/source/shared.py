@@ -19,6 +19,11 @@ def per_organization(family, labels=""):
     return f"max by (<organization>) (sum without ({split}) ({selector}))" if split else f"max by (<organization>) ({selector})"
 
 
+# Why no instance can poll an organization. Of a pair that fails for two reasons one is shown.
+REASON = ("topk by (<organization>) (1, group by (<organization>, reason) (csp_poll_failing@{}) unless on (<organization>)"
+          " max by (<organization>) (csp_up@{}) == 1)")
+
+
 def total(family, labels=""):
     """One number over the chosen organizations."""
     return f"sum({per_organization(family, labels)})"
@@ -54,9 +59,15 @@ def events(event, window="$__range"):
             " / on (<organization>) count by (<organization>) (csp_poll_interval_seconds@{}))")
 
 
-def acceptance(window):
-    """The share of redeemed invitations among those that ended."""
-    return f"{events('redeemed', window)} / ({events(ENDED, window)} > 0)"
+def recorded_events(event, window):
+    """The same from the recording rules, which add up so many days once for all who look."""
+    return f'sum(sum by (<organization>) (organization_event:csp_invitation_events:increase{window}&{{event=~"{event}"}}))'
+
+
+def recorded_redemption(q):
+    """How long a share of those who redeemed in the last week took at most, from the recording rules; both kinds of histograms."""
+    recorded = "csp_invitation_redemption_duration_seconds:increase7d&{}"
+    return f"histogram_quantile({q}, sum by (le) (organization_le:{recorded})) >= 0 or histogram_quantile({q}, sum(organization:{recorded})) >= 0"
 
 
 # A lifecycle is drawn per day; per hour where the chosen time, or what is known at its end, goes back less than two days.
@@ -90,26 +101,28 @@ def buckets(family, label, names):
     return [query(f'sum(max by (<organization>) ({family}@{{{label}="{name}"}}))', name) for name in names]
 
 
+FROM_RULES = "From the recording rules, every five minutes."
+
+
 def at_a_glance():
     """What whoever opens a dashboard wants to know first: whether people get in, how long it takes, who is being lost, how far to trust it."""
     return [
         stat("Acceptance, 7 days", "Whether people get in: of the invitations that ended in the last seven days (redeemed, expired or revoked) the share that was"
-             " redeemed.", acceptance("7d"), w=6, unit="percentunit", decimals=0, thresholds=ACCEPTED, gone="none ended", alerts=["CSPInvitationsAcceptanceDropped"]),
-        stat("Acceptance, 30 days", "The same of the last thirty days, to compare with. It needs the recording rules.",
-             "sum(sum by (<organization>) (organization_event:csp_invitation_events:increase30d&{event=\"redeemed\"}))"
-             f" / (sum(sum by (<organization>) (organization_event:csp_invitation_events:increase30d&{{event=~\"{ENDED}\"}})) > 0)",
+             " redeemed.", f"{events('redeemed', '7d')} / ({events(ENDED, '7d')} > 0)", w=6, unit="percentunit", decimals=0, thresholds=ACCEPTED, gone="none ended", alerts=["CSPInvitationsAcceptanceDropped"]),
+        stat("Acceptance, 30 days", f"The same of the last thirty days, to compare with. {FROM_RULES}",
+             f"{recorded_events('redeemed', '30d')} / ({recorded_events(ENDED, '30d')} > 0)",
              w=6, unit="percentunit", decimals=0, thresholds=ACCEPTED, gone="none ended"),
-        stat("Median time to redeem", "How long it takes: half of the invitations that were redeemed in the last seven days took at most this long.",
-             redemption(0.5, "7d"), w=6, unit="s", decimals=1, gone="none redeemed"),
-        stat("Nine tenths redeem within", "Nine tenths of the invitations that were redeemed in the last seven days took at most this long.",
-             redemption(0.9, "7d"), w=6, unit="s", decimals=1, gone="none redeemed"),
+        stat("Median time to redeem", f"How long it takes: half of the invitations that were redeemed in the last seven days took at most this long. {FROM_RULES}",
+             recorded_redemption(0.5), w=6, unit="s", decimals=1, gone="none redeemed"),
+        stat("Nine tenths redeem within", f"Nine tenths of the invitations that were redeemed in the last seven days took at most this long. {FROM_RULES}",
+             recorded_redemption(0.9), w=6, unit="s", decimals=1, gone="none redeemed"),
         stat("Lapsed in a week", "Who was lost: people whose invitation expired in the last seven days and who have no newer one.",
              total("csp_invitations_lapsed_by_age", 'age=~"0-1d|1-3d|3-7d"'), w=6, thresholds=RAISED, alerts=["CSPInvitationsLapsed"], gone="no data"),
         stat("Expiring in a day", "Who is about to be lost: available invitations that expire within 24 hours, the last chance for a reminder.",
              total("csp_invitations_pending_by_time_left", 'time_left=~"0-1h|1-24h"'), w=6, thresholds=RAISED, alerts=["CSPInvitationsExpiringSoon"], gone="no data"),
         stat("Expected to expire", "How many of the available invitations will expire unless somebody acts, if things go on as in each organization's own last 30"
-             " days: the older one is, the likelier. The runbook of CSPInvitationsExpiringSoon says how it is computed and when not to trust it. It needs"
-             " the recording rules.",
+             " days: the older one is, the likelier. The runbook of CSPInvitationsExpiringSoon says how it is computed and when not to trust it."
+             f" {FROM_RULES}",
              "sum(organization:csp_invitations_pending:expected_to_expire&{})", w=6, decimals=0, gone="no history"),
         stat("Without data", "Whether the numbers are current: organizations that are missing from everything here, because their data is too old to show or was"
              " never fetched.",
@@ -153,9 +166,10 @@ def lifecycle(w):
 def acceptance_over_time(w):
     """Whether people get in, as it changes."""
     return lines("Acceptance",
-                 "Of the invitations that ended in the seven days before each point (redeemed, expired or revoked) the share that was redeemed.",
-                 periods(lambda _: acceptance("7d"), "of seven days"), w=w, unit="percentunit", minimum=0, maximum=1, fill=0, overrides=colors({"of seven days": GREEN}),
-                 custom={"showPoints": "always", "pointSize": 6, "lineWidth": 2}, alerts=["CSPInvitationsAcceptanceDropped"])
+                 f"Of the invitations that ended in the 7 or 30 days before each point (redeemed, expired or revoked) the share that was redeemed. {FROM_RULES}",
+                 [query(f"{recorded_events('redeemed', window)} / ({recorded_events(ENDED, window)} > 0)", f"{window[:-1]} days", interval=POLLED)
+                  for window in ("7d", "30d")], w=w, unit="percentunit", minimum=0, maximum=1, fill=0, overrides=colors({"7 days": GREEN, "30 days": GREY}),
+                 custom={"lineWidth": 2}, alerts=["CSPInvitationsAcceptanceDropped"])
 
 
 def time_to_redeem(w):

@@ -1,12 +1,13 @@
 //! `check`: validate, say what would run, and with `--online` try it.
 
 mod offline;
+mod shape;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use csp_api::{Client, Error, NoObserver, Operation};
+use csp_api::{Client, Error, NoObserver, Operation, console};
 use exporter_toolkit::web;
 use futures_util::future::join_all;
 use invitations::Millis;
@@ -19,17 +20,18 @@ use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::DETAILS_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
-use offline::offline;
+use offline::{Report, offline};
 
 pub(super) fn run(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref());
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
     let mut report = offline(flags, &configuration, |path| web::config::validate(path).map(drop));
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
+    if flags.shape {
+        return shape(flags, configuration.as_ref().ok(), &report);
+    }
     if let (true, Ok(config)) = (flags.online, &configuration) {
-        let shard = flags.sharding.shard;
-        let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
-        let organizations: Vec<_> = config.organizations.iter().filter(here).cloned().collect();
+        let organizations = own(flags, config);
         // Why there is none has been said.
         if let Ok(client) = Client::new(&config.api, Arc::new(NoObserver)) {
             for tried in block_on(attempt(config, client, organizations))? {
@@ -45,6 +47,23 @@ pub(super) fn run(flags: &Check) -> Outcome {
     if report.exit_code() == 0 { Ok(()) } else { Err(Failure::Told) }
 }
 
+/// The organizations of this shard.
+fn own(flags: &Check, config: &Config) -> Vec<Arc<Organization>> {
+    let shard = flags.sharding.shard;
+    let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
+    config.organizations.iter().filter(here).cloned().collect()
+}
+
+/// Prints the shape report and nothing else; what stands in its way goes to standard error.
+fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
+    let Some(config) = config.filter(|_| offline.problems.is_empty()) else {
+        return Err(Failure::Running(offline.to_string()));
+    };
+    let (text, is_whole) = block_on(shape::reports(config, &own(flags, config)))?;
+    io::stdout().write_all(text.as_bytes()).map_err(Failure::running)?;
+    if is_whole { Ok(()) } else { Err(Failure::Told) }
+}
+
 enum Tried {
     Fine(String),
     /// No poll depends on it.
@@ -56,33 +75,36 @@ enum Tried {
 /// that the settings allow.
 async fn attempt(config: &Config, client: Client, organizations: Vec<Arc<Organization>>) -> Vec<Tried> {
     let upstream = Upstream::new(config, client.clone(), Arc::new(Lifecycle::in_memory()));
-    let lists = join_all(organizations.iter().map(|organization| list(&upstream, organization)));
+    let lists = join_all(organizations.iter().map(|organization| list(&upstream, config, organization)));
     let is_token = |credential: &&Arc<Credential>| matches!(credential.kind, CredentialKind::ApiToken { .. });
     let tokens = join_all(config.credentials.iter().filter(is_token).map(|credential| token(&client, credential)));
     // A list exchanges its credential; the others are exchanged for their own sake.
     let is_idle = |credential: &&Arc<Credential>| !organizations.iter().any(|one| one.credential == **credential);
-    let idle = join_all(config.credentials.iter().filter(is_idle).map(|credential| exchange(&client, credential)));
+    let idle =
+        join_all(config.credentials.iter().filter(is_idle).map(|credential| exchange(&client, config, credential)));
     let (lists, tokens, idle) = tokio::join!(lists, tokens, idle);
     lists.into_iter().chain(idle).chain(tokens).collect()
 }
 
-async fn exchange(client: &Client, credential: &Arc<Credential>) -> Tried {
+async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
     match client.exchange(credential, Instant::now() + DETAILS_DEADLINE).await {
         Ok(()) => Tried::Fine(format!("{place}: accepted")),
-        Err(error) => Tried::Problem(explain(&place, &error)),
+        Err(error) => Tried::Problem(explain_exchange(&place, &error, config)),
     }
 }
 
-async fn list(upstream: &Upstream, organization: &Arc<Organization>) -> Tried {
+async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organization>) -> Tried {
     let Organization { name, credential, deadline, .. } = &**organization;
     let (rules, client) = (upstream.rules(), upstream.client());
     let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
     match client.invitations(&organization.target(), upstream.expand(), Instant::now() + *deadline, sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
-        Err(error) if error.operation == Operation::Token => {
-            Tried::Problem(explain(&format!("online: {name}: credentials.{}", credential.name), &error))
-        }
+        Err(error) if error.operation == Operation::Token => Tried::Problem(explain_exchange(
+            &format!("online: {name}: credentials.{}", credential.name),
+            &error,
+            config,
+        )),
         Err(error) => Tried::Problem(explain(&format!("online: {name}"), &error)),
     }
 }
@@ -104,5 +126,15 @@ fn explain(place: &str, error: &Error) -> String {
     let mut text = format!("{place}: {error}");
     // Writing to a string cannot fail.
     let _ = write!(text, "\n  it means: {}\n  what to do: {}", error.meaning(), error.action());
+    text
+}
+
+/// The same for an exchange: what a console refuses, another one may know.
+fn explain_exchange(place: &str, error: &Error, config: &Config) -> String {
+    let mut text = explain(place, error);
+    if matches!(error.status, Some(400 | 401 | 404)) {
+        let asked = &config.api.url;
+        let _ = write!(text, "\n  or: {}", console::advice(asked, std::slice::from_ref(asked)));
+    }
     text
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::systemd::Systemd;
 use super::{Failure, Outcome, block_on, configuration, signals, usable_configuration};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Serve, Web as WebFlags};
@@ -97,9 +98,11 @@ pub(super) async fn serve(
     let client = parts.client(config).map_err(Failure::configuration)?;
     let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
     let exporter = Exporter::start(parts, config, client);
-    signals::reload_on_hangup(Arc::clone(&exporter)).map_err(Failure::running)?;
+    let systemd = Systemd::connect();
+    signals::reload_on_hangup(Arc::clone(&exporter), systemd.clone()).map_err(Failure::running)?;
     announce(config, &listeners, &probe_listeners);
     started(&listeners)?;
+    tokio::spawn(systemd.follow(Arc::clone(&exporter), shutdown.clone()));
     let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
     let limits = front.settings.limits;
     let reporter = Arc::clone(&exporter);

@@ -12,6 +12,8 @@ use crate::cli::EXIT_FAILURE;
 use crate::exporter::Exporter;
 use crate::logging;
 
+use super::systemd::Systemd;
+
 /// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once.
 ///
 /// # Errors
@@ -38,16 +40,18 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-/// Reloads the configuration at each SIGHUP.
+/// Reloads the configuration at each SIGHUP, and tells systemd.
 ///
 /// # Errors
 /// When the system refuses the handler.
-pub(super) fn reload_on_hangup(exporter: Arc<Exporter>) -> io::Result<()> {
+pub(super) fn reload_on_hangup(exporter: Arc<Exporter>, systemd: Systemd) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            systemd.reloading();
             // The outcome is logged and counted by the reload itself.
-            let _ = exporter.reload_configuration().await;
+            let outcome = exporter.reload_configuration().await;
+            systemd.reloaded(&outcome, &exporter);
         }
     });
     Ok(())

@@ -27,18 +27,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// A form that nobody asked for in this time is made only when somebody does; some times the usual pause between scrapes.
 const WANTED_FOR: Duration = Duration::from_secs(300);
 
-/// Pieces that are no longer than this together are made one: a second write costs more than copying them once.
-const SMALL: usize = 1024 * 1024;
-
-/// The body of a scrape: what comes from polls, and behind it the exporter's own; small ones in one piece.
+/// The body of a scrape: what comes from polls, and behind it the exporter's own.
 pub(super) type Body = [Bytes; 2];
-
-fn joined([polled, own]: Body) -> Body {
-    if polled.len() + own.len() > SMALL {
-        return [polled, own];
-    }
-    [[polled, own].concat().into(), Bytes::new()]
-}
 
 /// What a scrape is made of.
 pub(super) trait Maker {
@@ -120,7 +110,6 @@ impl Kept {
         } else {
             [polled.plain(), own.into()]
         };
-        let body = joined(body);
         sent.keep(polled, made, &body);
         body
     }

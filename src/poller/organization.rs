@@ -117,7 +117,7 @@ impl Task {
                 true
             }
             Err(error) => {
-                log_failure("asking for the organization's name failed", &organization.name, &error);
+                log_failure("asking for the organization's name failed", Some(&organization.name), None, &error);
                 false
             }
         }
@@ -167,17 +167,7 @@ pub(super) async fn watch_api_token(
         match contained(question, Operation::TokenDetails).await {
             Ok(expiration) => board.set_api_token_expiration(&credential.name, expiration),
             Err(error) => {
-                warn!(
-                    credentials = credential.name,
-                    operation = error.operation.as_str(),
-                    reason = error.reason.as_str(),
-                    status = error.status,
-                    request_id = error.request_id,
-                    detail = error.detail,
-                    meaning = error.meaning(),
-                    action = error.action(),
-                    "asking when the API token runs out failed"
-                );
+                log_failure("asking when the API token runs out failed", None, Some(&credential.name), &error);
             }
         }
         // A reload often follows the rotation of a token: the new one's end shows at once.
@@ -197,14 +187,15 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
             }
             debug!(organization = organization.name, invitations, seconds = took.as_secs_f64(), "poll succeeded");
         }
-        Err(error) => log_failure("poll failed", &organization.name, error),
+        Err(error) => log_failure("poll failed", Some(&organization.name), None, error),
     }
 }
 
 /// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
-fn log_failure(message: &str, organization: &str, error: &Error) {
+fn log_failure(message: &str, organization: Option<&str>, credentials: Option<&str>, error: &Error) {
     warn!(
         organization,
+        credentials,
         operation = error.operation.as_str(),
         reason = error.reason.as_str(),
         status = error.status,

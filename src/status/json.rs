@@ -54,7 +54,7 @@ struct LastError<'a> {
     request_id: Option<&'a str>,
     detail: &'a str,
     meaning: &'static str,
-    action: &'static str,
+    action: &'a str,
 }
 
 impl<'a> Report<'a> {

@@ -59,9 +59,9 @@ impl Filter {
         .map(|(value, words)| Choice { value, words, chosen: value == self.state })
     }
 
-    /// The address of another page of the same choice.
+    /// The address of another page of the same choice, relative to this one.
     pub(super) fn link(&self, page: usize) -> String {
-        let mut query = url::form_urlencoded::Serializer::for_suffix(String::from("/?"), 2);
+        let mut query = url::form_urlencoded::Serializer::for_suffix(String::from("./?"), 3);
         for (key, value) in [("q", &self.q), ("state", &self.state)] {
             if !value.is_empty() {
                 query.append_pair(key, value);

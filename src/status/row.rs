@@ -47,7 +47,7 @@ pub(super) struct Failure<'a> {
     pub(super) status: Option<u16>,
     pub(super) meaning: &'static str,
     pub(super) detail: &'a str,
-    pub(super) action: &'static str,
+    pub(super) action: &'a str,
     pub(super) request_id: Option<&'a str>,
 }
 

@@ -8,8 +8,10 @@
 #[path = "../../crates/invitations/tests/common/reference.rs"]
 mod reference;
 
-mod exporter;
+#[path = "../../crates/csp-api/tests/common/upstream.rs"]
 mod fake;
+
+mod exporter;
 mod groups;
 mod scrape;
 mod setup;
@@ -29,6 +31,8 @@ mod process;
 mod refusals;
 mod reload;
 mod scrapes;
+mod shape;
+mod slow;
 mod standard_error;
 mod states;
 mod usage;

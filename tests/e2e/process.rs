@@ -93,3 +93,40 @@ async fn a_secret_on_a_storage_that_hangs_does_not_hold_up_the_end() {
     assert_eq!(exporter.ended().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn systemd_hears_when_it_listens_that_it_lives_and_how_it_fares() {
+    let fake = Fake::lists(|_, seen| if seen == 0 { json(403, "{}") } else { json(200, "[]") }).await;
+    let folder = Settings::new(&fake.url, 1).poll("interval: 1s").folder();
+    let socket = folder.path("notify");
+    let systemd = tokio::net::UnixDatagram::bind(&socket).unwrap();
+    let config = folder.path("config.yaml");
+    let flags = ["--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
+    let mut exporter = Exporter::launch(&flags, &[("NOTIFY_SOCKET", &socket)]);
+    let heard = async |wanted: &str| {
+        let mut message = [0; 4096];
+        loop {
+            let received = tokio::time::timeout(crate::exporter::PATIENCE, systemd.recv(&mut message));
+            let length = received.await.unwrap_or_else(|_| panic!("never heard {wanted}")).unwrap();
+            let text = String::from_utf8_lossy(&message[..length]).into_owned();
+            if text.contains(wanted) {
+                return text;
+            }
+        }
+    };
+    let ready = heard("READY=1").await;
+    assert!(ready.contains("STATUS=1 organization"), "{ready}");
+    exporter.address = exporter.listening("everything").await;
+    heard("WATCHDOG=1").await;
+    heard("STATUS=1 organization, all polled").await;
+    exporter.signal("HUP").await;
+    heard("RELOADING=1").await;
+    assert!(heard("READY=1").await.contains("STATUS=reloaded"));
+    folder.write("config.yaml", "nonsense");
+    exporter.signal("HUP").await;
+    heard("RELOADING=1").await;
+    assert!(heard("READY=1").await.contains("STATUS=the configuration was not reloaded"));
+    exporter.signal("TERM").await;
+    heard("STOPPING=1").await;
+    assert_eq!(exporter.ended().await.code(), Some(0));
+}

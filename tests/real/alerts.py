@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Every alert fires and resolves for real: the binary, a Prometheus, an Alertmanager, and a webhook that is told.
 
+While one about invitations fires, the command in which its runbook ends has to list the people it is about.
+
 The rules are the product's own, with every duration divided by FACTOR, thresholds in seconds included: an hour takes a
 minute. Poll intervals of the exporters are short to match. Prints one line for each alert, then one for each alert that
 silences another in the product's own Alertmanager configuration.
@@ -71,8 +73,9 @@ def watch(case, receiver, report):
         case.trigger()
         for name, labels in case.alerts:
             fired[name] = receiver.wait("firing", {"alertname": name, **labels}, start, start + PATIENCE - time.monotonic())
+        case.look()
     except (Failed, OSError) as failure:
-        troubles = {name: f"cannot be brought: {failure}" for name, _ in case.alerts}
+        troubles = {name: f"cannot be brought, or leads nowhere: {failure}" for name, _ in case.alerts}
     repaired = time.monotonic()
     try:
         case.repair()

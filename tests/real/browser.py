@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The status page in a real browser while one organization fails: in light and dark, wide and narrow, with and without scripts.
+"""The status page in a real browser while one organization fails: in light and dark, wide and narrow, with and without scripts,
+and behind a proxy that adds a path prefix.
 
-axe-core judges its accessibility. Needs `playwright` and `axe-playwright-python` from PyPI, and Chromium: /usr/bin/chromium, or
-the one that BROWSER names. Pictures are in target/tests.
+axe-core judges its accessibility. Needs `playwright` and `axe-playwright-python` from PyPI, nginx, and Chromium:
+/usr/bin/chromium, or the one that BROWSER names. Pictures are in target/tests.
 """
 
 import os
@@ -12,6 +13,7 @@ from importlib.resources import files
 from playwright.sync_api import sync_playwright
 
 from exporter import OUT, Demo, main, require, until
+from servers import Proxy
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -84,6 +86,37 @@ def works_without_scripts(browser, url, name):
     print("works without JavaScript")
 
 
+def works_behind_a_prefix(browser, target, name):
+    """The page below a path of a proxy: its style, its links, its search."""
+    with Proxy("prefix", "/monitoring/csp", target) as proxy:
+        until("the proxy", lambda: proxy.answers("/livez"))
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        failed = []
+        page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        # Without its slash, too: the proxy sends it to the one with it.
+        page.goto(proxy.url)
+        require(page.url == f"{proxy.url}/", f"{proxy.url} leads to {page.url}")
+        hidden = page.locator("h2.visually-hidden").first.bounding_box()
+        require(hidden["x"] < 0, f"the style sheet has no effect: {hidden}")
+        page.screenshot(path=OUT / "status-prefix.png", full_page=True)
+        addresses = page.locator("a[href]").evaluate_all("links => links.map(link => link.href)")
+        require(len(addresses) >= 5, f"links: {addresses}")
+        for address in addresses:
+            require(address.startswith(f"{proxy.url}/"), f"a link leads away: {address}")
+            answer = page.request.get(address)
+            require(answer.status == 200, f"{address} answers {answer.status}")
+        page.fill("input[name=q]", name)
+        page.click("button[type=submit]")
+        page.wait_for_url(re.compile(r"/monitoring/csp/\?q="))
+        require(page.locator(NAMES).count() == 1, f"a search for {name} shows {page.locator(NAMES).count()} organizations")
+        page.get_by_text("Show all").click()
+        page.wait_for_url(f"{proxy.url}/")
+        require(not failed, f"not found: {failed}")
+        context.close()
+    print("works behind a path prefix")
+
+
 def check():
     with Demo() as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ.get("BROWSER", "/usr/bin/chromium"), args=ARGUMENTS)
@@ -91,6 +124,7 @@ def check():
         name = until("a failing organization", lambda: failing(demo))[0]["name"]
         looks(browser, f"{demo.url}/", name)
         works_without_scripts(browser, f"{demo.url}/", name)
+        works_behind_a_prefix(browser, demo.url, name)
         browser.close()
 
 

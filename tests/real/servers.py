@@ -86,6 +86,25 @@ class Server:
             return False
 
 
+class Proxy(Server):
+    """An nginx that serves `target` below a path of its own, as docs/http.md tells to."""
+
+    def __init__(self, name, prefix, target):
+        super().__init__(f"nginx-{name}")
+        self.url += prefix
+        folders = "".join(f"{kind}_temp_path {self.folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.folder / "nginx.conf").write_text(f"""
+worker_processes 1; pid {self.folder}/pid; daemon off;
+events {{ worker_connections 64; }}
+http {{ access_log off; {folders}
+  server {{ listen 127.0.0.1:{self.port}; location {prefix}/ {{ proxy_pass {target}/; }} }}
+}}
+""")
+
+    def command(self):
+        return ["nginx", "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+
+
 class Prometheus(Server):
     """A Prometheus with an empty store; its configuration is the text that is given."""
 

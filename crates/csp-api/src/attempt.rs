@@ -1,25 +1,26 @@
 //! One attempt: admitted, sent, read, and reported whatever happens.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Request, Response};
+use reqwest::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::body;
 use super::budget::{Budget, Denied};
+use super::connections::{Connections, Generation};
 use super::error::{Error, Operation, Reason};
-use super::fault;
+use super::fault::{Fault, proxy_wants_password};
+use super::head::{asked_pause, too_much};
 use super::observer::Observer;
-use super::retry::{Attempts, Failure, Retry, retry_after};
+use super::retry::{Attempts, Failure, Retry};
 use super::sink::Sink;
 use super::wire;
 
 /// Sends requests within the limits that all organizations share.
 #[derive(Clone)]
 pub(super) struct Sender {
-    pub(super) http: reqwest::Client,
+    pub(super) connections: Arc<Connections>,
     pub(super) budget: Arc<Budget>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) timeout: Duration,
@@ -48,32 +49,38 @@ impl Sender {
         &self,
         operation: Operation,
         deadline: Instant,
-        build: impl FnOnce() -> Result<Request, Failure> + Send,
+        build: impl FnOnce(&reqwest::Client) -> Result<Request, Failure> + Send,
         sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
         let _place = self.budget.admit(deadline, &*self.observer).await.map_err(|why| denied(operation, why))?;
-        let request = build()?;
+        let generation = self.connections.newest();
+        let request = build(&generation.http)?;
         let start = Instant::now();
         let limit = deadline.min(start + self.timeout);
         let mut progress = Progress::default();
         self.observer.request(operation);
-        let result = timeout_at(limit, self.exchange(operation, request, &mut progress, sink)).await;
+        let result = timeout_at(limit, self.exchange(operation, &generation, request, &mut progress, sink)).await;
         let took = start.elapsed();
         let Progress { status, request_id, bytes } = progress;
         tracing::debug!(%operation, status, bytes, ?took, request_id, "attempt ended");
         self.observer.duration(operation, took, request_id.as_deref());
         self.observer.bytes(operation, bytes);
         let result = result.unwrap_or_else(|_| {
+            let part = if status.is_some() { "the whole body" } else { "an answer" };
             let detail = if limit == deadline {
-                "the poll's deadline passed".to_owned()
+                format!("the poll's deadline passed before {part} came")
             } else {
-                format!("no complete answer within {:?} (api.timeout)", self.timeout)
+                format!("{part} did not come within {:?} (api.timeout)", self.timeout)
             };
             Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::BackOff })
         });
         result.map_err(|mut failure| {
+            // What one request has learned of the connections spares the others: none of them begins on these any more.
+            if matches!(failure.error.reason, Reason::Timeout | Reason::Connect | Reason::Body) {
+                self.connections.retire(&generation);
+            }
             self.observer.failure(operation, failure.error.reason);
-            failure.error.status = status;
+            failure.error.status = status.or(failure.error.status);
             failure.error.request_id = request_id;
             failure
         })
@@ -82,16 +89,26 @@ impl Sender {
     async fn exchange<S: Sink>(
         &self,
         operation: Operation,
+        generation: &Generation,
         request: Request,
         progress: &mut Progress,
         sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
-        let response = self.http.execute(request).await;
-        let response = response.map_err(|error| fault::sending(operation, &error, self.connect_timeout))?;
+        let proxy = self.connections.proxies().of(request.url());
+        let response = generation.http.execute(request).await;
+        let fault = Fault { operation, proxy, connect_timeout: self.connect_timeout };
+        let response = response.map_err(|error| fault.sending(&error))?;
         let status = response.status();
         self.observer.response(operation, status.as_u16());
         progress.status = Some(status.as_u16());
         progress.request_id = response.headers().get("csp-request-id").and_then(|id| wire::request_id(id.as_bytes()));
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(proxy_wants_password(operation, proxy));
+        }
+        if let Some(words) = too_much(response.headers()) {
+            let error = Error::new(operation, Reason::TooLarge, words).hint(super::fault::HEADERS);
+            return Err(Failure { error, retry: Retry::Never });
+        }
         if status.is_success() {
             return body::read(operation, response, self.max_response_size, &mut progress.bytes, sink()).await;
         }
@@ -101,8 +118,7 @@ impl Sender {
     /// What a status other than 2xx means.
     async fn refusal(&self, operation: Operation, response: Response, bytes: &mut u64) -> Failure {
         let status = response.status().as_u16();
-        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|value| retry_after(value, SystemTime::now()));
+        let asked = asked_pause(response.headers());
         let (reason, retry) = match (status, operation) {
             (429, _) => (Reason::RateLimited, Retry::SlowDown(asked)),
             (400..=499, Operation::Token | Operation::TokenDetails) => (Reason::Credentials, Retry::Never),
@@ -110,11 +126,19 @@ impl Sender {
             (401, _) => (Reason::Unauthorized, Retry::Reauthorize),
             (403, _) => (Reason::Forbidden, Retry::Never),
             (404, _) => (Reason::NotFound, Retry::Never),
+            (503, _) if asked.is_some() => (Reason::ServerError, Retry::SlowDown(asked)),
             (500..=599, _) => (Reason::ServerError, Retry::BackOff),
             _ => (Reason::UnexpectedStatus, Retry::Never),
         };
         let body = body::read_error(response, bytes).await;
         let mut detail = String::new();
+        let mut hint = match (status, operation) {
+            (404 | 405 | 410, Operation::Token | Operation::TokenDetails) => Some(
+                "check api.url and, for an OAuth app, api.token_path: the service may also answer so when it does not know the \
+                 API token",
+            ),
+            _ => None,
+        };
         if let Some(codes) = body.codes {
             self.observer.error_codes(operation, &codes.csp_error_code, &codes.module_code);
             // The answers of token operations can repeat a part of the credential: nothing of them is shown.
@@ -124,20 +148,33 @@ impl Sender {
             }
         } else if body.html {
             detail.push_str("an HTML page, as a firewall or proxy sends it");
-        } else if (300..=399).contains(&status) {
+            hint = Some(
+                "ask for the URL by hand and look at what answers there: usually a firewall or a proxy, not the service",
+            );
+        } else if status == 304 {
+            detail.push_str("an answer for a cache, which the exporter is not");
+            hint = Some("look at what caches answers on the way");
+        } else if matches!(status, 301 | 302 | 303 | 307 | 308) {
             detail.push_str("a redirect, which is not followed");
+            hint = Some("set api.url to where the service is; a login page or portal on the way redirects, too");
         }
-        Failure { error: Error::new(operation, reason, detail), retry }
+        let error = Error::new(operation, reason, detail);
+        Failure { error: if let Some(hint) = hint { error.hint(hint) } else { error }, retry }
     }
 }
 
 fn denied(operation: Operation, why: Denied) -> Failure {
-    let (reason, detail) = match why {
+    let (reason, detail, hint) = match why {
         Denied::Deadline => (
             Reason::Timeout,
             "the poll's deadline passed while it waited for its turn (api.requests_per_second, api.max_concurrent_requests)",
+            "raise poll.interval, api.requests_per_second or api.max_concurrent_requests, or share the organizations out (--shard)",
         ),
-        Denied::Paused => (Reason::RateLimited, "the service asked for a pause beyond this poll's deadline"),
+        Denied::Paused => (
+            Reason::RateLimited,
+            "the service asked for a pause beyond this poll's deadline",
+            "wait; raise poll.interval if it lasts, and look for other clients that share the limit",
+        ),
     };
-    Failure { error: Error::new(operation, reason, detail), retry: Retry::OutOfTime }
+    Failure { error: Error::new(operation, reason, detail).hint(hint), retry: Retry::OutOfTime }
 }

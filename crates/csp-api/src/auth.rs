@@ -29,7 +29,8 @@ pub(super) struct AccessToken {
 
 impl AccessToken {
     /// Counts the life from `asked`, the moment before the exchange: the service's clock started later, so
-    /// the token is never believed to live longer than it does.
+    /// the token is never believed to live longer than it does. One that would be over on arrival may be no older than the
+    /// answer, and is worth a try.
     pub(super) fn new(grant: &Grant, asked: Instant, asked_at: SystemTime) -> Option<Self> {
         let Grant { token, lifetime } = grant;
         let token = token.expose_secret();
@@ -38,7 +39,8 @@ impl AccessToken {
         }
         let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
         header.set_sensitive(true);
-        let expires = asked + *lifetime;
+        let arrived = Instant::now();
+        let expires = Some(asked + *lifetime).filter(|&expires| expires > arrived).unwrap_or(arrived + *lifetime);
         Some(Self {
             header,
             expires,
@@ -184,10 +186,5 @@ impl Tokens {
         self.slots.lock().retain(|_, slot| {
             Arc::strong_count(slot) > 1 || slot.current.read().as_ref().is_some_and(|token| token.is_valid())
         });
-    }
-
-    /// Drops every token.
-    pub(super) fn clear(&self) {
-        self.slots.lock().clear();
     }
 }

@@ -1,16 +1,24 @@
 //! Reading an answer's body.
 
+use std::io;
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::GzipDecoder;
+use futures_util::TryStreamExt as _;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio_util::io::StreamReader;
 
 use super::error::{Error, Operation, Reason};
 use super::fault;
+use super::head::{Coding, coding};
 use super::retry::{Failure, Retry};
-use super::sink::{Sink, SinkError};
+use super::sink::{Head, Sink, SinkError};
 use super::wire;
 
 /// A sink gets at most this much at once and the runtime's thread is offered to others in between, so
-/// that a long list never holds it up.
+/// that a long list never holds it up. However small a packed body is, no more than this of it is unpacked at once.
 const SLICE: usize = 64 * 1024;
 
 /// Of an error body, no more is read.
@@ -41,32 +49,56 @@ impl Look {
     }
 }
 
+type Unpacked = Pin<Box<dyn AsyncRead + Send>>;
+
+/// The body as it was before it was packed. A packed one may have several members, as `cat a.gz b.gz` makes them.
+fn unpacked(response: Response, coding: Coding) -> Unpacked {
+    let packed = StreamReader::new(response.bytes_stream().map_err(io::Error::other));
+    match coding {
+        Coding::Identity => Box::pin(packed),
+        Coding::Gzip => {
+            let mut decoder = GzipDecoder::new(packed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+    }
+}
+
 /// Feeds a good answer to its sink, counting into `count`.
 pub(super) async fn read<S: Sink>(
     operation: Operation,
-    mut response: Response,
+    response: Response,
     limit: u64,
     count: &mut u64,
     mut sink: S,
 ) -> Result<S::Output, Failure> {
     let mut look = Look::new(&response);
-    let too_large = || Failure {
-        error: Error::new(operation, Reason::TooLarge, format!("more than {limit} bytes (api.max_response_size)")),
-        retry: Retry::Never,
+    let too_large = || {
+        let error = Error::new(operation, Reason::TooLarge, format!("more than {limit} bytes (api.max_response_size)"));
+        let hint = "raise api.max_response_size if the organization is really this large";
+        Failure { error: error.hint(hint), retry: Retry::Never }
     };
+    let coding = coding(response.headers()).map_err(|words| {
+        let hint =
+            "look for what repacks answers on the way, usually a proxy or firewall, and let it keep to Accept-Encoding";
+        Failure { error: Error::new(operation, Reason::Decode, words).hint(hint), retry: Retry::Never }
+    })?;
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    while let Some(chunk) = response.chunk().await.map_err(|e| fault::reading(operation, &e))? {
-        look.see(&chunk);
-        *count += chunk.len() as u64;
+    sink.begin(&Head { version: response.version(), status: response.status(), headers: response.headers() });
+    let mut body = unpacked(response, coding);
+    let mut slice = vec![0; SLICE];
+    loop {
+        let length = body.read(&mut slice).await.map_err(|error| fault::reading(operation, &error))?;
+        let Some(slice) = slice.get(..length).filter(|slice| !slice.is_empty()) else { break };
+        look.see(slice);
+        *count += length as u64;
         if *count > limit {
             return Err(too_large());
         }
-        for slice in chunk.chunks(SLICE) {
-            sink.write(slice).map_err(|e| refused(operation, &e, &look))?;
-            tokio::task::yield_now().await;
-        }
+        sink.write(slice).map_err(|e| refused(operation, &e, &look))?;
+        tokio::task::yield_now().await;
     }
     sink.finish().map_err(|e| refused(operation, &e, &look))
 }
@@ -76,7 +108,6 @@ fn refused(operation: Operation, error: &SinkError, look: &Look) -> Failure {
         SinkError::Decode(_) if look.is_html() => (Reason::Decode, "an HTML page instead of JSON".to_owned()),
         SinkError::Decode(words) => (Reason::Decode, words.clone()),
         SinkError::TooLarge(words) => (Reason::TooLarge, words.clone()),
-        SinkError::Internal => (Reason::Internal, error.to_string()),
     };
     Failure { error: Error::new(operation, reason, detail), retry: Retry::Never }
 }
@@ -89,14 +120,14 @@ pub(super) struct ErrorBody {
 }
 
 /// Reads an error body as far as it is of use. That it is cut or broken changes nothing: the status says enough.
-pub(super) async fn read_error(mut response: Response, count: &mut u64) -> ErrorBody {
+pub(super) async fn read_error(response: Response, count: &mut u64) -> ErrorBody {
     let mut look = Look::new(&response);
     let mut bytes = Vec::new();
-    while bytes.len() < ERROR_BODY {
-        let Ok(Some(chunk)) = response.chunk().await else { break };
-        look.see(&chunk);
-        *count += chunk.len() as u64;
-        bytes.extend_from_slice(&chunk[..chunk.len().min(ERROR_BODY - bytes.len())]);
+    if let Ok(coding) = coding(response.headers()) {
+        // What was read before it broke is kept.
+        let _ = unpacked(response, coding).take(ERROR_BODY as u64).read_to_end(&mut bytes).await;
     }
+    look.see(&bytes);
+    *count += bytes.len() as u64;
     ErrorBody { codes: wire::error_codes(&bytes), html: look.is_html() }
 }

@@ -126,7 +126,7 @@ impl Budget {
         self.pause.send_modify(|pause| pause.until = pause.until.max(Some(until)));
     }
 
-    /// Sleeps for `length`, or until [`Budget::resume`].
+    /// Sleeps for `length`, or until [`Budget::resume`]: for pauses that nobody asked for.
     pub(super) async fn back_off(&self, length: Duration) {
         let mut changes = self.pause.subscribe();
         let resumes = changes.borrow().resumes;
@@ -137,9 +137,16 @@ impl Budget {
         }
     }
 
-    /// Ends every pause and back-off now.
+    /// Ends every back-off now. A pause that the service asked for stays: whoever asks for reloads in a loop must
+    /// not be able to hurry what the service wants to be slow.
     pub(super) fn resume(&self) {
-        self.pause.send_modify(|pause| *pause = Pause { until: None, resumes: pause.resumes.wrapping_add(1) });
+        self.pause.send_modify(|pause| pause.resumes = pause.resumes.wrapping_add(1));
+    }
+
+    /// Takes over the pause of a budget with other limits, which this one takes the place of.
+    pub(super) fn inherit(&self, former: &Self) {
+        let until = former.pause.borrow().until;
+        self.pause.send_modify(|pause| pause.until = pause.until.max(until));
     }
 }
 
@@ -202,30 +209,49 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_everybody_back_and_resuming_ends_it() {
+    async fn a_pause_holds_everybody_back_and_no_reload_ends_it() {
         let budget = Arc::new(Budget::new(None, 8));
         let start = Instant::now();
         budget.pause(Duration::from_secs(5));
+        budget.resume();
         drop(budget.admit(far(), &NoObserver).await.unwrap());
         assert_eq!(start.elapsed(), Duration::from_secs(5));
 
         budget.pause(Duration::from_secs(50));
-        assert_eq!(
-            budget.admit(Instant::now() + Duration::from_secs(9), &NoObserver).await.unwrap_err(),
-            Denied::Paused
-        );
+        let soon = Instant::now() + Duration::from_secs(9);
+        assert_eq!(budget.admit(soon, &NoObserver).await.unwrap_err(), Denied::Paused);
         let waiting = tokio::spawn({
             let budget = Arc::clone(&budget);
-            async move {
-                drop(budget.admit(far(), &NoObserver).await.unwrap());
-                budget.back_off(Duration::from_hours(1)).await;
-            }
+            async move { drop(budget.admit(far(), &NoObserver).await.unwrap()) }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         budget.resume();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        waiting.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(55));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_outlives_a_change_of_the_limits() {
+        let start = Instant::now();
+        let former = Budget::new(None, 8);
+        former.pause(Duration::from_secs(5));
+        let budget = Budget::new(Some(10.0), 8);
+        budget.inherit(&former);
+        drop(budget.admit(far(), &NoObserver).await.unwrap());
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resuming_ends_a_back_off() {
+        let budget = Arc::new(Budget::new(None, 8));
+        let start = Instant::now();
+        let waiting = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.back_off(Duration::from_hours(1)).await }
+        });
+        tokio::time::sleep(Duration::from_secs(2)).await;
         budget.resume();
         waiting.await.unwrap();
-        assert_eq!(start.elapsed(), Duration::from_secs(7));
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
     }
 }

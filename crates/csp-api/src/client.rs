@@ -12,13 +12,15 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::connections::{Connections, Recipe};
 use super::error::{Error, Operation, Reason};
 use super::exchange::{Endpoints, finished};
 use super::observer::Observer;
+use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError, http_client};
+use super::tls::{self, BuildError};
 use super::wire::{self, OrganizationDetails};
 
 /// A client of the service. Clones are cheap and share everything: connections, access tokens, budget and pauses.
@@ -50,11 +52,12 @@ impl Client {
     /// first.
     #[must_use]
     pub fn problems(api: &Api) -> Vec<BuildError> {
-        tls::problems(api)
+        recipe(api).err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: access tokens of unchanged
-    /// credentials, and the budget where its limits stay. Ends every pause, as [`Client::resume`] does.
+    /// credentials, the budget where its limits stay, and pauses that the service asked for. Ends back-offs, as
+    /// [`Client::resume`] does.
     ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
@@ -64,7 +67,9 @@ impl Client {
         let budget = if same {
             Arc::clone(&sender.budget)
         } else {
-            Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests))
+            let budget = Budget::new(api.requests_per_second, api.max_concurrent_requests);
+            budget.inherit(&sender.budget);
+            Arc::new(budget)
         };
         let client = Self::build(api, Arc::clone(&sender.observer), budget, Arc::clone(tokens))?;
         tokens.prune();
@@ -78,8 +83,9 @@ impl Client {
         budget: Arc<Budget>,
         tokens: Arc<Tokens>,
     ) -> Result<Self, BuildError> {
+        let recipe = recipe(api).map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
         let sender = Sender {
-            http: http_client(api)?,
+            connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
             budget,
             observer,
             timeout: api.timeout,
@@ -164,14 +170,10 @@ impl Client {
         self.inner.tokens.expiration(self.inner.endpoints.of(&organization.credential), organization)
     }
 
-    /// Ends the pauses and back-offs that wait now, for example after a repaired configuration was accepted.
+    /// Ends the back-offs that wait now, for example after a repaired configuration was accepted. Pauses that the
+    /// service asked for stay.
     pub fn resume(&self) {
         self.inner.sender.budget.resume();
-    }
-
-    /// Forgets every access token: the next call of each organization exchanges its credential again.
-    pub fn forget_tokens(&self) {
-        self.inner.tokens.clear();
     }
 
     /// A call with an access token. A refused token is replaced once, beside the limit of attempts.
@@ -190,7 +192,7 @@ impl Client {
             let exchange =
                 sender.exchange_credential(endpoints, &organization.credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
-            let build = || self.authorized(operation, &url, &token);
+            let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
             let failure = match sender.attempt(operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
@@ -202,15 +204,6 @@ impl Client {
         }
     }
 
-    /// The wait for a turn can be longer than the life of a token, so its end is looked at here.
-    fn authorized(&self, operation: Operation, url: &Url, token: &AccessToken) -> Result<Request, Failure> {
-        if !token.is_valid() {
-            let detail = "the access token ran out while the request waited for its turn";
-            return Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::Renew });
-        }
-        finished(operation, self.inner.sender.http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
-    }
-
     fn organization_url(&self, organization: &Organization, rest: &str) -> Url {
         below(&self.inner.base, &format!("/csp/gateway/am/api/orgs/{}{rest}", organization.id))
     }
@@ -219,6 +212,43 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// The wait for a turn can be longer than the life of a token, so its end is looked at here.
+fn authorized(
+    operation: Operation,
+    http: &reqwest::Client,
+    url: &Url,
+    token: &AccessToken,
+) -> Result<Request, Failure> {
+    if !token.is_valid() {
+        let detail = "the access token ran out while the request waited for its turn";
+        let hint = "the service's tokens live shorter than requests wait: raise api.requests_per_second or \
+                    api.max_concurrent_requests";
+        return Err(Failure { error: Error::new(operation, Reason::Timeout, detail).hint(hint), retry: Retry::Renew });
+    }
+    finished(operation, http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
+}
+
+/// What connections are made with; reads the files of `api.tls`.
+fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+    let proxies = Proxies::new(api.proxy_url.as_ref(), &|name| std::env::var_os(name));
+    let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
+    // A proxy can be encrypted, too.
+    let is_encrypted = |proxies: &Proxies| {
+        api.url.scheme() == "https" || proxies.of(&api.url).is_some_and(|proxy| proxy.url().scheme() == "https")
+    };
+    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted));
+    match (proxies, tls) {
+        (Ok(proxies), Ok(tls)) => {
+            let Api { timeout, connect_timeout, .. } = *api;
+            Ok(Recipe { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
+        }
+        (proxies, tls) => {
+            let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();
+            Err(problems.concat())
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a call, in the closed words that the metrics use.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// An operation of the upstream API, as the label `operation`.
@@ -56,7 +57,8 @@ pub enum Reason {
     ServerError,
     /// A status that the API does not document, redirects included.
     UnexpectedStatus,
-    /// No connection: refused, reset, or the name does not resolve.
+    /// No connection, or one that broke off before an answer came: refused, reset, a name that does not resolve, a proxy
+    /// that does not lead to the service.
     Connect,
     /// The TLS handshake failed, for example because the certificate does not verify.
     Tls,
@@ -135,21 +137,33 @@ pub struct Error {
     pub request_id: Option<String>,
     /// What happened in this case, in words safe to show (for example "the server's certificate has expired"). May be empty.
     pub detail: String,
+    /// What to do in this case, where more is known than the reason says.
+    pub hint: Option<Cow<'static, str>>,
 }
 
 impl Error {
     /// An error without a response.
     #[must_use]
     pub fn new(operation: Operation, reason: Reason, detail: impl Into<String>) -> Self {
-        Self { operation, reason, status: None, request_id: None, detail: detail.into() }
+        Self { operation, reason, status: None, request_id: None, detail: detail.into(), hint: None }
+    }
+
+    /// The same, with what to do in this case.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// What the failure means, for an operator.
     #[must_use]
     pub fn meaning(&self) -> &'static str {
         match (self.operation, self.reason) {
+            (_, Reason::Credentials) if self.status.is_none() => {
+                "the secret of the credential cannot be used, so nothing was sent"
+            }
             (_, Reason::Credentials) => {
-                "the credential could not be read or was not accepted: it is wrong, expired or revoked"
+                "the service did not accept the credential: it is wrong, expired or revoked, or belongs to another console"
             }
             (_, Reason::BadRequest) => "the service did not understand the request",
             (_, Reason::Unauthorized) => "the service refused a fresh access token",
@@ -162,13 +176,11 @@ impl Error {
             (_, Reason::UnexpectedStatus) => {
                 "the answer has a status that the API does not document; a redirect is never followed, so that credentials go nowhere else"
             }
-            (_, Reason::Connect) => "no connection to the service",
+            (_, Reason::Connect) => "no connection to the service, or it broke off before an answer came",
             (_, Reason::Tls) => "the TLS handshake failed, so nothing was sent",
             (_, Reason::Timeout) => "no complete answer in time",
             (_, Reason::Body) => "the answer broke off before its end",
-            (_, Reason::Decode) => {
-                "the answer is not the promised JSON, for example an error page of a firewall or proxy"
-            }
+            (_, Reason::Decode) => "the answer is not the promised JSON",
             (_, Reason::TooLarge) => "the answer is larger than the exporter accepts",
             (_, Reason::Internal) => "a fault in the exporter itself",
         }
@@ -176,10 +188,14 @@ impl Error {
 
     /// What an operator should do next.
     #[must_use]
-    pub fn action(&self) -> &'static str {
+    pub fn action(&self) -> &str {
+        if let Some(hint) = &self.hint {
+            return hint;
+        }
         match self.reason {
             Reason::Credentials => {
-                "check that the secret file is readable and holds the current secret, and that the token or OAuth app still exists; a repaired file is read at the next exchange"
+                "check that the token or OAuth app still exists, that its secret is the current one, and that api.url is its \
+                 console; a repaired file is read at the next exchange"
             }
             Reason::BadRequest => {
                 "check the organization id and api.url; if both are right, give the request id to the vendor's support"
@@ -193,15 +209,15 @@ impl Error {
                 "raise poll.interval or lower api.requests_per_second; look for other clients that share the limit"
             }
             Reason::ServerError => "wait; if it lasts, give the request id to the vendor's support",
-            Reason::UnexpectedStatus => "check api.url and any proxy in between",
-            Reason::Connect => "check api.url, DNS, the network policy and the proxy",
-            Reason::Tls => "check the certificate that is presented, api.tls.ca_file and the system clock",
+            Reason::UnexpectedStatus => "ask for the URL by hand and look at what answers there",
+            Reason::Connect => "look at what is on the way to the service",
+            Reason::Tls => "look at the certificate that is presented, and at api.tls",
             Reason::Timeout => "check the network; for very long lists raise api.timeout and poll.deadline",
             Reason::Body => "check proxies and load balancers in between; it is tried again at the next poll",
             Reason::Decode => {
                 "ask for the URL by hand and look at what answers: usually a firewall, a proxy or a wrong api.url"
             }
-            Reason::TooLarge => "raise api.max_response_size if the organization is really this large",
+            Reason::TooLarge => "look at the list that the service sends: the limit is a fixed one",
             Reason::Internal => "report it with the log of this moment",
         }
     }
@@ -209,7 +225,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, reason, status, request_id, detail } = self;
+        let Self { operation, reason, status, request_id, detail, hint: _ } = self;
         write!(f, "{operation}: {reason}")?;
         if let Some(status) = status {
             write!(f, " (HTTP {status})")?;

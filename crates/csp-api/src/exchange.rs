@@ -13,6 +13,7 @@ use super::attempt::Sender;
 use super::auth::AccessToken;
 use super::error::{Error, Operation, Reason};
 use super::retry::{CallError, Failure, Retry};
+use super::secret::flaw;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::wire;
@@ -67,25 +68,23 @@ impl Sender {
                 read(operation, secret, deadline).await?
             }
         };
-        let request = match kind {
-            // A form, so that the token is in no URL and no log of URLs.
-            CredentialKind::ApiToken { .. } => {
-                self.http.post(endpoints.of(credential).clone()).form(&[("api_token", secret.expose_secret())])
-            }
-            // `orgId` makes the service grant the app's roles in this organization.
-            CredentialKind::OAuthApp { client_id, .. } => {
-                let mut form = vec![("grant_type", "client_credentials")];
-                form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
-                let request = self.http.post(endpoints.of(credential).clone());
-                request.basic_auth(client_id, Some(secret.expose_secret())).form(&form)
-            }
-        };
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
         let mut asked = (Instant::now(), SystemTime::now());
-        let build = || {
+        let build = |http: &reqwest::Client| {
             asked = (Instant::now(), SystemTime::now());
+            let request = http.post(endpoints.of(credential).clone());
+            let request = match kind {
+                // A form, so that the token is in no URL and no log of URLs.
+                CredentialKind::ApiToken { .. } => request.form(&[("api_token", secret.expose_secret())]),
+                // `orgId` makes the service grant the app's roles in this organization.
+                CredentialKind::OAuthApp { client_id, .. } => {
+                    let mut form = vec![("grant_type", "client_credentials")];
+                    form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
+                    request.basic_auth(client_id, Some(secret.expose_secret())).form(&form)
+                }
+            };
             finished(operation, request)
         };
         let grant = self.attempt(operation, deadline, build, || Gather::new(wire::grant)).await?;
@@ -109,9 +108,9 @@ impl Sender {
             let outcome = match read(operation, token, deadline).await {
                 Ok(token) => {
                     let body = json!({ "tokenValue": token.expose_secret() });
-                    let request = self.http.post(endpoints.details.clone()).json(&body);
-                    let sink = || Gather::new(wire::token_details);
-                    self.attempt(operation, deadline, || finished(operation, request), sink).await
+                    let build =
+                        |http: &reqwest::Client| finished(operation, http.post(endpoints.details.clone()).json(&body));
+                    self.attempt(operation, deadline, build, || Gather::new(wire::token_details)).await
                 }
                 Err(failure) => Err(failure),
             };
@@ -131,26 +130,40 @@ pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<
     })
 }
 
-/// Reads a secret now, so that a rotated file needs no reload.
+/// Reads a secret now, so that a rotated file needs no reload. What cannot be one is not sent.
 async fn read(operation: Operation, secret: &Secret, deadline: Instant) -> Result<SecretString, Failure> {
-    let refuse = |detail| Failure { error: Error::new(operation, Reason::Credentials, detail), retry: Retry::Never };
+    let refuse = |detail: String, hint| Failure {
+        error: Error::new(operation, Reason::Credentials, detail).hint(hint),
+        retry: Retry::Never,
+    };
+    let repair = "repair the file: it is read again at the next exchange";
     match secret {
-        Secret::Inline(value) if value.expose_secret().is_empty() => Err(refuse("the secret is empty".to_owned())),
-        Secret::Inline(value) => Ok(value.clone()),
-        Secret::File(path) => match timeout_at(deadline, read_file(path)).await {
-            Ok(outcome) => outcome.map_err(refuse),
-            Err(_) => Err(refuse(format!("{} could not be read before the poll's deadline", path.display()))),
+        Secret::Inline(value) => match flaw(value.expose_secret()) {
+            Some(flaw) => {
+                Err(refuse(format!("the secret from the environment {flaw}"), "correct the variable and restart"))
+            }
+            None => Ok(value.clone()),
         },
+        Secret::File(path) => {
+            let Ok(outcome) = timeout_at(deadline, read_file(path)).await else {
+                let detail = format!("{} could not be read before the poll's deadline", path.display());
+                return Err(refuse(detail, "look at the storage that the file is on"));
+            };
+            outcome.map_err(|detail| refuse(detail, repair))
+        }
     }
 }
 
 async fn read_file(path: &Path) -> Result<SecretString, String> {
     let text = tokio::fs::read_to_string(path).await;
-    let mut text = text.map_err(|error| format!("{} cannot be read: {}", path.display(), error.kind()))?;
+    let mut text = text.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
+        kind => format!("{} cannot be read: {kind}", path.display()),
+    })?;
     // Editors and templates leave one or more; no secret ends with one.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
-    if text.is_empty() {
-        return Err(format!("{} is empty", path.display()));
+    match flaw(&text) {
+        Some(flaw) => Err(format!("{} {flaw}", path.display())),
+        None => Ok(text.into()),
     }
-    Ok(text.into())
 }

@@ -1,117 +1,281 @@
-//! What a transport error means, in closed reasons and in words that are safe to show.
+//! What a transport error means: the closed reason, what happened in words, which hop is at fault, and what to do.
 //!
-//! The library's own messages are not used: they can quote a URL, and with it a proxy's password.
+//! The libraries' own messages are not used where they can quote a URL, and with it a proxy's password.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError};
-
 use super::error::{Error, Operation, Reason};
+use super::handshake;
+use super::proxy::Proxy;
 use super::retry::{Failure, Retry};
 
 /// Everything below an error, outermost first.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        // `io::Error::source` skips what it wraps and goes on below it.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn StdError + 'static)),
-            None => error.source(),
+        // `io::Error::source` skips what it wraps and goes on below it; h2's has no source at all.
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner as &(dyn StdError + 'static))
+        } else if let Some(inner) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
+            Some(inner as &(dyn StdError + 'static))
+        } else {
+            error.source()
         }
     })
 }
 
-/// No response: the request could not be sent, or nothing came back.
-pub(super) fn sending(operation: Operation, error: &reqwest::Error, connect_timeout: Duration) -> Failure {
-    let again = |reason, detail: &str| failure(operation, reason, Retry::BackOff, detail);
-    if let Some(tls) = chain(error).find_map(|e| e.downcast_ref::<rustls::Error>()) {
-        return failure(operation, Reason::Tls, Retry::Never, &tls_words(tls));
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|error| error.downcast_ref::<E>())
+}
+
+/// A call that is failing in transport.
+pub(super) struct Fault<'a> {
+    pub(super) operation: Operation,
+    /// The proxy on the way.
+    pub(super) proxy: Option<&'a Proxy>,
+    pub(super) connect_timeout: Duration,
+}
+
+/// Where on the way it happened.
+#[derive(Debug, Clone, Copy)]
+enum Hop<'a> {
+    Direct,
+    /// On the way to the proxy, or at it.
+    To(&'a Proxy),
+    /// Behind the proxy, or nobody can tell.
+    Through(&'a Proxy),
+}
+
+impl Hop<'_> {
+    fn tell(self, words: &str) -> String {
+        match self {
+            Self::Direct => words.to_owned(),
+            Self::To(proxy) => format!("the proxy {proxy}: {words}"),
+            Self::Through(proxy) => format!("{words} (through the proxy {proxy})"),
+        }
     }
-    let io = chain(error).find_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind);
-    if error.is_builder() {
-        failure(operation, Reason::Internal, Retry::Never, "the request could not be built")
-    } else if error.is_timeout() {
-        again(Reason::Timeout, &format!("no connection within {connect_timeout:?}"))
-    } else if error.is_dns() {
-        again(Reason::Connect, "the host name does not resolve")
-    } else if let Some(kind) = io.filter(|&kind| kind != io::ErrorKind::Other) {
-        again(Reason::Connect, &kind.to_string())
-    } else if chain(error).filter_map(|e| e.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse) {
-        again(Reason::Connect, "the answer is not HTTP")
-    } else if error.is_connect() {
-        again(Reason::Connect, "the connection could not be made, or the proxy refused it")
-    } else {
-        again(Reason::Connect, "the connection was closed before an answer came")
+
+    /// The setting or variable that says where it is.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::To(proxy) => proxy.source(),
+            Self::Direct | Self::Through(_) => "api.url",
+        }
     }
+}
+
+/// What a proxy did instead of leading to the service, by the library's words: it keeps the type to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tunnel {
+    WantsPassword,
+    Answers(&'static str),
+    Unreachable,
+}
+
+impl Tunnel {
+    fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut texts = chain(error).map(ToString::to_string);
+        let text = texts.find_map(|text| text.strip_prefix("tunnel error: ").map(str::to_owned))?;
+        Some(match text.as_str() {
+            "proxy authorization required" => Self::WantsPassword,
+            "failed to create underlying connection" | "io error establishing tunnel" => Self::Unreachable,
+            "unexpected end of file" => Self::Answers("it closes the connection instead of answering CONNECT"),
+            "proxy response headers too long" => Self::Answers("it answers CONNECT with more than 8 KiB of headers"),
+            _ => Self::Answers("it refuses: its answer to CONNECT is not 200"),
+        })
+    }
+}
+
+impl Fault<'_> {
+    /// No response: the request could not be sent, or nothing came back.
+    pub(super) fn sending(&self, error: &reqwest::Error) -> Failure {
+        let tunnel = Tunnel::of(error);
+        // A proxy leads to the service by a tunnel when that is encrypted, and is asked for it when it is not.
+        let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
+        let hop = match self.proxy {
+            Some(proxy) if error.is_connect() && (tunnel.is_some() || is_plain) => Hop::To(proxy),
+            Some(proxy) => Hop::Through(proxy),
+            None => Hop::Direct,
+        };
+        if let Some(tls) = find::<rustls::Error>(error) {
+            let (words, hint) = handshake::words(tls, self.proxy);
+            return self.fail(Reason::Tls, Retry::Never, hop.tell(&words), hint);
+        }
+        if error.is_builder() {
+            let hint = "report it with the log of this moment";
+            return self.fail(Reason::Internal, Retry::Never, "the request could not be built".to_owned(), hint);
+        }
+        match (tunnel, hop) {
+            (Some(Tunnel::WantsPassword), Hop::To(proxy)) => proxy_wants_password(self.operation, Some(proxy)),
+            (Some(Tunnel::Answers(words)), Hop::To(_)) => {
+                let hint = "ask whoever runs the proxy to allow CONNECT to the host and port of api.url; its log has the reason";
+                self.fail(Reason::Connect, Retry::BackOff, hop.tell(words), hint)
+            }
+            _ if error.is_connect() => self.connecting(error, hop),
+            _ => self.waiting(error),
+        }
+    }
+
+    /// No connection.
+    fn connecting(&self, error: &reqwest::Error, hop: Hop<'_>) -> Failure {
+        let setting = hop.setting();
+        if error.is_timeout() {
+            let words = format!("no connection within {:?} (api.connect_timeout)", self.connect_timeout);
+            let hint = "the name server, the other end or a firewall does not answer: try the address from the exporter's network";
+            return self.fail(Reason::Timeout, Retry::BackOff, hop.tell(&words), hint);
+        }
+        let (words, hint) = if error.is_dns() {
+            let hint = format!("check the host name in {setting}, and DNS in the exporter's network");
+            ("the host name does not resolve".to_owned(), hint)
+        } else {
+            let words = match find::<io::Error>(error).map(io::Error::kind) {
+                Some(io::ErrorKind::UnexpectedEof) => "the connection was closed during the handshake".to_owned(),
+                None | Some(io::ErrorKind::Other) => "the connection could not be made".to_owned(),
+                Some(kind) => kind.to_string(),
+            };
+            (words, format!("check host and port in {setting}, and what the network policy and firewalls let through"))
+        };
+        self.fail(Reason::Connect, Retry::BackOff, hop.tell(&words), hint)
+    }
+
+    /// A connection, and no answer that can be read.
+    fn waiting(&self, error: &reqwest::Error) -> Failure {
+        if let Some(stream) = find::<h2::Error>(error).and_then(|error| self.stream(error)) {
+            return stream;
+        }
+        let hyper = find::<hyper::Error>(error);
+        if hyper.is_some_and(hyper::Error::is_parse_too_large) {
+            let detail = "the answer has more headers than are read (256 lines, 64 KiB)".to_owned();
+            return self.fail(Reason::TooLarge, Retry::Never, detail, HEADERS);
+        }
+        if let Some(hyper) = hyper.filter(|error| error.is_parse()) {
+            // Fixed words of the library, such as "invalid HTTP version parsed".
+            let detail = format!("what answers is not HTTP, or breaks its rules ({hyper})");
+            let hint = "check that port and scheme in api.url are those of the service, and what answers there";
+            return self.fail(Reason::Decode, Retry::Never, detail, hint);
+        }
+        let kind = find::<io::Error>(error).map(io::Error::kind).filter(|&kind| kind != io::ErrorKind::Other);
+        if let Some(words) = silence(error) {
+            return self.fail(Reason::Timeout, Retry::BackOff, words.to_owned(), SILENT_HINT);
+        }
+        let words = kind.map_or_else(|| "the connection was closed".to_owned(), |kind| kind.to_string());
+        self.fail(Reason::Connect, Retry::BackOff, format!("{words} before an answer came"), CLOSED)
+    }
+
+    /// What the other end, or our own library, says of an HTTP/2 stream or connection; `None` when it is the network's.
+    fn stream(&self, error: &h2::Error) -> Option<Failure> {
+        let reason = error.reason()?;
+        let what = if error.is_reset() { "stream" } else { "connection" };
+        if error.is_remote() {
+            let detail = format!("the other end broke the HTTP/2 {what} off with {reason:?} before an answer came");
+            return Some(if reason == h2::Reason::ENHANCE_YOUR_CALM {
+                let hint = "lower api.requests_per_second or api.max_concurrent_requests";
+                self.fail(Reason::RateLimited, Retry::SlowDown(None), detail, hint)
+            } else {
+                let hint = "look at the load balancer or proxy that speaks HTTP/2 there: its log has the reason";
+                self.fail(Reason::Connect, Retry::BackOff, detail, hint)
+            });
+        }
+        if !error.is_library() {
+            return None;
+        }
+        Some(match (reason, error.is_reset()) {
+            (h2::Reason::PROTOCOL_ERROR, true)
+            | (h2::Reason::ENHANCE_YOUR_CALM | h2::Reason::COMPRESSION_ERROR, false) => {
+                let detail = format!(
+                    "the answer's headers are larger than HTTP/2 allows here (512 KiB) or break its rules ({reason:?})"
+                );
+                self.fail(Reason::TooLarge, Retry::Never, detail, HEADERS)
+            }
+            _ => {
+                let detail = format!("what answers breaks the rules of HTTP/2 ({reason:?})");
+                let hint = "look at the load balancer or proxy that speaks HTTP/2 there";
+                self.fail(Reason::Decode, Retry::Never, detail, hint)
+            }
+        })
+    }
+
+    fn fail(&self, reason: Reason, retry: Retry, detail: String, hint: impl Into<Cow<'static, str>>) -> Failure {
+        Failure { error: Error::new(self.operation, reason, detail).hint(hint), retry }
+    }
+}
+
+/// What to do about too many headers.
+pub(super) const HEADERS: &str = "look at what adds headers on the way, such as a proxy that sets cookies";
+const CLOSED: &str = "look at the load balancer, proxy or firewall that closes connections on the way";
+const SILENT_HINT: &str = "nothing, if it stays at one: new connections are used from now on; else look at NAT, firewalls and load \
+                           balancers that forget connections";
+
+/// How it was found out that a connection leads nowhere any more, if it was.
+fn silence(error: &reqwest::Error) -> Option<&'static str> {
+    match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => Some("the connection went silent: what was sent is not acknowledged"),
+        _ if error.is_timeout() => Some("the connection went silent: no answer to a keep-alive ping"),
+        _ => None,
+    }
+}
+
+/// A proxy that wants to know who asks, whether it says so to CONNECT or to the request.
+pub(super) fn proxy_wants_password(operation: Operation, proxy: Option<&Proxy>) -> Failure {
+    let (detail, hint) = match proxy {
+        Some(proxy) => (
+            format!("the proxy {proxy} asks for a user and password, or refuses those it was given"),
+            format!("put the right ones into the URL in {}", proxy.source()),
+        ),
+        None => (
+            "a proxy that is not configured here asks for a user and password".to_owned(),
+            "set the proxy in api.proxy_url, with a user and password, or let requests to api.url pass without one"
+                .to_owned(),
+        ),
+    };
+    let mut error = Error::new(operation, Reason::Connect, detail).hint(hint);
+    error.status = Some(407);
+    Failure { error, retry: Retry::Never }
 }
 
 /// The body ended early, or its compression is broken.
-pub(super) fn reading(operation: Operation, error: &reqwest::Error) -> Failure {
-    let transport = chain(error).any(<dyn StdError>::is::<hyper::Error>);
-    let kind = chain(error).find_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind);
-    match kind {
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other) if !transport => {
-            failure(operation, Reason::Decode, Retry::Never, "the body's compression is broken")
-        }
-        _ => failure(operation, Reason::Body, Retry::BackOff, "the body was cut"),
-    }
-}
-
-fn failure(operation: Operation, reason: Reason, retry: Retry, detail: &str) -> Failure {
-    Failure { error: Error::new(operation, reason, detail), retry }
-}
-
-/// Why a handshake failed.
-fn tls_words(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate_words(certificate),
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the server wants a client certificate: set api.tls.cert_file and api.tls.key_file".to_owned()
-        }
-        rustls::Error::AlertReceived(alert) => format!("the server refused the handshake ({alert:?})"),
-        rustls::Error::InvalidMessage(_) => "what answers does not speak TLS".to_owned(),
-        rustls::Error::NoCertificatesPresented => "the server presents no certificate".to_owned(),
-        rustls::Error::PeerIncompatible(_) => "the server offers no TLS version or cipher in common".to_owned(),
-        _ => "the TLS handshake failed".to_owned(),
-    }
-}
-
-fn certificate_words(error: &CertificateError) -> String {
-    let words = match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the server's certificate has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet"
-        }
-        CertificateError::Revoked => "the server's certificate is revoked",
-        CertificateError::UnknownIssuer => {
-            "unknown issuer: no trusted authority signed the server's certificate (see api.tls.ca_file)"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "name mismatch: the server's certificate is for another host name"
-        }
-        CertificateError::BadSignature => "the server's certificate has a bad signature",
-        CertificateError::BadEncoding => "the server's certificate cannot be read",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "the server's certificate is not meant for servers"
-        }
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "the server presents the certificate of an authority (CA:TRUE) as its own: it needs one of its own"
-        }
-        _ => "the server's certificate does not verify",
+pub(super) fn reading(operation: Operation, error: &io::Error) -> Failure {
+    let fail = |reason, retry, words: &str, hint: &'static str| Failure {
+        error: Error::new(operation, reason, words).hint(hint),
+        retry,
     };
-    words.to_owned()
+    let broken = "look at what repacks answers on the way, usually a proxy or firewall";
+    let Some(transport) = find::<reqwest::Error>(error) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                fail(Reason::Body, Retry::BackOff, "the packed body (gzip) was cut", CLOSED)
+            }
+            _ => fail(Reason::Decode, Retry::Never, "the body is no gzip, though its Content-Encoding says so", broken),
+        };
+    };
+    if let Some(reason) = find::<h2::Error>(transport).filter(|e| e.is_remote()).and_then(h2::Error::reason) {
+        let words = format!("the body was cut: the other end broke it off with {reason:?} (HTTP/2)");
+        return fail(Reason::Body, Retry::BackOff, &words, CLOSED);
+    }
+    if let Some(words) = silence(transport) {
+        return fail(Reason::Timeout, Retry::BackOff, words, SILENT_HINT);
+    }
+    match find::<io::Error>(transport).map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            fail(Reason::Body, Retry::BackOff, "the body's chunks are not marked as HTTP demands", broken)
+        }
+        _ => fail(Reason::Body, Retry::BackOff, "the body was cut", CLOSED),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::CertificateError;
+
     use super::*;
 
     #[test]
     fn a_tls_error_is_found_below_wrapped_io_errors() {
         let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
-        let found = chain(&error).find_map(|e| e.downcast_ref::<rustls::Error>()).map(tls_words);
+        let found = find::<rustls::Error>(&error).map(|tls| handshake::words(tls, None).0);
         assert_eq!(found.as_deref(), Some("the server's certificate has expired"));
     }
 }

@@ -96,9 +96,11 @@ impl<'a> Attempts<'a> {
             }
             Retry::BackOff | Retry::SlowDown(_) => {
                 self.made += 1;
+                let back_off = jittered(self.base, self.made, left);
                 let delay = match retry {
-                    Retry::SlowDown(Some(asked)) => asked,
-                    _ => jittered(self.base, self.made, left),
+                    // A wait of nothing, or until a date that is over, is no leave to hurry.
+                    Retry::SlowDown(Some(asked)) => asked.max(back_off),
+                    _ => back_off,
                 };
                 if matches!(retry, Retry::SlowDown(_)) {
                     self.budget.pause(shared_pause(delay, left));
@@ -106,10 +108,12 @@ impl<'a> Attempts<'a> {
                 if self.made >= self.limit || delay >= left {
                     return Err(CallError { error, by_deadline: self.made < self.limit });
                 }
-                let start = Instant::now();
-                self.budget.back_off(delay).await;
                 if matches!(retry, Retry::SlowDown(_)) {
-                    self.observer.throttle_wait(start.elapsed());
+                    // Not to be cut short: the service asked for it.
+                    tokio::time::sleep(delay).await;
+                    self.observer.throttle_wait(delay);
+                } else {
+                    self.budget.back_off(delay).await;
                 }
             }
         }
@@ -132,7 +136,8 @@ fn shared_pause(asked: Duration, left: Duration) -> Duration {
     if asked < left { asked.min(MAX_SHARED_PAUSE) } else { (left / 2).min(MAX_SHARED_PAUSE) }
 }
 
-/// Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3). A date that has passed is no wait.
+/// Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3), which counts from `now`, the date of the
+/// answer. A date that has passed is no wait.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
@@ -228,5 +233,55 @@ mod tests {
         let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
         attempts.after(failure(Retry::SlowDown(Some(Duration::from_secs(7))))).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(7));
+    }
+
+    /// How long 50 calls wait that are asked to slow down in this way, on average.
+    async fn average_wait(asked: Option<Duration>) -> Duration {
+        let mut waited = Duration::ZERO;
+        for _ in 0..50 {
+            let budget = Budget::new(None, 8);
+            let start = Instant::now();
+            let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+            attempts.after(failure(Retry::SlowDown(asked))).await.unwrap();
+            attempts.after(failure(Retry::SlowDown(asked))).await.unwrap();
+            waited += start.elapsed();
+        }
+        waited / 50
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_after_of_nothing_is_no_shorter_than_the_back_off() {
+        for asked in [None, Some(Duration::ZERO), Some(Duration::from_millis(1))] {
+            let average = average_wait(asked).await;
+            // Half of one second and half of two: 50 of them stay within a third of that but for one run in millions.
+            assert!((1000..2000).contains(&average.as_millis()), "{asked:?}: {average:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_ends_a_back_off_but_no_pause_that_was_asked_for() {
+        for (retry, whole) in [
+            (Retry::SlowDown(Some(Duration::from_secs(7))), true),
+            (Retry::SlowDown(None), true),
+            (Retry::BackOff, false),
+        ] {
+            let budget = std::sync::Arc::new(Budget::new(None, 8));
+            let reloads = tokio::spawn({
+                let budget = std::sync::Arc::clone(&budget);
+                async move {
+                    loop {
+                        budget.resume();
+                        tokio::time::sleep(Duration::from_micros(1)).await;
+                    }
+                }
+            });
+            let start = Instant::now();
+            for _ in 0..20 {
+                let mut attempts = attempts(&budget, Duration::from_mins(4), 3);
+                attempts.after(failure(retry)).await.unwrap();
+            }
+            reloads.abort();
+            assert_eq!(start.elapsed() > Duration::from_secs(2), whole, "{retry:?}: {:?}", start.elapsed());
+        }
     }
 }

@@ -1,11 +1,27 @@
 //! Where the bytes of an answer go.
 
+use http::{HeaderMap, StatusCode, Version};
+
+/// What stands before an answer's body, as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// What was spoken.
+    pub version: Version,
+    /// The status, one of success.
+    pub status: StatusCode,
+    /// The headers. Their values can be secrets of a proxy or cookies: don't show what you don't know.
+    pub headers: &'a HeaderMap,
+}
+
 /// Receives an answer's body piece by piece, so that no list is ever held whole.
 ///
 /// Each attempt gets a fresh sink: what a cut answer left behind is never mixed with the next one.
 pub trait Sink: Send {
     /// What a whole body turns into.
     type Output: Send;
+
+    /// Hears of the answer's head, before the first piece. Most sinks don't care.
+    fn begin(&mut self, _head: &Head<'_>) {}
 
     /// Takes the next piece, at most 64 KiB.
     ///
@@ -29,9 +45,6 @@ pub enum SinkError {
     /// More than the sink keeps.
     #[error("{0}")]
     TooLarge(String),
-    /// A fault in the exporter itself.
-    #[error("the body could not be processed")]
-    Internal,
 }
 
 /// A short answer, gathered and then parsed.

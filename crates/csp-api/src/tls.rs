@@ -1,15 +1,19 @@
-//! The one HTTP client under all calls: TLS, proxies, and what it never does.
+//! TLS towards the service: whom the exporter trusts, and as whom it comes.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use reqwest::{Certificate, Identity, NoProxy, Proxy};
-use secrecy::ExposeSecret as _;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
+use rustls_pki_types::PrivateKeyDer;
 
-use super::settings::{Api, Tls};
+use super::pem::{PemFile, rsa_bits};
+use super::proxy::ProxyError;
+use super::settings::Tls;
 
 /// Why no client can be built from the settings. Names the setting and the path, never a value that can be a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A file cannot be read.
     #[error("api.tls.{setting}: cannot read {path}: {kind}", path = path.display())]
@@ -29,108 +33,133 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
     /// Settings that need each other.
     #[error("api.tls: {0}")]
     Incomplete(&'static str),
-    /// The proxy's URL cannot be used.
-    #[error("api.proxy_url: not a usable proxy URL")]
-    Proxy,
+    /// A proxy's URL cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The system has no certificate authorities, and no other ones are configured.
-    #[error(
-        "TLS cannot be set up: the system has no usable certificate authorities (install ca-certificates or set api.tls.ca_file), or api.tls.cert_file and api.tls.key_file do not belong together"
-    )]
-    Tls,
+    #[error("no certificate authority to trust: {0}")]
+    NoAuthorities(String),
+    /// The HTTP library refuses settings that were checked: a fault in the exporter.
+    #[error("the HTTP client cannot be built: report it as a fault of the exporter")]
+    Library,
 }
 
-/// Builds the HTTP client.
+/// The TLS side of all connections. `is_needed` tells that at least one of them is to be encrypted: without any, a system
+/// that has no certificate authorities, such as a container with nothing else in it, will do.
 ///
-/// Redirects are not followed, because the credentials would go along. The library's own retries are off,
-/// because every request is to be counted and paced.
-pub(super) fn http_client(api: &Api) -> Result<reqwest::Client, BuildError> {
-    builder(api)?.build().or_else(|_| {
-        // Without TLS the system's authorities are of no concern: a container without any can run a simulation.
-        if api.url.scheme() == "http" && api.tls.cert_file.is_none() {
-            return builder(api)?.tls_certs_only([]).build().map_err(|_| BuildError::Tls);
+/// # Errors
+/// Everything that is wrong with the files and their settings.
+pub(super) fn configure(tls: &Tls, is_needed: bool) -> Result<ClientConfig, Vec<BuildError>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let Tls { ca_file, ca_only, cert_file, key_file } = tls;
+    let mut problems = Vec::new();
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        Some(path) => problems.extend(trust(path, &mut roots).err()),
+        None if *ca_only => problems.push(BuildError::Incomplete("ca_only needs ca_file")),
+        None => {}
+    }
+    let identity = match (cert_file, key_file) {
+        (Some(cert), Some(key)) => match identity(cert, key, &provider) {
+            Ok(identity) => Some(identity),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        },
+        (None, None) => None,
+        _ => {
+            problems.push(BuildError::Incomplete("cert_file and key_file need each other"));
+            None
         }
-        Err(BuildError::Tls)
-    })
-}
-
-/// Everything that stands in the way of a client with these settings; nothing is sent.
-pub(super) fn problems(api: &Api) -> Vec<BuildError> {
-    let Tls { ca_file, ca_only, cert_file, key_file } = &api.tls;
-    let parts = [
-        proxy(api).err(),
-        ca_file.as_deref().and_then(|path| authorities(path).err()),
-        (*ca_only && ca_file.is_none()).then_some(BuildError::Incomplete("ca_only needs ca_file")),
-        cert_file.as_deref().and_then(|path| certificate(path).err()),
-        key_file.as_deref().and_then(|path| read("key_file", path).err()),
-    ];
-    let found: Vec<BuildError> = parts.into_iter().flatten().collect();
-    if found.is_empty() { http_client(api).err().into_iter().collect() } else { found }
-}
-
-fn builder(api: &Api) -> Result<reqwest::ClientBuilder, BuildError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("csp-invitations-exporter/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(api.connect_timeout);
-    if let Some(proxy) = proxy(api)? {
-        builder = builder.proxy(proxy);
+    };
+    if !ca_only && is_needed && problems.is_empty() {
+        problems.extend(trust_system(&mut roots).err());
     }
-    let Tls { ca_file, ca_only, cert_file, key_file } = &api.tls;
-    if let Some(path) = ca_file {
-        let authorities = authorities(path)?;
-        builder = if *ca_only { builder.tls_certs_only(authorities) } else { builder.tls_certs_merge(authorities) };
-    } else if *ca_only {
-        return Err(BuildError::Incomplete("ca_only needs ca_file"));
+    if !problems.is_empty() {
+        return Err(problems);
     }
-    match (cert_file, key_file) {
-        (Some(cert), Some(key)) => Ok(builder.identity(identity(cert, key)?)),
-        (None, None) => Ok(builder),
-        _ => Err(BuildError::Incomplete("cert_file and key_file need each other")),
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = versions.map_err(|_| vec![BuildError::Library])?.with_root_certificates(roots);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Adds the authorities of `ca_file`.
+fn trust(path: &Path, roots: &mut RootCertStore) -> Result<(), BuildError> {
+    let file = PemFile::read("ca_file", path)?;
+    for (place, certificate) in file.certificates()? {
+        let damaged = |_| file.unusable(format!("has a damaged block: {place} is no certificate inside"));
+        roots.add(certificate).map_err(damaged)?;
+    }
+    Ok(())
+}
+
+/// Adds the system's authorities, as far as they can be read; none at all is an error.
+fn trust_system(roots: &mut RootCertStore) -> Result<(), BuildError> {
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    let unread: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    let named: Vec<_> =
+        ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(|n| std::env::var_os(n).is_some()).collect();
+    if roots.is_empty() {
+        let mut words = match named.as_slice() {
+            [] => "the system has none: install ca-certificates, or set api.tls.ca_file".to_owned(),
+            named => format!("{} of the environment names none: mend or unset it", named.join(" with ")),
+        };
+        if let Some(unread) = unread.first() {
+            words = format!("{words} ({unread})");
+        }
+        return Err(BuildError::NoAuthorities(words));
+    }
+    for unread in unread {
+        tracing::warn!(problem = unread, "certificate authorities of the system cannot be read and do not count");
+    }
+    Ok(())
+}
+
+/// The client certificate and its key.
+fn identity(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, Vec<BuildError>> {
+    let chain = PemFile::read("cert_file", cert).and_then(|file| Ok((file.certificates()?, file)));
+    let key = PemFile::read("key_file", key).and_then(|file| Ok((file.private_key()?, file)));
+    let ((chain, cert_file), (key, key_file)) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    for (place, certificate) in &chain {
+        if x509_parser::parse_x509_certificate(certificate).is_err() {
+            return Err(vec![cert_file.unusable(format!("has a damaged block: {place} is no certificate inside"))]);
+        }
+    }
+    let signing_key = provider.key_provider.load_private_key(key.clone_key());
+    let signing_key = signing_key.map_err(|_| vec![key_file.unusable(unfit(&key))])?;
+    let identity = CertifiedKey::new(chain.into_iter().map(|(_, certificate)| certificate).collect(), signing_key);
+    match identity.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(vec![key_file.unusable(format!(
+            "is not the key of the first certificate in {} (api.tls.cert_file), which must be the client's own",
+            cert.display()
+        ))]),
+        Err(_) => Err(vec![cert_file.unusable("has a first certificate that TLS cannot use as the client's own")]),
     }
 }
 
-fn proxy(api: &Api) -> Result<Option<Proxy>, BuildError> {
-    let Some(url) = &api.proxy_url else { return Ok(None) };
-    let proxy = Proxy::all(url.expose_secret()).map_err(|_| BuildError::Proxy)?;
-    Ok(Some(proxy.no_proxy(NoProxy::from_env())))
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
-    let unusable =
-        || BuildError::Unusable { setting: "ca_file", path: path.to_owned(), problem: "holds no PEM certificate" };
-    let authorities = Certificate::from_pem_bundle(&read("ca_file", path)?).map_err(|_| unusable())?;
-    if authorities.is_empty() { Err(unusable()) } else { Ok(authorities) }
-}
-
-/// The PEM text of a file, at least one certificate of which can be read.
-fn certificate(path: &Path) -> Result<Vec<u8>, BuildError> {
-    let pem = read("cert_file", path)?;
-    // The certificate alone tells which of the two files a failure is about.
-    if Certificate::from_pem_bundle(&pem).map_or(true, |certificates| certificates.is_empty()) {
-        let path = path.to_owned();
-        return Err(BuildError::Unusable { setting: "cert_file", path, problem: "holds no PEM certificate" });
+/// Why a key that is a key cannot be used.
+fn unfit(key: &PrivateKeyDer<'_>) -> String {
+    match rsa_bits(key) {
+        Some(bits @ ..2048) => format!("is an RSA key of {bits} bits: TLS needs 2048 or more, so have a new one issued"),
+        Some(bits @ 8193..) => format!("is an RSA key of {bits} bits: 8192 are the most that can be used"),
+        _ => "is a key that cannot be used: RSA keys of 2048 to 8192 bits can, and ECDSA keys on P-256, P-384 and P-521, \
+              and Ed25519 keys"
+            .to_owned(),
     }
-    Ok(pem)
-}
-
-fn identity(cert: &Path, key: &Path) -> Result<Identity, BuildError> {
-    let mut pem = certificate(cert)?;
-    pem.push(b'\n');
-    pem.extend(read("key_file", key)?);
-    Identity::from_pem(&pem).map_err(|_| BuildError::Unusable {
-        setting: "key_file",
-        path: key.to_owned(),
-        problem: "holds no unencrypted PEM private key",
-    })
-}
-
-fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
-    fs::read(path).map_err(|error| BuildError::Unreadable { setting, path: path.to_owned(), kind: error.kind() })
 }

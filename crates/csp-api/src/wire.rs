@@ -42,7 +42,7 @@ pub(super) fn grant(body: &[u8]) -> Result<Grant, SinkError> {
     let lifetime = body
         .get("expires_in")
         .and_then(number)
-        .filter(|&seconds| seconds > 0.0)
+        .filter(|&seconds| seconds >= 1.0)
         .map_or(DEFAULT_LIFETIME, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_LIFETIME));
     Ok(Grant { token: token.into(), lifetime: lifetime.min(MAX_LIFETIME) })
 }
@@ -100,6 +100,11 @@ pub(super) fn request_id(header: &[u8]) -> Option<String> {
     is_token(text).then(|| text.to_owned())
 }
 
+/// Text of a header that may be shown as it is: a token of at most 64 characters.
+pub(super) fn token(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok().filter(|text| text.len() <= 64 && is_token(text))
+}
+
 /// Whether `text` matches `[A-Za-z0-9._-]+`.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
@@ -153,10 +158,19 @@ mod tests {
 
     #[test]
     fn a_missing_or_senseless_expires_in_gets_a_careful_default() {
-        for expires_in in ["", r#","expires_in":null"#, r#","expires_in":"soon""#, r#","expires_in":-5"#] {
-            assert_eq!(lifetime(&format!(r#"{{"access_token":"a"{expires_in}}}"#)), DEFAULT_LIFETIME);
+        for value in
+            ["null", "\"soon\"", "-5", "0", "0.0", "\"0\"", "1e-9", "-1e300", "\"NaN\"", "{}", "[1]", "true", "\"\""]
+        {
+            assert_eq!(
+                lifetime(&format!(r#"{{"access_token":"a","expires_in":{value}}}"#)),
+                DEFAULT_LIFETIME,
+                "{value}"
+            );
         }
-        assert_eq!(lifetime(r#"{"access_token":"a","expires_in":1e300}"#), MAX_LIFETIME);
+        assert_eq!(lifetime(r#"{"access_token":"a"}"#), DEFAULT_LIFETIME);
+        for value in ["1e300", "99999999999999999999999999", "9223372036854775807", "\"1e300\""] {
+            assert_eq!(lifetime(&format!(r#"{{"access_token":"a","expires_in":{value}}}"#)), MAX_LIFETIME, "{value}");
+        }
     }
 
     #[test]

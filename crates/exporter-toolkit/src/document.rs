@@ -41,9 +41,7 @@ mod tests;
 pub use fields::{Fields, Reading};
 pub use node::{Entry, Node, Value};
 pub use problem::{Path, Problem, Problems};
-pub use scalar::{
-    Wrong, boolean, count, duration, node, parse_duration, positive_duration, rate, secret_text, size, text,
-};
+pub use scalar::{Wrong, boolean, count, duration, parse_duration, positive_duration, rate, size, text};
 pub use suggest::{nearest, shown};
 
 /// Reads one document with `read`, which takes what it knows from the root's [`Fields`].

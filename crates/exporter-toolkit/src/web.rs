@@ -19,8 +19,10 @@
 mod access;
 mod auth;
 pub mod config;
+mod deliveries;
 mod guard;
 pub mod listen;
+mod reload;
 pub mod response;
 mod routes;
 mod scrape;
@@ -166,7 +168,7 @@ impl Web {
     pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings, pages: Vec<Page>) -> Self {
         let Settings { telemetry_path, max_requests, limits } = settings;
         let handlers = Handlers::of(&telemetry_path, &pages);
-        let pages = routes::pages(&exporter, &telemetry_path, max_requests, pages);
+        let pages = routes::pages(&exporter, &telemetry_path, max_requests, limits, pages);
         let app = guard::wrap(pages, exporter, Arc::clone(&access), handlers);
         Self { app, access, limits }
     }

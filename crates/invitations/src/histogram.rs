@@ -1,6 +1,6 @@
 //! A histogram that is classic and native at once, as a plain value.
 //!
-//! `prometheus_client`'s histogram can be neither read back, merged nor restored, and carries no exemplars
+//! `prometheus_client`'s histogram can be neither read back nor restored, and carries no exemplars
 //! next to native buckets. This one can, because redemption durations must survive a restart; it knows
 //! nothing of an exposition format.
 
@@ -13,7 +13,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use native::{MAX_NATIVE_BUCKETS, SCHEMA, ZERO_THRESHOLD, native_index, native_upper_bound};
+pub use native::{MAX_NATIVE_BUCKETS, SCHEMA, ZERO_THRESHOLD, native_index};
 pub use parts::{Mismatch, Parts};
 
 /// An observation that can be looked up elsewhere, by the request id that the upstream gave it.
@@ -87,36 +87,6 @@ impl Histogram {
             *self.native.entry(native_index(value).clamp(lowest, highest)).or_default() += 1;
         }
         Some(bucket)
-    }
-
-    /// Adds all observations of `other`; the later exemplar of each bucket stays.
-    ///
-    /// # Errors
-    ///
-    /// When the bounds differ; nothing is added then.
-    pub fn merge(&mut self, other: &Self) -> Result<(), Mismatch> {
-        if self.bounds != other.bounds {
-            return Err(Mismatch);
-        }
-        let Self { bounds: _, counts, sum, zero_count, native, exemplars } = self;
-        for (mine, theirs) in counts.iter_mut().zip(&other.counts) {
-            *mine += theirs;
-        }
-        *sum += other.sum;
-        *zero_count += other.zero_count;
-        for (index, theirs) in &other.native {
-            *native.entry(*index).or_default() += theirs;
-        }
-        if exemplars.is_empty() {
-            exemplars.clone_from(&other.exemplars);
-        } else {
-            for (mine, theirs) in exemplars.iter_mut().zip(&other.exemplars) {
-                if theirs.as_ref().map(|e| e.at) > mine.as_ref().map(|e| e.at) {
-                    mine.clone_from(theirs);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The upper bounds of the classic buckets, without `+Inf`.

@@ -9,8 +9,9 @@ const seconds = (text) => Number.parseInt(text, 10) * SECONDS[text.at(-1)];
 function interpolate(expression, step, range) {
   const rate = Math.max(step + SCRAPE, 4 * SCRAPE);
   const organization = new URLSearchParams(location.search).get("organization") || ".+";
-  const values = { __rate_interval: `${rate}s`, __interval_ms: `${step * 1000}`, __range: `${range.to - range.from}s`, job: ".+", instance: ".+", organization };
-  return expression.replace(/\$(\w+)/g, (whole, name) => values[name] ?? whole);
+  const values = { __rate_interval: `${rate}s`, __interval_ms: `${step * 1000}`, __range: `${range.to - range.from}s`, __range_s: `${range.to - range.from}`, job: ".+", instance: ".+", organization };
+  // What is left are labels that keep targets apart, and all of their values.
+  return expression.replace(/\$(\w+)/g, (_, name) => values[name] ?? ".*");
 }
 
 async function api(path, parameters) {

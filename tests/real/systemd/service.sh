@@ -59,7 +59,7 @@ started() {
 hardened() {
     local probe=/etc/systemd/system/probe.service
     sed -e 's#^ExecStart=.*#ExecStart=/usr/bin/python3 /checks/probe.py#' -e 's/^Type=.*/Type=oneshot/' \
-        -e '/^ExecReload=/d; /^Restart/d; /^\[Install\]/,$d' /lib/systemd/system/$unit >$probe
+        -e '/^ExecReload=/d; /^Restart/d; /^WatchdogSec=/d; /^\[Install\]/,$d' /lib/systemd/system/$unit >$probe
     cat /etc/systemd/system/$unit.d/override.conf >>$probe
     systemctl daemon-reload
     touch /tmp/of-the-machine
@@ -85,18 +85,23 @@ reloaded() {
     systemctl reload $unit
     until_true "a moved time of the last reload" 10 later
     until_true "two organizations" 10 up 2
-    # A file that can't be used changes nothing, and the metrics and the log tell of it.
+    # With a file that can't be used `systemctl reload` fails, and nothing has changed.
     echo "unknown_key: 1" >>$config
-    systemctl reload $unit
+    systemctl reload $unit && fail "the reload of a bad file succeeded"
+    is "the reload metric" "$(value "${loaded}"_successful)" 1
+    # The signal by itself: the metrics, the log and the status line tell of it.
+    systemctl kill --signal=HUP $unit
     failed() { [[ $(value "${loaded}"_successful) == 0 ]]; }
     until_true "a failed reload in the metrics" 10 failed
     journalctl --unit=$unit --output=cat | grep unknown_key || fail "the log does not name the key"
     up 2 || fail "the organizations changed with a bad file"
+    show StatusText | grep "not reloaded" || fail "the status line: $(show StatusText)"
     configure 3
     before=$(value "${loaded}"_success_timestamp_seconds)
     systemctl reload $unit
     until_true "a moved time of the last reload" 10 later
     until_true "three organizations again" 10 up 3
+    show StatusText | grep "3 organizations" || fail "the status line: $(show StatusText)"
     is "success" "$(value "${loaded}"_successful)" 1
     is "the process and the service" "$(show MainPID) $(show ActiveState)" "$pid active"
 }

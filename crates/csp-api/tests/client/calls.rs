@@ -164,7 +164,7 @@ async fn a_long_list_arrives_whole_in_slices() {
 async fn a_base_url_with_a_path_and_a_user_is_used_without_the_user() {
     let fake = lists(|_| answer(200, "[]")).await;
     let mut api = api(&fake.url);
-    api.url = format!("http://user:canary@localhost:{}/prefix/", fake.url.port().unwrap()).parse().unwrap();
+    api.url = format!("http://user:canary@localhost:{}/prefix/", fake.port()).parse().unwrap();
     api.timeout = Duration::from_secs(3);
     let (client, _) = observed(&api);
     list(&client, &organization(1, inline("s"))).await.unwrap();

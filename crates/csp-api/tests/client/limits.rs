@@ -17,18 +17,18 @@ async fn retry_after_is_honoured_in_both_forms() {
         let later = jiff::Timestamp::try_from(SystemTime::now() + Duration::from_secs(3)).unwrap();
         jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).unwrap()
     };
-    for (dated, least) in [(false, 990), (true, 1900)] {
+    for (status, dated, least) in [(429, false, 990), (429, true, 1900), (503, false, 990), (503, true, 1900)] {
         let fake = lists(move |n| match n {
             0 => {
                 let value = if dated { date() } else { "1".to_owned() };
-                Answer::Keep(response(429, &format!("retry-after: {value}\r\n"), ""))
+                Answer::Keep(response(status, &format!("retry-after: {value}\r\n"), ""))
             }
             _ => answer(200, "[]"),
         })
         .await;
         let (client, recorder) = observed(&api(&fake.url));
         list(&client, &organization(1, inline("s"))).await.unwrap();
-        let at: Vec<_> = fake.requests("/invitations").iter().map(|request| request.at.unwrap()).collect();
+        let at: Vec<_> = fake.requests("/invitations").iter().map(|request| request.at).collect();
         let waited = (at[1] - at[0]).as_millis();
         assert!((least..4000).contains(&waited), "{waited} ms");
         assert!(recorder.count("throttle") >= 1);
@@ -64,33 +64,52 @@ async fn one_organizations_pause_holds_the_others_back() {
     list(&client, &organization(2, inline("s"))).await.unwrap();
     first.await.unwrap().unwrap();
     let requests = fake.requests("/invitations");
-    let gap = requests[1].at.unwrap() - requests[0].at.unwrap();
+    let gap = requests[1].at - requests[0].at;
     assert!(gap >= Duration::from_millis(990), "{gap:?}");
     assert_eq!(requests.len(), 3);
 }
 
 #[tokio::test]
-async fn resuming_ends_a_wait() {
-    let fake = lists(|n| match n {
-        0 => Answer::Keep(response(429, "retry-after: 8\r\n", "")),
-        _ => answer(200, "[]"),
-    })
-    .await;
-    let (client, recorder) = observed(&api(&fake.url));
+async fn a_date_counts_from_the_date_of_its_answer() {
+    // Both clocks may be wrong: the pause is what lies between the two.
+    let dates = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:39 GMT\r\n";
+    let fake = lists(|n| if n == 0 { Answer::Keep(response(429, dates, "")) } else { answer(200, "[]") }).await;
     let start = Instant::now();
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { list(&client, &organization(1, inline("s"))).await }
-    });
-    // Until the call is over: a resume that comes before the pause begins ends nothing.
-    while !call.is_finished() {
-        if recorder.count("failure invitations rate_limited") > 0 {
+    list(&client(&fake), &organization(1, inline("s"))).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn no_reload_ends_a_pause_that_the_service_asked_for() {
+    for status in [429, 503] {
+        let fake = lists(move |n| match n {
+            0 => Answer::Keep(response(status, "retry-after: 2\r\n", "")),
+            _ => answer(200, "[]"),
+        })
+        .await;
+        let (client, _) = observed(&api(&fake.url));
+        let call = tokio::spawn({
+            let client = client.clone();
+            async move { list(&client, &organization(1, inline("s"))).await }
+        });
+        let mut settings = api(&fake.url);
+        while !call.is_finished() {
             client.resume();
+            // Nor does another budget: the pause goes over to it.
+            settings.max_concurrent_requests += 1;
+            let client = client.reconfigured(&settings).unwrap();
+            if !fake.requests("/invitations").is_empty() {
+                let soon = Instant::now() + Duration::from_millis(1);
+                let denied = client.invitations(&organization(2, inline("s")), BOTH, soon, Text::default).await;
+                assert!(denied.is_err());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::task::yield_now().await;
+        call.await.unwrap().unwrap();
+        let at: Vec<_> = fake.list_requests(1).iter().map(|request| request.at).collect();
+        assert_eq!(at.len(), 2, "{status}");
+        assert!(at[1] - at[0] >= Duration::from_millis(1990), "{status}: {:?}", at[1] - at[0]);
     }
-    call.await.unwrap().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

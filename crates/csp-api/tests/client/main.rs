@@ -7,5 +7,11 @@ mod limits;
 #[expect(clippy::unwrap_used, reason = "a failure to issue is a failure of the test")]
 mod pki;
 mod recorder;
+#[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
+mod silence;
 mod tokens;
 mod transport;
+#[path = "../common/upstream.rs"]
+mod upstream;
+#[expect(clippy::unwrap_used, reason = "a failure to forward is a failure of the test")]
+mod wire;

@@ -89,7 +89,7 @@ async fn a_connection_that_is_closed_or_refused_is_connect() {
     assert_eq!(recorder.count("request invitations"), 3, "every request is seen");
 
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let (client, recorder) = observed(&api(&format!("http://{free}").parse().unwrap()));
+    let (client, recorder) = observed(&api(&format!("http://{free}")));
     let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
     assert_eq!((error.reason, error.detail.as_str()), (Reason::Connect, "connection refused"));
     assert_eq!(recorder.count("request token"), 3);
@@ -98,8 +98,8 @@ async fn a_connection_that_is_closed_or_refused_is_connect() {
 #[tokio::test]
 async fn a_proxys_password_is_in_no_error() {
     let proxy = Fake::start(|_, _| answer(407, "")).await;
-    let mut settings = api(&"https://upstream.invalid".parse().unwrap());
-    let port = proxy.url.port().unwrap();
+    let mut settings = api("https://upstream.invalid");
+    let port = proxy.port();
     settings.proxy_url = Some(format!("http://user:canary@localhost:{port}").into());
     settings.max_attempts = 1;
     let (client, _) = observed(&settings);
@@ -154,7 +154,7 @@ async fn plain_http_behind_an_https_url_is_tls() {
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let (client, _) = observed(&api(&format!("https://{address}").parse().unwrap()));
+    let (client, _) = observed(&api(&format!("https://{address}")));
     let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
     assert_eq!((error.reason, error.detail.as_str()), (Reason::Tls, "what answers does not speak TLS"));
 }
@@ -181,7 +181,7 @@ fn unusable_tls_files_are_named() {
     let pki = Pki::new();
     std::fs::write(pki.path("junk.pem"), "junk").unwrap();
     let build = |change: &dyn Fn(&mut Tls)| {
-        let mut settings = api(&"https://localhost".parse().unwrap());
+        let mut settings = api("https://localhost");
         change(&mut settings.tls);
         Client::new(&settings, Arc::new(NoObserver)).map(drop).unwrap_err()
     };
@@ -205,7 +205,7 @@ async fn http_2_is_spoken_where_it_is_offered() {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap());
+    let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()));
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());

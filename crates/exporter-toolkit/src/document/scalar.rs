@@ -31,14 +31,6 @@ impl From<String> for Wrong {
     }
 }
 
-/// The node itself, for readers of their own.
-///
-/// # Errors
-/// None; the signature is that of the other readers.
-pub fn node(node: &Node) -> Result<Node, Wrong> {
-    Ok(node.clone())
-}
-
 /// Text. A plain number or boolean is text too, as written: `client_id: 0123` means what it says.
 ///
 /// # Errors
@@ -49,14 +41,6 @@ pub fn text(node: &Node) -> Result<String, Wrong> {
         Value::Scalar { text, .. } => Ok(text.clone()),
         _ => Err(Wrong::expected("text", node)),
     }
-}
-
-/// Text that is a secret: wrapped at once, so that it can't be printed.
-///
-/// # Errors
-/// Not a scalar, or empty.
-pub fn secret_text(node: &Node) -> Result<secrecy::SecretString, Wrong> {
-    text(node).map(Into::into)
 }
 
 /// `true` or `false`, in YAML's spellings of the core schema, without quotes.

@@ -12,7 +12,7 @@ fn schema(mut root: Fields<'_, '_>) -> Option<(Option<std::time::Duration>, Vec<
     root.optional("on", boolean);
     root.optional("max", count::<u32>);
     let names = root.list("names", text).unwrap_or_default();
-    root.values("users", secret_text);
+    root.values("users", text);
     root.mappings("items", |mut item| {
         let id = item.required("id", text);
         item.finish();

@@ -1,6 +1,5 @@
 //! What every request passes on its way in, and every answer on its way out.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,11 +13,8 @@ use hyper::body::Body as _;
 use super::access::Refusal;
 use super::response::text;
 use super::routes::{self, Handlers};
+use super::server::Connection;
 use super::{Access, Exporter};
-
-/// The peer of a connection, as an extension of its requests.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Declared bodies up to this size are ignored, larger ones refused: no page takes one.
 const MAX_BODY: u64 = 8 * 1024;
@@ -60,7 +56,7 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
 }
 
 async fn admit(guard: &Guard, request: Request, next: Next) -> Response<Body> {
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
+    let peer = request.extensions().get::<Connection>().map(|connection| connection.peer.ip());
     let (configured, admitted) = guard.access.admit(request.headers(), peer).await;
     let mut response = if let Err(refusal) = admitted {
         refuse(refusal)

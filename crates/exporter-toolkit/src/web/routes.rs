@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
 
+use super::deliveries::Deliveries;
+use super::reload::Reloads;
 use super::response::text;
 use super::scrape::Scrapes;
-use super::{Exporter, Page, TelemetryPath};
+use super::server::Connection;
+use super::{Exporter, Limits, Page, TelemetryPath};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
@@ -55,13 +59,42 @@ pub(super) fn pages(
     exporter: &Arc<dyn Exporter>,
     telemetry_path: &TelemetryPath,
     max_requests: usize,
+    limits: Limits,
     pages: Vec<Page>,
 ) -> Router {
-    let scrapes = Scrapes::new(Arc::clone(exporter), max_requests);
-    let metrics = get(move |headers: HeaderMap| async move { scrapes.answer(&headers).await });
-    let own = Router::new().route(RELOAD, post(reload)).with_state(Arc::clone(exporter));
-    let own = health_pages(exporter).merge(own).route(telemetry_path.as_str(), metrics);
-    finish(pages.into_iter().fold(own, |router, Page { path, route, .. }| router.route(path, route)))
+    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", max_requests, limits.stall));
+    let metrics =
+        get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
+    let reloads = Reloads::new(Arc::clone(exporter));
+    let reload = post(move |headers: HeaderMap| async move { reloads.answer(&headers).await });
+    let own = health_pages(exporter).route(RELOAD, reload).route(telemetry_path.as_str(), metrics);
+    let deliveries = Deliveries::new("pages", limits.pages, limits.stall);
+    let deliver = middleware::from_fn_with_state(deliveries, deliver);
+    let pages = pages
+        .into_iter()
+        .fold(own, |router, Page { path, route, .. }| router.route(path, route.route_layer(deliver.clone())));
+    finish(pages)
+}
+
+/// Answers with a page of the application, a limited number of them at once: each has a body of its own in memory.
+async fn deliver(
+    State(deliveries): State<Arc<Deliveries>>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let ticket = match deliveries.admit(connection) {
+        Ok(ticket) => ticket,
+        Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
+    };
+    let (head, body) = next.run(request).await.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the exporter itself");
+    };
+    ticket.ready([&body]);
+    let mut response = Response::from_parts(head, Body::from(body));
+    response.extensions_mut().insert(ticket);
+    response
 }
 
 /// The health pages alone.
@@ -96,20 +129,6 @@ fn verdict(verdict: Result<(), String>) -> Response<Body> {
     match verdict {
         Ok(()) => text(StatusCode::OK, "ok"),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
-    }
-}
-
-async fn reload(State(exporter): State<Arc<dyn Exporter>>, headers: HeaderMap) -> Response<Body> {
-    // A browser that knows the password would send it along with another site's form, too.
-    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
-    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-        return text(StatusCode::FORBIDDEN, "another site may not reload the configuration");
-    }
-    // In a task of its own, so that a client that goes away does not cut the transaction.
-    match tokio::spawn(async move { exporter.reload().await }).await {
-        Ok(Ok(())) => text(StatusCode::OK, "the configuration was reloaded"),
-        Ok(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was changed:\n{reason}")),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the exporter itself"),
     }
 }
 

@@ -5,10 +5,12 @@
 //! a limit, and when all places are taken the connection that has been useless for longest makes room:
 //! peers that connect and stay silent push out each other, not those that work.
 
+mod answer;
 mod connection;
 mod handshake;
 mod places;
 mod pulse;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Access;
+pub(super) use connection::Connection;
 use places::Places;
 
 /// Times and numbers that keep peers from harming each other.
@@ -33,6 +36,10 @@ pub struct Limits {
     pub head: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
+    /// An answer, or a part of it, of which the peer takes nothing.
+    pub stall: Duration,
+    /// Pages of the application that are made or on their way at once.
+    pub pages: usize,
     /// One request, its answer taken by the client included.
     pub request: Duration,
     /// Requests under way when the server stops.
@@ -47,6 +54,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             // Longer than the usual scrape intervals, so that a Prometheus keeps its connection.
             idle: Duration::from_secs(180),
+            stall: Duration::from_secs(10),
+            pages: 16,
             request: Duration::from_secs(120),
             drain: Duration::from_secs(20),
         }

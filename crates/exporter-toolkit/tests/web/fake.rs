@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use axum::routing::get;
@@ -47,10 +49,16 @@ impl Gate {
 /// Answers as it was told to.
 pub(crate) struct Fake {
     pub(crate) body: Bytes,
+    /// Whether each scrape gets a body of its own, as when polls end between them.
+    pub(crate) changing: bool,
+    /// The body of the application's pages.
+    pub(crate) page: Bytes,
     pub(crate) health: Result<(), String>,
     pub(crate) ready: Result<(), String>,
     pub(crate) reload: Result<(), String>,
-    /// While shut, scrapes wait.
+    /// How many reloads there have been.
+    pub(crate) reloads: Arc<AtomicUsize>,
+    /// While shut, scrapes and reloads wait.
     pub(crate) gate: Arc<Gate>,
     /// What was counted.
     pub(crate) counted: Arc<Mutex<Vec<(&'static str, u16)>>>,
@@ -62,9 +70,12 @@ impl Default for Fake {
     fn default() -> Self {
         Self {
             body: Bytes::from_static(b"up 1\n"),
+            changing: false,
+            page: Bytes::from_static(b"a page"),
             health: Ok(()),
             ready: Ok(()),
             reload: Ok(()),
+            reloads: Arc::default(),
             gate: Arc::default(),
             counted: Arc::default(),
             asked: Arc::default(),
@@ -79,7 +90,7 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: [self.body.clone(), Bytes::new()],
+            body: [if self.changing { self.body.to_vec().into() } else { self.body.clone() }, Bytes::new()],
         }
     }
 
@@ -92,7 +103,12 @@ impl Exporter for Fake {
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.reload.clone() })
+        self.reloads.fetch_add(1, SeqCst);
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move {
+            let _passed = tokio::task::spawn_blocking(move || gate.pass()).await;
+            self.reload.clone()
+        })
     }
 
     fn count_request(&self, handler: &'static str, status: u16) {
@@ -101,9 +117,12 @@ impl Exporter for Fake {
 }
 
 /// The application's own, with a policy of their own.
-fn pages() -> Vec<Page> {
+fn pages(body: &Bytes) -> Vec<Page> {
     let policy = [("content-security-policy", "default-src 'none'; style-src 'self'")];
-    let page = |path, handler| Page { path, handler, route: get(move || async move { (policy, "a page") }) };
+    let page = |path, handler| {
+        let body = body.clone();
+        Page { path, handler, route: get(move || async move { (policy, body) }) }
+    };
     vec![page("/", "status"), page("/api/v1/status", "api"), page("/assets/status.css", "style")]
 }
 
@@ -121,7 +140,8 @@ impl Server {
 
     pub(crate) async fn with(fake: Fake, settings: Settings, config: Option<&Path>) -> Self {
         let access = Access::load(config).unwrap();
-        let web = Web::new(Arc::new(fake), access, settings, pages());
+        let pages = pages(&fake.page);
+        let web = Web::new(Arc::new(fake), access, settings, pages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let stop = shutdown.clone();

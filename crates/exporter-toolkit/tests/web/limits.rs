@@ -1,5 +1,6 @@
 //! What peers can do to each other, and what the server does about it.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use exporter_toolkit::web::{Drained, Limits, Settings};
@@ -182,6 +183,35 @@ async fn oversized_heads_and_bodies_are_refused() {
     }
     // What curl sends with `-X POST -d ''` is none.
     assert_eq!(client().post(server.url("/-/reload")).body("").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_reloads_is_one_under_way_and_one_that_waits() {
+    let fake = Fake::default();
+    let (gate, reloads) = (fake.gate.clone(), fake.reloads.clone());
+    let server = Server::start(fake).await;
+    let url = server.url("/-/reload");
+    let ask = || tokio::spawn(client().post(&url).send());
+    gate.shut();
+    let first = ask();
+    eventually("the first has begun", || reloads.load(SeqCst) == 1).await;
+    let flood: Vec<_> = (0..50).map(|_| ask()).collect();
+    // One goes away before its answer; its wish is that of the others.
+    flood[7].abort();
+    let mut late = connect(&server).await;
+    late.write_all(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(client().get(server.url("/livez")).send().await.unwrap().status(), 200);
+    }
+    gate.open();
+    for (number, answer) in flood.into_iter().chain([first]).enumerate() {
+        if number != 7 {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+        }
+    }
+    assert!(rest(&mut late).await.starts_with("HTTP/1.1 200"));
+    // A few more only where a request was on its way when the gate opened.
+    assert!((2..6).contains(&reloads.load(SeqCst)), "{reloads:?}");
 }
 
 #[tokio::test]

@@ -8,4 +8,5 @@ mod fake;
 mod limits;
 mod pki;
 mod routes;
+mod slow;
 mod tls;

@@ -14,7 +14,7 @@ const BUCKETS_PER_DOUBLING: i32 = 1 << SCHEMA;
 
 /// Upper bounds within the doubling from 0.5 to 1: 2^(i/8 - 1), with the rounding of `client_golang`, so that
 /// an observation on a boundary falls into the same bucket as everywhere else.
-const FRACTIONS: [f64; BUCKETS_PER_DOUBLING as usize] = [
+pub(super) const FRACTIONS: [f64; BUCKETS_PER_DOUBLING as usize] = [
     0.5,
     0.545_253_866_332_628_8,
     0.594_603_557_501_360_5,
@@ -33,14 +33,6 @@ pub fn native_index(value: f64) -> i32 {
     // At most 8.
     let within = i32::try_from(within).unwrap_or(BUCKETS_PER_DOUBLING);
     within + (exponent - 1) * BUCKETS_PER_DOUBLING
-}
-
-/// The inclusive upper bound of a native bucket.
-#[must_use]
-pub fn native_upper_bound(index: i32) -> f64 {
-    let within = index.rem_euclid(BUCKETS_PER_DOUBLING);
-    let doublings = index.div_euclid(BUCKETS_PER_DOUBLING);
-    FRACTIONS[usize::try_from(within).unwrap_or(0)] * 2f64.powi(doublings + 1)
 }
 
 /// `value` as fraction and exponent: `fraction * 2^exponent` with a fraction in [0.5, 1).

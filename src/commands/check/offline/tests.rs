@@ -48,6 +48,7 @@ fn missing_and_empty_secret_files_and_bad_web_configurations_are_all_problems() 
         web_config_file: Some("web.yml".into()),
         sharding: crate::cli::Sharding { shard: None },
         online: false,
+        shape: false,
     };
     let report = offline(&flags, &Ok(config), |_| Err(Problem::general("bad").into()));
     assert_eq!(report.exit_code(), 1);

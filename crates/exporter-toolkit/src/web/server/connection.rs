@@ -1,51 +1,86 @@
 //! One connection from its first byte to its last.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+use super::answer::Answered;
 use super::places::Place;
-use super::pulse::{Pulse, Running};
+use super::pulse::Pulse;
+use super::watch::Watched;
 use super::{Limits, Shared, handshake};
-use crate::web::guard::Peer;
 
 /// How long a peer without a request may take to agree to a shutdown.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Bytes that the system holds of an answer and cannot send yet: enough to have the next ones ready in time.
+const UNSENT: u32 = 256 * 1024;
+
+/// The connection of a request, as one of its extensions.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Connection {
+    /// The other end.
+    pub(in crate::web) peer: SocketAddr,
+    pulse: Arc<Pulse>,
+}
+
+impl Connection {
+    /// Closes the connection at once, whatever it is doing.
+    pub(in crate::web) fn close(&self) {
+        self.pulse.evict();
+    }
+}
+
 /// Serves one connection; returns when it is closed, for whatever reason.
 pub(super) async fn run(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
-    // An answer goes out in few large writes; waiting for more to send only delays it.
-    let _ = stream.set_nodelay(true);
+    tune(&stream, &shared.limits);
+    let pulse = &place.pulse;
     let Some(access) = &shared.tls else {
+        let stream = Watched { stream, reads: Some(Arc::clone(pulse)), writes: Some(Arc::clone(pulse)) };
         return speak(stream, peer, Protocol::Http1, &place, &shared).await;
     };
+    let secure = handshake::secure(stream, access, pulse);
     let secured = tokio::select! {
-        () = place.pulse.evicted() => return,
+        () = pulse.evicted() => return,
         () = shared.shutdown.cancelled() => return,
-        secured = tokio::time::timeout(shared.limits.handshake, handshake::secure(stream, access)) => secured,
+        secured = tokio::time::timeout(shared.limits.handshake, secure) => secured,
     };
     match secured {
-        Ok(Ok((stream, protocol))) => speak(stream, peer, protocol, &place, &shared).await,
+        Ok(Ok((stream, protocol))) => {
+            // With HTTP/2 an idle peer is heard, too: it acknowledges and updates windows.
+            let reads = (protocol == Protocol::Http1).then(|| Arc::clone(pulse));
+            speak(Watched { stream, reads, writes: None }, peer, protocol, &place, &shared).await;
+        }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
     }
+}
+
+/// Has the system hold little that is not sent yet, and give up on a peer that takes nothing of it.
+fn tune(stream: &TcpStream, limits: &Limits) {
+    let socket = SockRef::from(stream);
+    // An answer goes out in few large writes; waiting for more to send only delays it.
+    let _ = socket.set_tcp_nodelay(true);
+    // Otherwise the system takes megabytes for a peer that does not read, and nobody notices.
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    // What the system has taken, it holds no longer than this process would.
+    let _ = socket.set_tcp_user_timeout(Some(limits.stall));
 }
 
 /// What is spoken on a connection.
@@ -62,11 +97,9 @@ where
     let Place { pulse, .. } = place;
     pulse.established();
     let app = shared.app.clone();
-    let running = Arc::clone(pulse);
-    let service = service_fn(move |request| answer(app.clone(), request, peer, running.begin()));
-    // With HTTP/2 an idle peer is heard, too: it acknowledges and updates windows.
-    let heard = (protocol == Protocol::Http1).then(|| Arc::clone(pulse));
-    let stream = TokioIo::new(Heard { stream, heard });
+    let connection = Connection { peer, pulse: Arc::clone(pulse) };
+    let service = service_fn(move |request| answer(app.clone(), request, protocol, connection.clone()));
+    let stream = TokioIo::new(stream);
     let builder = builder(protocol);
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
@@ -147,78 +180,12 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
 async fn answer(
     app: Router,
     mut request: Request<Incoming>,
-    peer: SocketAddr,
-    running: Running,
+    protocol: Protocol,
+    connection: Connection,
 ) -> Result<Response<Answered>, std::convert::Infallible> {
-    request.extensions_mut().insert(Peer(peer));
-    let response = app.oneshot(request.map(Body::new)).await?;
-    Ok(response.map(|body| Answered { body, _running: running }))
-}
-
-/// A body whose request is under way until it was handed over.
-struct Answered {
-    body: Body,
-    _running: Running,
-}
-
-impl HttpBody for Answered {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A stream that tells the pulse when something was heard.
-struct Heard<S> {
-    stream: S,
-    heard: Option<Arc<Pulse>>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before
-            && let Some(pulse) = &self.heard
-        {
-            pulse.heard();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buffer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+    let running = connection.pulse.begin();
+    request.extensions_mut().insert(connection);
+    let mut response = app.oneshot(request.map(Body::new)).await?;
+    let held = std::mem::take(response.extensions_mut());
+    Ok(response.map(|body| Answered::new(body, protocol, running, held)))
 }

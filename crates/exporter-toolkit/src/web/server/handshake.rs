@@ -11,6 +11,8 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::connection::Protocol;
+use super::pulse::Pulse;
+use super::watch::Watched;
 use crate::web::Access;
 
 /// What a TLS record starts with that starts a handshake (RFC 8446, 5.1).
@@ -24,7 +26,11 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain
 ///
 /// # Errors
 /// No handshake: the peer's fault, or that of the settings, which are read here.
-pub(super) async fn secure(stream: TcpStream, access: &Arc<Access>) -> io::Result<(TlsStream<TcpStream>, Protocol)> {
+pub(super) async fn secure(
+    stream: TcpStream,
+    access: &Arc<Access>,
+    pulse: &Arc<Pulse>,
+) -> io::Result<(TlsStream<Watched<TcpStream>>, Protocol)> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first[0].is_ascii_uppercase() {
@@ -33,6 +39,7 @@ pub(super) async fn secure(stream: TcpStream, access: &Arc<Access>) -> io::Resul
     if first[0] != HANDSHAKE_RECORD {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a TLS handshake"));
     }
+    let stream = Watched { stream, reads: None, writes: Some(Arc::clone(pulse)) };
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     // Only now: a peer that never says hello costs no reading of files.
     let config = access.tls_config().await?;

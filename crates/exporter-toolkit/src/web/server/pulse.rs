@@ -27,8 +27,20 @@ pub(super) enum Phase {
 struct Activity {
     phase: Phase,
     since: Instant,
-    /// When each request under way began: several with HTTP/2.
-    running: Vec<Instant>,
+    /// The requests under way: several with HTTP/2.
+    running: Vec<Request>,
+    /// How many requests there have been.
+    requests: u64,
+    /// Since when the socket takes nothing of what is to be sent.
+    blocked: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Request {
+    number: u64,
+    began: Instant,
+    /// When a part of the answer was last taken, if that is known.
+    taken: Option<Instant>,
 }
 
 impl Activity {
@@ -47,7 +59,8 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new() -> Arc<Self> {
-        let activity = Activity { phase: Phase::Handshake, since: Instant::now(), running: Vec::new() };
+        let (phase, since) = (Phase::Handshake, Instant::now());
+        let activity = Activity { phase, since, running: Vec::new(), requests: 0, blocked: None };
         Arc::new(Self { activity: Mutex::new(activity), evicted: CancellationToken::new() })
     }
 
@@ -68,9 +81,20 @@ impl Pulse {
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         let mut activity = self.activity.lock();
         activity.enter(Phase::Busy);
-        let since = activity.since;
-        activity.running.push(since);
-        Running { pulse: Arc::clone(self), since }
+        activity.requests += 1;
+        let (number, began) = (activity.requests, activity.since);
+        activity.running.push(Request { number, began, taken: None });
+        Running { pulse: Arc::clone(self), number }
+    }
+
+    /// The socket has taken something of what is to be sent, or there is nothing to be sent; or it takes nothing.
+    pub(super) fn sent(&self, progress: bool) {
+        let mut activity = self.activity.lock();
+        if progress {
+            activity.blocked = None;
+        } else {
+            activity.blocked.get_or_insert_with(Instant::now);
+        }
     }
 
     /// When the connection has to have moved on.
@@ -83,7 +107,10 @@ impl Pulse {
             Phase::Busy => limits.request,
         };
         // The oldest request counts: one that is stuck must not hide behind others that come and go.
-        activity.running.iter().min().copied().unwrap_or(activity.since) + limit
+        let began = activity.running.iter().map(|request| request.began).min().unwrap_or(activity.since);
+        let untaken = activity.running.iter().filter_map(|request| request.taken).chain(activity.blocked).min();
+        let deadline = began + limit;
+        untaken.map_or(deadline, |since| deadline.min(since + limits.stall))
     }
 
     /// How dispensable the connection is: the smallest goes first; `None` while it works on an answer.
@@ -112,15 +139,30 @@ impl Pulse {
 #[derive(Debug)]
 pub(super) struct Running {
     pulse: Arc<Pulse>,
-    since: Instant,
+    number: u64,
+}
+
+impl Running {
+    /// From now on the answer is there to be taken, and each part that is taken is [told](Self::taken).
+    pub(super) fn offer(&self) {
+        self.with(|request| request.taken = Some(Instant::now()));
+    }
+
+    /// A part of the answer was taken.
+    pub(super) fn taken(&self) {
+        self.with(|request| request.taken = request.taken.map(|_| Instant::now()));
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Request)) {
+        let mut activity = self.pulse.activity.lock();
+        activity.running.iter_mut().find(|request| request.number == self.number).map(change);
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let mut activity = self.pulse.activity.lock();
-        if let Some(index) = activity.running.iter().position(|since| *since == self.since) {
-            activity.running.swap_remove(index);
-        }
+        activity.running.retain(|request| request.number != self.number);
         if activity.running.is_empty() {
             activity.enter(Phase::Idle);
         }
@@ -148,6 +190,32 @@ mod tests {
         drop(stuck);
         assert_eq!(pulse.deadline(&limits), Instant::now() + limits.idle);
         assert!(pulse.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_taken_ends_the_connection_long_before_the_request_s_limit() {
+        let (limits, pulse) = (Limits::default(), Pulse::new());
+        pulse.established();
+        let (stuck, busy) = (pulse.begin(), pulse.begin());
+        stuck.taken();
+        assert_eq!(pulse.deadline(&limits), Instant::now() + limits.request, "there is nothing to take yet");
+        stuck.offer();
+        let deadline = Instant::now() + limits.stall;
+        for _ in 0..5 {
+            assert_eq!(pulse.deadline(&limits), deadline);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            busy.taken();
+        }
+        stuck.taken();
+        assert_eq!(pulse.deadline(&limits), Instant::now() + limits.stall);
+        drop(stuck);
+        pulse.sent(false);
+        let deadline = Instant::now() + limits.stall;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pulse.sent(false);
+        assert_eq!(pulse.deadline(&limits), deadline, "a second attempt in vain is no progress");
+        pulse.sent(true);
+        assert!(pulse.deadline(&limits) > deadline);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,18 +1,23 @@
-//! An upstream that answers raw bytes: it can be worse than the simulator.
+//! An upstream that answers raw bytes: it can be worse than the simulator. For the client's tests and for those of the
+//! whole exporter.
+#![allow(clippy::unwrap_used, dead_code, reason = "a failure to serve fails the test; each test uses a part")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 /// What arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
     pub(crate) at: Instant,
@@ -24,6 +29,8 @@ pub(crate) enum Answer {
     Keep(Vec<u8>),
     /// These bytes, and the connection is closed.
     Close(Vec<u8>),
+    /// These bytes after a while.
+    Late(Duration, Vec<u8>),
     /// The first bytes, the second ones so many times, the third ones.
     Repeat(Vec<u8>, Vec<u8>, usize, Vec<u8>),
     /// Never anything.
@@ -45,6 +52,7 @@ type Handler = dyn Fn(&Request, usize) -> Answer + Send + Sync;
 pub(crate) struct Fake {
     pub(crate) url: String,
     log: Arc<Mutex<Vec<Request>>>,
+    most: Arc<AtomicUsize>,
 }
 
 impl Fake {
@@ -60,23 +68,25 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
-        let log = Arc::<Mutex<Vec<Request>>>::default();
-        let (kept, handler): (_, Arc<Handler>) = (Arc::clone(&log), Arc::new(handler));
+        let fake = Self { url, log: Arc::default(), most: Arc::default() };
+        let running =
+            Arc::new(Running { log: Arc::clone(&fake.log), most: Arc::clone(&fake.most), now: AtomicUsize::new(0) });
+        let handler: Arc<Handler> = Arc::new(handler);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (log, handler, tls) = (Arc::clone(&log), Arc::clone(&handler), tls.clone());
+                let (running, handler, tls) = (Arc::clone(&running), Arc::clone(&handler), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => connection(stream, &log, &*handler).await,
+                        None => connection(stream, &running, &*handler).await,
                         Some(tls) => {
                             let Ok(stream) = tls.accept(stream).await else { return };
-                            connection(stream, &log, &*handler).await;
+                            connection(stream, &running, &*handler).await;
                         }
                     }
                 });
             }
         });
-        Self { url, log: kept }
+        fake
     }
 
     /// Exchanges go well, other questions than for lists are not answered usefully, lists are `answer`'s: it gets the
@@ -99,7 +109,17 @@ impl Fake {
 
     /// The requests for lists of organization `number`.
     pub(crate) fn list_requests(&self, number: usize) -> Vec<Request> {
-        self.requests(&format!("{}/invitations", crate::setup::id(number)))
+        self.log.lock().iter().filter(|request| request.is_list_of(number)).cloned().collect()
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// How many requests were under way at once, at most.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(SeqCst)
     }
 }
 
@@ -109,24 +129,40 @@ impl Request {
         let rest = self.path.split("/orgs/").nth(1)?;
         rest.split('/').next()?.rsplit('-').next()?.parse().ok()
     }
+
+    fn is_list_of(&self, number: usize) -> bool {
+        self.organization() == Some(number) && self.path.ends_with("/invitations")
+    }
 }
 
-async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Mutex<Vec<Request>>, handler: &Handler) {
+/// What all connections count.
+struct Running {
+    log: Arc<Mutex<Vec<Request>>>,
+    most: Arc<AtomicUsize>,
+    now: AtomicUsize,
+}
+
+async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, running: &Running, handler: &Handler) {
     let mut buffer = Vec::new();
     while let Some(request) = receive(&mut stream, &mut buffer).await {
+        running.most.fetch_max(running.now.fetch_add(1, SeqCst) + 1, SeqCst);
         let earlier = {
-            let mut log = log.lock();
+            let mut log = running.log.lock();
             let earlier = log.iter().filter(|r| r.path == request.path).count();
             log.push(request.clone());
             earlier
         };
-        let sent = match handler(&request, earlier) {
-            Answer::Keep(bytes) => stream.write_all(&bytes).await,
-            Answer::Close(bytes) => {
-                let _ = stream.write_all(&bytes).await;
-                let _ = stream.shutdown().await;
-                return;
-            }
+        let answer = handler(&request, earlier);
+        match answer {
+            Answer::Hang => std::future::pending().await,
+            Answer::Late(delay, _) => tokio::time::sleep(delay).await,
+            Answer::Keep(_) | Answer::Close(_) | Answer::Repeat(..) => {}
+        }
+        // Before the bytes are sent: they may be what lets the next request begin.
+        running.now.fetch_sub(1, SeqCst);
+        let closes = matches!(answer, Answer::Close(_));
+        let sent = match answer {
+            Answer::Keep(bytes) | Answer::Close(bytes) | Answer::Late(_, bytes) => stream.write_all(&bytes).await,
             Answer::Repeat(head, unit, times, tail) => {
                 let mut sent = stream.write_all(&head).await;
                 for _ in 0..times {
@@ -136,9 +172,10 @@ async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Mutex
                 }
                 if sent.is_ok() { stream.write_all(&tail).await } else { sent }
             }
-            Answer::Hang => std::future::pending().await,
+            Answer::Hang => return,
         };
-        if sent.is_err() || stream.flush().await.is_err() {
+        if sent.is_err() || stream.flush().await.is_err() || closes {
+            let _ = stream.shutdown().await;
             return;
         }
     }
@@ -158,8 +195,9 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) ->
             if buffer.len() >= end + 4 + length {
                 let body = String::from_utf8(buffer[end + 4..end + 4 + length].to_vec()).unwrap();
                 buffer.drain(..end + 4 + length);
-                let path = target.split('?').next().unwrap().to_owned();
-                return Some(Request { path, headers, body, at: Instant::now() });
+                let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+                let (path, query) = (path.to_owned(), query.to_owned());
+                return Some(Request { path, query, headers, body, at: Instant::now() });
             }
         }
         if stream.read_buf(buffer).await.ok()? == 0 {

@@ -1,0 +1,352 @@
+//! Which proxy stands between the exporter and a host: `api.proxy_url`, else the usual variables.
+//!
+//! The variables are read as curl reads them: the lower-case form counts before the upper-case one, an empty one is not
+//! set, `ALL_PROXY` serves where the scheme's own is missing, and `HTTP_PROXY` does not count where a web server runs us
+//! as a CGI script, for there it is a header of whoever asks (CVE-2016-5385). Unlike curl, which uses no proxy when it
+//! cannot read a variable, an unusable one is an error: nobody sets a proxy to go without.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::{Host, Url};
+
+/// The setting before all variables.
+const SETTING: &str = "api.proxy_url";
+
+/// A proxy. It is shown without its user and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    url: Url,
+    source: &'static str,
+}
+
+impl Proxy {
+    fn read(source: &'static str, value: &str) -> Result<Self, ProxyError> {
+        let wrong = |problem| ProxyError { setting: source, problem };
+        let value = value.trim();
+        let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
+        let url = url.map_err(|_| wrong(MALFORMED))?;
+        if !matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h") {
+            return Err(wrong("must start with http://, https://, socks5:// or socks5h://"));
+        }
+        // The library below drops what this cannot read, and would go without a proxy.
+        let is_readable = url.as_str().parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|h| !h.is_empty()));
+        if is_readable { Ok(Self { url, source }) } else { Err(wrong(MALFORMED)) }
+    }
+
+    /// Where it is, user and password included.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The setting or variable that names it.
+    pub(super) fn source(&self) -> &'static str {
+        self.source
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, source } = self;
+        let port = url.port_or_known_default().unwrap_or(1080);
+        write!(f, "{}://{}:{port} ({source})", url.scheme(), url.host_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+const MALFORMED: &str = "is no proxy URL such as http://proxy:3128; other characters than letters and digits in a user or \
+                         password must be percent-encoded, `#` as %23 and `@` as %40";
+
+/// Why a proxy cannot be used. Names the setting or variable, and repeats nothing of its value, which can hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ProxyError {
+    setting: &'static str,
+    problem: &'static str,
+}
+
+/// The proxies of all hosts.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies {
+    http: Option<Proxy>,
+    https: Option<Proxy>,
+    exceptions: Vec<Exception>,
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// No proxy is set.
+    Direct,
+    /// There is a proxy, but `NO_PROXY` names the host.
+    Excepted,
+    /// Through this proxy.
+    Via(&'a Proxy),
+}
+
+impl fmt::Display for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("none"),
+            Self::Excepted => f.write_str("none (NO_PROXY names the host)"),
+            Self::Via(proxy) => fmt::Display::fmt(proxy, f),
+        }
+    }
+}
+
+impl Proxies {
+    /// The configured proxy for all hosts, else those of the variables; `NO_PROXY` counts for both.
+    ///
+    /// # Errors
+    /// Each setting or variable that is set and cannot be used.
+    pub fn new(
+        configured: Option<&SecretString>,
+        get: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Vec<ProxyError>> {
+        let mut problems = Vec::new();
+        let mut first = |names: &[&'static str]| {
+            let (name, value) = names.iter().find_map(|&name| Some((name, set(name, get)?)))?;
+            let text = value.into_string().map_err(|_| ProxyError { setting: name, problem: "is not UTF-8 text" });
+            text.map_err(|problem| problems.push(problem)).ok().map(|text| (name, text))
+        };
+        let exceptions = first(&["no_proxy", "NO_PROXY"]).map_or_else(Vec::new, |(_, list)| Exception::read_all(&list));
+        let named = if let Some(url) = configured {
+            let url = Some((SETTING, url.expose_secret().to_owned()));
+            [url.clone(), url, None]
+        } else {
+            let http: &[&'static str] =
+                if get("REQUEST_METHOD").is_some() { &["http_proxy"] } else { &["http_proxy", "HTTP_PROXY"] };
+            [first(http), first(&["https_proxy", "HTTPS_PROXY"]), first(&["all_proxy", "ALL_PROXY"])]
+        };
+        let [http, https, all] = named.map(|named| {
+            let (source, value) = named?;
+            Proxy::read(source, &value).map_err(|problem| problems.push(problem)).ok()
+        });
+        problems.dedup();
+        let (http, https) = (http.or_else(|| all.clone()), https.or(all));
+        if problems.is_empty() { Ok(Self { http, https, exceptions }) } else { Err(problems) }
+    }
+
+    /// How a host is reached.
+    #[must_use]
+    pub fn route(&self, url: &Url) -> Route<'_> {
+        let proxy = if url.scheme() == "http" { &self.http } else { &self.https };
+        match proxy {
+            None => Route::Direct,
+            Some(_) if self.exceptions.iter().any(|exception| exception.names(url)) => Route::Excepted,
+            Some(proxy) => Route::Via(proxy),
+        }
+    }
+
+    /// The proxy on the way to a host.
+    pub(super) fn of(&self, url: &Url) -> Option<&Proxy> {
+        match self.route(url) {
+            Route::Via(proxy) => Some(proxy),
+            Route::Direct | Route::Excepted => None,
+        }
+    }
+}
+
+fn set(name: &str, get: &dyn Fn(&str) -> Option<OsString>) -> Option<OsString> {
+    get(name).filter(|value| !value.to_string_lossy().trim().is_empty())
+}
+
+/// Hosts of `NO_PROXY`, which are reached without a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Exception {
+    hosts: Hosts,
+    /// With a port it is for that one alone.
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hosts {
+    All,
+    Network(IpNet),
+    Domain {
+        /// Lower case, with neither a leading nor a trailing dot.
+        name: String,
+        /// `*.name` names what is below it alone.
+        below_only: bool,
+    },
+}
+
+impl Exception {
+    /// Commas and blanks separate, as in curl; `host:port` and `*.domain` are what Go and others add.
+    fn read_all(list: &str) -> Vec<Self> {
+        list.split(|c: char| c == ',' || c.is_whitespace()).filter_map(Self::read).collect()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (host, port) = split_port(text);
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let network = address.parse::<IpNet>().ok().or_else(|| address.parse::<IpAddr>().ok().map(IpNet::from));
+        let hosts = match network {
+            _ if host == "*" => Hosts::All,
+            Some(network) => Hosts::Network(network),
+            None => {
+                let below_only = host.starts_with("*.");
+                let name = host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase();
+                (!name.is_empty()).then_some(Hosts::Domain { name, below_only })?
+            }
+        };
+        Some(Self { hosts, port })
+    }
+
+    fn names(&self, url: &Url) -> bool {
+        let Self { hosts, port } = self;
+        if port.is_some() && *port != url.port_or_known_default() {
+            return false;
+        }
+        match (hosts, url.host()) {
+            (Hosts::All, _) => true,
+            (Hosts::Network(network), Some(Host::Ipv4(address))) => network.contains(&IpAddr::V4(address)),
+            (Hosts::Network(network), Some(Host::Ipv6(address))) => network.contains(&IpAddr::V6(address)),
+            (Hosts::Domain { name, below_only }, Some(Host::Domain(host))) => {
+                let host = host.trim_end_matches('.').to_ascii_lowercase();
+                match host.strip_suffix(name.as_str()) {
+                    Some("") => !below_only,
+                    Some(rest) => rest.ends_with('.'),
+                    None => false,
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `host:port` and `[address]:port`; a bare IPv6 address has many colons and no port.
+fn split_port(text: &str) -> (&str, Option<u16>) {
+    let split = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    match split.map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) => (host, Some(port)),
+        _ => (text, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, Vec<ProxyError>> {
+        configured(None, variables)
+    }
+
+    fn configured(url: Option<&str>, variables: &[(&str, &str)]) -> Result<Proxies, Vec<ProxyError>> {
+        let get = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value));
+        Proxies::new(url.map(SecretString::from).as_ref(), &get)
+    }
+
+    fn route(proxies: &Proxies, url: &str) -> String {
+        proxies.route(&url.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn each_scheme_has_its_variables_and_all_proxy_serves_both() {
+        for (variables, http, https) in [
+            (&[("http_proxy", "http://a:1"), ("HTTP_PROXY", "http://b:1")][..], "http://a:1 (http_proxy)", "none"),
+            (&[("http_proxy", ""), ("HTTP_PROXY", "b:1")], "http://b:1 (HTTP_PROXY)", "none"),
+            (&[("HTTPS_PROXY", "b:1"), ("https_proxy", " ")], "none", "http://b:1 (HTTPS_PROXY)"),
+            (&[("HTTPS_PROXY", "b:1"), ("https_proxy", "a:1")], "none", "http://a:1 (https_proxy)"),
+            (&[("ALL_PROXY", "https://c")], "https://c:443 (ALL_PROXY)", "https://c:443 (ALL_PROXY)"),
+            (
+                &[("all_proxy", "socks5h://c"), ("HTTPS_PROXY", "b:1")],
+                "socks5h://c:1080 (all_proxy)",
+                "http://b:1 (HTTPS_PROXY)",
+            ),
+            (&[("HTTP_PROXY", "b:1"), ("REQUEST_METHOD", "GET")], "none", "none"),
+            (&[("http_proxy", "a:1"), ("REQUEST_METHOD", "GET")], "http://a:1 (http_proxy)", "none"),
+        ] {
+            let proxies = proxies(variables).unwrap();
+            assert_eq!(route(&proxies, "http://host"), http, "{variables:?}");
+            assert_eq!(route(&proxies, "https://host"), https, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn the_setting_counts_before_the_variables_but_for_no_proxy() {
+        let variables = [("HTTPS_PROXY", "not a proxy"), ("NO_PROXY", "inside")];
+        let proxies = configured(Some("http://user:canary@proxy:3128"), &variables).unwrap();
+        assert_eq!(route(&proxies, "https://outside"), "http://proxy:3128 (api.proxy_url)");
+        assert_eq!(route(&proxies, "http://outside"), "http://proxy:3128 (api.proxy_url)");
+        assert_eq!(route(&proxies, "https://inside"), "none (NO_PROXY names the host)");
+        assert!(!format!("{proxies:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_that_names_its_variable_and_nothing_of_its_value() {
+        for (name, value) in [
+            ("HTTPS_PROXY", "canary proxy"),
+            ("https_proxy", "http://"),
+            ("HTTP_PROXY", "http://u:canary@proxy:port"),
+            ("ALL_PROXY", "ftp://u:canary@proxy"),
+            ("https_proxy", "http://u:can#ary@proxy:1"),
+        ] {
+            let problems = proxies(&[(name, value)]).unwrap_err();
+            assert_eq!(problems.len(), 1);
+            let shown = format!("{} {problems:?}", problems[0]);
+            assert!(shown.starts_with(&format!("{name}: ")) && !shown.contains("canary"), "{shown}");
+        }
+        assert_eq!(proxies(&[("HTTP_PROXY", "a b"), ("HTTPS_PROXY", "c d")]).unwrap_err().len(), 2);
+        assert_eq!(configured(Some("a b"), &[]).unwrap_err().len(), 1);
+        let get = |name: &str| (name == "no_proxy").then(|| OsString::from_vec(vec![0xff]));
+        assert_eq!(Proxies::new(None, &get).unwrap_err()[0].to_string(), "no_proxy: is not UTF-8 text");
+    }
+
+    #[test]
+    fn no_proxy_is_read_as_curl_reads_it_and_a_little_more() {
+        let cases = [
+            ("*", "a.example", true),
+            ("other, *", "a.example", true),
+            ("example.com", "example.com", true),
+            ("example.com", "www.Example.com", true),
+            ("example.com", "nonexample.com", false),
+            ("EXAMPLE.com", "example.com", true),
+            (".example.com", "example.com", true),
+            (".example.com", "www.example.com", true),
+            ("*.example.com", "www.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("example.com.", "example.com", true),
+            ("example.com", "www.example.com.", true),
+            ("other , example.com ", "example.com", true),
+            ("other example.com", "example.com", true),
+            ("other,,\texample.com", "example.com", true),
+            ("example.com:443", "example.com", true),
+            ("example.com:443", "example.com:8443", false),
+            ("example.com:8443", "example.com:8443", true),
+            (".example.com:8443", "www.example.com:8443", true),
+            ("*:8443", "example.com:8443", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1:443", "127.0.0.1", true),
+            ("127.0.0.1:80", "127.0.0.1", false),
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "11.1.2.3", false),
+            ("0.0.0.1", "10.0.0.1", false),
+            ("::1", "[::1]", true),
+            ("[::1]", "[::1]:8443", true),
+            ("[::1]:8443", "[::1]:8443", true),
+            ("[::1]:8443", "[::1]", false),
+            ("fd00::/8", "[fd00::7]", true),
+            ("", "example.com", false),
+            (".", "example.com", false),
+            ("com", "example.com", true),
+        ];
+        for (list, host, excepted) in cases {
+            let proxies = proxies(&[("NO_PROXY", list), ("HTTPS_PROXY", "proxy:3128")]).unwrap();
+            let shown = route(&proxies, &format!("https://{host}"));
+            assert_eq!(shown.starts_with("none"), excepted, "{list} {host}: {shown}");
+        }
+        let lower = proxies(&[("no_proxy", "a"), ("NO_PROXY", "b"), ("HTTPS_PROXY", "proxy:3128")]).unwrap();
+        assert!(route(&lower, "https://a").starts_with("none") && !route(&lower, "https://b").starts_with("none"));
+    }
+}

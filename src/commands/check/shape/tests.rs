@@ -1,0 +1,128 @@
+//! Reports of lists as they may come, with canaries in everything that could be data.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const GENERATED: i64 = 1_700_000_000_000;
+const WEEK: i64 = 7 * 86_400_000;
+
+fn invitation() -> Value {
+    json!({
+        "username": "canary@example.com", "status": "AVAILABLE", "generatedAt": GENERATED,
+        "expirationTime": GENERATED + WEEK, "redeemedAt": 0, "revokedAt": null,
+        "generatedBy": "canary", "invitedByUsername": "canary@example.com", "invitationLink": "https://canary/1",
+        "refLink": "/csp/gateway/am/api/orgs/0b0a4a0e-1111-4222-8333-444455556666/invitations/canary-17",
+        "orgRoleNames": ["org_owner", "canary_role"], "organizationRoles": [{"name": "org_member", "displayName": "canary"}],
+        "customRoles": [], "customGroupsIds": ["canary"],
+        "serviceRolesDtos": [{"serviceDefinitionLink": "/csp/gateway/slc/api/definitions/paid/canary%20x", "serviceRoleNames": ["canary:full"]}],
+        "customGroups": [{"id": "canary", "displayName": "canary", "canary@example.com": 17,
+            "organizationRoles": [{"name": "canary"}], "serviceRoles": [{"serviceDefinitionId": "canary 9", "serviceRoleNames": ["x"]}]}],
+        "canary@example.com": {"canary key": "canary"}, "undocumented": 123,
+    })
+}
+
+fn answer(body: &Value) -> Answer {
+    Answer {
+        version: "HTTP/2.0".to_owned(),
+        status: 200,
+        headers: vec![
+            ("content-type".to_owned(), "application/json; charset=utf-8; canary=\"canary\"".to_owned()),
+            ("content-encoding".to_owned(), "gzip, canary".to_owned()),
+            ("set-cookie".to_owned(), "canary".to_owned()),
+        ],
+        body: serde_json::to_vec(body).unwrap(),
+        first_byte: Duration::from_millis(120),
+        total: Duration::from_millis(250),
+    }
+}
+
+fn reported(body: &Value) -> String {
+    let report = report(1, Ok(&answer(body)));
+    assert!(!report.to_lowercase().contains("canary"), "{report}");
+    report
+}
+
+#[test]
+fn the_list_of_today_is_confirmed_and_shows_nobody() {
+    let report = reported(&json!([invitation()]));
+    for line in [
+        "organization 1",
+        "HTTP/2.0, status 200",
+        "headers: content-encoding, content-type, set-cookie",
+        "content-type: application/json; charset=utf-8; <masked>",
+        "content-encoding: gzip, <masked>",
+        "1 elements, 1 of them objects",
+        "[].generatedAt 1: number of 13 digits  (read)",
+        "[].customGroups[].organizationRoles[].name 1: string  (read)",
+        "[].customGroups[].serviceRoles[].serviceRoleNames[] 1: string  (read)",
+        "[].organizationRoles[].displayName 1: string  (known, not used)",
+        "[].undocumented 1: number of 3 digits  (unknown)",
+        "[].<masked>.<masked> 1: string  (unknown)",
+        "status words: AVAILABLE 1",
+        "[].refLink: /csp/gateway/am/api/orgs/<guid>/invitations/<token of 9 characters> (1)",
+        "roles: org_member 1, org_owner 1",
+        "confirmed: the answer is a bare JSON array",
+        "confirmed: generatedAt is in milliseconds (1)",
+        "confirmed: expirationTime comes 7.00 to 7.00 days after generatedAt",
+        "confirmed: status words are among AVAILABLE, REDEEMED, REVOKED: AVAILABLE (1)",
+        "confirmed: refLink is there in each invitation, and different in each",
+        "confirmed: the list has the fields of today",
+        "not seen: redeemedAt is nowhere set",
+    ] {
+        assert!(report.contains(line), "{line}\n{report}");
+    }
+    assert!(!report.contains("refuted"), "{report}");
+}
+
+#[test]
+fn each_variant_of_the_api_is_named() {
+    let change = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        let mut invitation = invitation();
+        change(invitation.as_object_mut().unwrap());
+        reported(&json!([invitation]))
+    };
+    let seconds = change(&|one| {
+        one.insert("generatedAt".to_owned(), json!(GENERATED / 1000));
+        one.insert("expirationTime".to_owned(), json!((GENERATED + WEEK) / 1000));
+    });
+    assert!(seconds.contains("refuted: generatedAt is in seconds, not in milliseconds (1)"), "{seconds}");
+    assert!(seconds.contains("7.00 to 7.00 days"), "{seconds}");
+    let dates = change(&|one| drop(one.insert("generatedAt".to_owned(), json!("2023-11-14t22:13:20z"))));
+    assert!(dates.contains("refuted: generatedAt is in RFC 3339"), "{dates}");
+    let old = change(&|one| {
+        for key in ["orgRoleNames", "customRoles", "invitedByUsername"] {
+            one.remove(key);
+        }
+    });
+    assert!(
+        old.contains("it looks like the API of 2020, without orgRoleNames, customRoles, invitedByUsername"),
+        "{old}"
+    );
+    let recased = change(&|one| drop(one.insert("status".to_owned(), json!("Available"))));
+    assert!(recased.contains("in another case (camel-case): <masked> (1)"), "{recased}");
+    let nulls = change(&|one| {
+        let kept = ["username", "status", "refLink"];
+        one.iter_mut().filter(|(key, _)| !kept.contains(&key.as_str())).for_each(|(_, value)| *value = Value::Null);
+    });
+    assert!(nulls.contains("what is not set can be null ("), "{nulls}");
+    let foreign = change(&|one| drop(one.insert("status".to_owned(), json!("PENDING"))));
+    assert!(foreign.contains("refuted: there are status words beside"), "{foreign}");
+    let wrapped = reported(&json!({"results": [invitation()], "totalResults": 1}));
+    assert!(wrapped.contains("refuted: the list is wrapped in an object, as `results`"), "{wrapped}");
+    assert!(wrapped.contains("results[].generatedAt 1: number of 13 digits  (read)"), "{wrapped}");
+}
+
+#[test]
+fn what_is_no_list_is_said() {
+    let page = Answer { body: b"<html>canary</html>".to_vec(), ..answer(&Value::Null) };
+    assert!(report(2, Ok(&page)).contains("refuted: the answer is JSON (it is none after about 1 bytes)"));
+    let refused = Answer { status: 403, body: b"canary".to_vec(), ..answer(&Value::Null) };
+    let text = report(2, Ok(&refused));
+    assert!(text.contains("status 403") && !text.contains("canary"), "{text}");
+    assert!(
+        report(3, Err("the credential was refused"))
+            .contains("organization 3\n  no answer: the credential was refused")
+    );
+    assert!(reported(&json!([])).contains("not seen: there is no invitation"));
+}

@@ -1,0 +1,88 @@
+//! `check --online --shape`: what answers look like, and nothing about anybody.
+
+use csp_simulator::Options;
+use serde_json::json;
+
+use crate::exporter::run;
+use crate::fake::{Answer, Fake, json as answer, response};
+use crate::setup::{Folder, Settings, serve, simulated};
+
+async fn shape(folder: &Folder) -> crate::exporter::Finished {
+    run(&["check", "--online", "--shape", "--config.file", &folder.path("config.yaml")], &[]).await
+}
+
+#[tokio::test]
+async fn the_report_of_the_simulated_service_confirms_our_reading() {
+    let options = Options { invitations: 60, speed: 0.0, ..Options::default() };
+    let (_simulator, _, folder) = simulated(2, "interval: 60s", options).await;
+    let done = shape(&folder).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(done.stdout.matches("confirmed: the answer is a bare JSON array").count(), 2, "{}", done.stdout);
+    for line in ["organization 1\n", "organization 2\n", "HTTP/1.1, status 200", "generatedAt is in milliseconds"] {
+        assert!(done.stdout.contains(line), "{line}\n{}", done.stdout);
+    }
+    assert!(!done.stdout.contains("refuted") && !done.stdout.contains('@'), "{}", done.stdout);
+    let names = ["one", "two", "acme", "Acme", "ok\n"];
+    assert!(names.iter().all(|name| !done.stdout.contains(&format!("{name} "))), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn no_canary_comes_out_whatever_it_is_in() {
+    let (simulator, _, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let invitation = json!({
+        "username": "canary@example.com", "status": "Canary", "refLink": "/orgs/canary/invitations/canary",
+        "invitationLink": "https://canary", "canary@example.com": {"canary-1": ["canary"]}, "x canary": 1,
+        "orgRoleNames": ["canary"], "serviceRolesDtos": [{"serviceDefinitionLink": "/canary/canary?canary"}],
+        "customGroups": [{"displayName": "canary", "domain": "canary", "description": "canary"}],
+    });
+    serve(&simulator, 0, &[invitation, json!("canary"), json!(["canary"])]);
+    let done = shape(&folder).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("3 elements, 1 of them objects"), "{}", done.stdout);
+    assert!(!format!("{}{}", done.stdout, done.stderr).to_lowercase().contains("canary"), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn headers_and_pages_of_a_firewall_are_told_without_their_content() {
+    let page = response(200, "content-type: text/html; x=canary\r\nset-cookie: canary\r\n", "<html>canary</html>");
+    let fake = Fake::lists(move |_, _| Answer::Keep(page.clone())).await;
+    let done = shape(&Settings::new(&fake.url, 1).folder()).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    for line in ["content-type: text/html; <masked>", "set-cookie", "refuted: the answer is JSON"] {
+        assert!(done.stdout.contains(line), "{line}\n{}", done.stdout);
+    }
+    assert!(!done.stdout.contains("canary"), "{}", done.stdout);
+    let refusing = Fake::lists(|_, _| answer(403, r#"{"message":"canary"}"#)).await;
+    let done = shape(&Settings::new(&refusing.url, 1).folder()).await;
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("no answer: forbidden (invitations, status 403)"), "{}", done.stdout);
+    assert!(!done.stdout.contains("canary") && !done.stdout.contains(&refusing.url), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn a_credential_of_another_console_is_explained() {
+    let (_one, _, folder) = simulated(1, "interval: 60s", Options { seed: 1, ..Options::default() }).await;
+    let (other, _, _) = simulated(1, "interval: 60s", Options { seed: 2, ..Options::default() }).await;
+    // The credential of one console, asked at the other.
+    let config = folder.read("config.yaml");
+    let url = config.split("url: ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    folder.write("config.yaml", &config.replace(&url, &other.base_url()));
+    folder.write("secret", "secret-of-the-first-console");
+    let done = run(&["check", "--online", "--config.file", &folder.path("config.yaml")], &[]).await;
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    for words in [
+        "the credential may belong to another console",
+        &format!("{} was asked", other.base_url()),
+        "https://console.cloud.vmware.com",
+        "https://console.tanzu.broadcom.com",
+        "https://console.cloud-us-gov.vmware.com",
+    ] {
+        assert!(done.stdout.contains(words), "{words}\n{}", done.stdout);
+    }
+    assert!(!done.stdout.contains("secret-of-the-first-console"));
+}
+
+#[tokio::test]
+async fn the_report_needs_the_network() {
+    assert_eq!(run(&["check", "--shape"], &[]).await.code, Some(64));
+}
