@@ -5,8 +5,10 @@ pages through whatever reads it: the binary's `check`, promtool, or Helm's value
 Needs promtool, htpasswd (apache2-utils), PyYAML and `helm-python-sdk`.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,11 +49,20 @@ def rehearsal(folder):
     os.mkdir(f"{folder}/bin")
     os.symlink(BINARY.resolve(), f"{folder}/bin/csp-invitations-exporter")
     os.symlink(ROOT / "dashboards/rules", f"{folder}/rules")
-    done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    # `kill $(jobs -p)` of the page has ended what it began.
-    require(done.returncode == 0, f"rehearse.md: {done.stdout[-3000:]}{done.stderr[-3000:]}")
-    for words in ("confirmed: the answer is a bare JSON array", 'csp_poll_failing{organization="acme",reason="credentials"} 1', "USERNAME"):
-        require(words in done.stdout, f"rehearse.md: nothing says {words!r}: {done.stdout[-3000:]}")
+    shell = subprocess.Popen(["bash", "-c", "\n".join(script)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        out, errors = shell.communicate(timeout=180)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        out, errors = shell.communicate()
+        require(False, f"rehearse.md: not within three minutes: {out[-3000:]}{errors[-3000:]}")
+    finally:
+        # The page's last line ends what it began; a failure in between does not.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
+    require(shell.returncode == 0, f"rehearse.md: {out[-3000:]}{errors[-3000:]}")
+    for words in ("confirmed: the answer is a bare JSON array", 'csp_poll_failing{organization="acme",reason="credentials"} 1', "organization,username,status"):
+        require(words in out, f"rehearse.md: nothing says {words!r}: {out[-3000:]}")
     checked = subprocess.run(["promtool", "check", "config", "prometheus.yml"], cwd=folder, capture_output=True, text=True, check=False)
     require(checked.returncode == 0, f"rehearse.md: {checked.stdout}{checked.stderr}")
 
