@@ -18,6 +18,7 @@ COPY benches benches
 COPY crates/csp-api/Cargo.toml crates/csp-api/
 COPY crates/csp-simulator/Cargo.toml crates/csp-simulator/
 COPY crates/exporter-toolkit/Cargo.toml crates/exporter-toolkit/
+COPY crates/file-reader/Cargo.toml crates/file-reader/
 COPY crates/invitations/Cargo.toml crates/invitations/
 RUN for package in . crates/*; do mkdir "$package/src" && touch "$package/src/lib.rs"; done \
     && echo 'fn main() {}' | tee src/main.rs >build.rs \

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use exporter_toolkit::web::listen::Address;
 
 use crate::build_info::LONG_VERSION;
 use crate::logging::{Format, Level};
@@ -89,14 +90,17 @@ pub struct Check {
 
 /// Flags of `once`.
 #[derive(Debug, Args)]
-#[command(version = LONG_VERSION)]
+#[command(
+    version = LONG_VERSION,
+    mut_arg("state_dir", |flag| flag.help("Folder of the lifecycle state; without it there are no lifecycle counters"))
+)]
 pub struct Once {
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
-    /// Folder of the lifecycle state; without it there are no lifecycle counters
-    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
-    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub state: StateFolder,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub sharding: Sharding,
@@ -106,6 +110,35 @@ pub struct Once {
     /// Write to this file, replaced as a whole, instead of standard output
     #[arg(long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Where it is served.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// Address to serve on; give it several times, or separated by commas, for several
+    #[arg(
+        long = "web.listen-address",
+        env = "CSP_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_name = "[HOST]:PORT",
+        value_delimiter = ',',
+        default_value = ":10094"
+    )]
+    pub listen_addresses: Vec<Address>,
+    /// Address for the health endpoints alone, plain HTTP and without authentication
+    #[arg(
+        long = "web.probe-listen-address",
+        env = "CSP_EXPORTER_WEB_PROBE_LISTEN_ADDRESS",
+        value_name = "[HOST]:PORT"
+    )]
+    pub probe_listen_address: Option<Address>,
+}
+
+/// Where the lifecycle state is.
+#[derive(Debug, Clone, Args)]
+pub struct StateFolder {
+    /// Folder of the lifecycle state, which then survives restarts
+    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Where the configuration is.

@@ -4,6 +4,7 @@
 //! poll is a task with a deadline, and its result reaches the [`Board`] as a
 //! whole or not at all.
 
+mod contain;
 mod first_round;
 pub mod heartbeat;
 pub mod load;

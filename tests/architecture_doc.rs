@@ -29,6 +29,8 @@ fn every_crate_and_every_module_of_the_exporter_is_explained() {
     for krate in std::fs::read_dir(root.join("crates")).unwrap() {
         let name = krate.unwrap().file_name().into_string().unwrap();
         assert!(page.contains(&format!("(../crates/{name})")), "{name}");
+        let copied = format!("COPY crates/{name}/Cargo.toml crates/{name}/\n");
+        assert!(include_str!("../Dockerfile").contains(&copied), "the image is built without {name}");
     }
     let modules = include_str!("../src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
     for module in modules.map(|line| line.trim_end_matches(';')).filter(|module| *module != "build_info") {

@@ -1,12 +1,10 @@
 //! Flags of `demo` and `simulate`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use csp_simulator::Scenario;
 use exporter_toolkit::web::listen::Address;
 
-use super::{Log, Web};
+use super::{Listen, Log, StateFolder, Web};
 use crate::build_info::LONG_VERSION;
 
 /// Flags that shape the simulated API.
@@ -31,26 +29,20 @@ pub struct Simulated {
 
 /// Flags of `demo`.
 #[derive(Debug, Args)]
-#[command(version = LONG_VERSION)]
+#[command(version = LONG_VERSION, mut_arg("listen_addresses", |flag| flag.default_value("localhost:10094")))]
 pub struct Demo {
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub simulated: Simulated,
-    /// Address to serve on; give it several times, or separated by commas, for several
-    #[arg(
-        long = "web.listen-address",
-        env = "CSP_EXPORTER_WEB_LISTEN_ADDRESS",
-        value_name = "[HOST]:PORT",
-        value_delimiter = ',',
-        default_value = "localhost:10094"
-    )]
-    pub listen_addresses: Vec<Address>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub listen: Listen,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub web: Web,
-    /// Folder of the lifecycle state, which then survives restarts
-    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
-    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub state: StateFolder,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use exporter_toolkit::web::TelemetryPath;
-use exporter_toolkit::web::listen::Address;
 
-use super::{ConfigFile, Log, Sharding};
+use super::{ConfigFile, Listen, Log, Sharding, StateFolder};
 use crate::build_info::LONG_VERSION;
 use crate::status::PATHS;
 
@@ -40,15 +39,9 @@ pub struct Serve {
         value_parser = interval
     )]
     pub auto_reload_interval: Duration,
-    /// Address to serve on; give it several times, or separated by commas, for several
-    #[arg(
-        long = "web.listen-address",
-        env = "CSP_EXPORTER_WEB_LISTEN_ADDRESS",
-        value_name = "[HOST]:PORT",
-        value_delimiter = ',',
-        default_value = ":10094"
-    )]
-    pub listen_addresses: Vec<Address>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub listen: Listen,
     /// Serve on the sockets that systemd hands over instead
     #[arg(
         long = "web.systemd-socket",
@@ -60,9 +53,9 @@ pub struct Serve {
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub web: Web,
-    /// Folder of the lifecycle state, which then survives restarts
-    #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
-    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "would replace the command's help")]
+    pub state: StateFolder,
     #[command(flatten)]
     #[expect(missing_docs, reason = "would replace the command's help")]
     pub sharding: Sharding,
@@ -86,13 +79,6 @@ pub struct Web {
     /// TLS and authentication, in the format of the Prometheus exporter-toolkit
     #[arg(long = "web.config.file", env = "CSP_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,
-    /// Address for the health endpoints alone, plain HTTP and without authentication
-    #[arg(
-        long = "web.probe-listen-address",
-        env = "CSP_EXPORTER_WEB_PROBE_LISTEN_ADDRESS",
-        value_name = "[HOST]:PORT"
-    )]
-    pub probe_listen_address: Option<Address>,
     /// Scrapes at once, further ones get 503; 0 is no limit
     #[arg(long = "web.max-requests", env = "CSP_EXPORTER_WEB_MAX_REQUESTS", value_name = "N", default_value_t = 40)]
     pub max_requests: usize,

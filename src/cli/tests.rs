@@ -32,10 +32,10 @@ fn flags_of_serve_work_without_before_and_after_the_command() {
 #[test]
 fn serve_has_the_documented_defaults() {
     let Command::Serve(serve) = parsed(&[]).unwrap() else { panic!("no command is serve") };
-    assert_eq!(serve.listen_addresses, [":10094".parse().unwrap()]);
+    assert_eq!(serve.listen.listen_addresses, [":10094".parse().unwrap()]);
     assert_eq!((serve.web.telemetry_path.as_str(), serve.web.max_requests), ("/metrics", 40));
     assert_eq!((serve.log.level, serve.log.format), (Level::Info, Format::Logfmt));
-    assert!(!serve.systemd_socket && serve.state_dir.is_none() && serve.sharding.shard.is_none());
+    assert!(!serve.systemd_socket && serve.state.state_dir.is_none() && serve.sharding.shard.is_none());
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn listen_addresses_can_be_repeated_or_separated_by_commas() {
         panic!("serve")
     };
     assert_eq!(
-        serve.listen_addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        serve.listen.listen_addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [":1", "localhost:2", "[::1]:3"]
     );
 }
@@ -133,12 +133,14 @@ fn an_empty_flag_or_variable_counts_as_not_given() {
         &["serve", "--web.config.file=", "--shard", ""],
     ] {
         let Command::Serve(serve) = parsed(arguments).unwrap() else { panic!("serve") };
-        assert!(serve.web.web_config_file.is_none() && serve.state_dir.is_none() && serve.sharding.shard.is_none());
+        assert!(
+            serve.web.web_config_file.is_none() && serve.state.state_dir.is_none() && serve.sharding.shard.is_none()
+        );
         assert_eq!(serve.log.level, Level::Info);
     }
     let variables = [("CSP_EXPORTER_STATE_DIR", " \n"), ("CSP_EXPORTER_SHARD", "")];
     let Command::Serve(serve) = parsed_with(&[], &variables).unwrap() else { panic!("serve") };
-    assert!(serve.state_dir.is_none() && serve.sharding.shard.is_none());
+    assert!(serve.state.state_dir.is_none() && serve.sharding.shard.is_none());
     let Command::Check(check) = parsed(&["check", "--web.config.file", "", "--online"]).unwrap() else {
         panic!("check")
     };
@@ -154,10 +156,10 @@ fn variables_are_trimmed_and_flags_go_before_them() {
         ("CSP_EXPORTER_WEB_LISTEN_ADDRESS", ":1, :2\n"),
     ];
     let Command::Serve(serve) = parsed_with(&["--state.dir", "/other"], &variables).unwrap() else { panic!("serve") };
-    assert_eq!((serve.log.level, serve.state_dir), (Level::Debug, Some("/other".into())));
-    assert!(serve.systemd_socket && serve.listen_addresses.len() == 2);
+    assert_eq!((serve.log.level, serve.state.state_dir), (Level::Debug, Some("/other".into())));
+    assert!(serve.systemd_socket && serve.listen.listen_addresses.len() == 2);
     let Command::Serve(serve) = parsed_with(&[], &variables).unwrap() else { panic!("serve") };
-    assert_eq!(serve.state_dir, Some("/state".into()));
+    assert_eq!(serve.state.state_dir, Some("/state".into()));
     let no = [("CSP_EXPORTER_WEB_SYSTEMD_SOCKET", "false\n")];
     let Command::Serve(serve) = parsed_with(&[], &no).unwrap() else { panic!("serve") };
     assert!(!serve.systemd_socket);

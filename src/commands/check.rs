@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use csp_api::{Api, Client, Deadline, Error, NoObserver, Operation, console};
-use exporter_toolkit::web;
+use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::Fold;
@@ -28,7 +28,7 @@ pub(super) fn run(flags: &Check) -> Outcome {
 async fn check(flags: &Check) -> Outcome {
     let configuration = configuration(flags.config.config_file.as_deref()).await;
     let is_overruled = super::is_overruled(flags.config.config_file.as_deref());
-    let mut report = offline(flags, &configuration, async |path| web::config::validate(path).await.map(drop)).await;
+    let mut report = offline(flags, &configuration, async |path| Access::load(Some(path)).await.map(drop)).await;
     report.warnings.extend(is_overruled.then(|| super::OVERRULED.to_owned()));
     if flags.shape {
         return shape(flags, configuration.as_ref().ok(), &report).await;

@@ -30,10 +30,10 @@ pub(super) fn run(flags: Demo) -> Outcome {
         slow_delay: Duration::from_millis(700),
         ..simulate::options(&flags.simulated, speed)
     };
-    let state = lifecycle(flags.state_dir.as_deref())?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
-        let front = Front::new(flags.listen_addresses, false, flags.web).await?;
+        let front = Front::new(flags.listen, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
         let config = configuration(&simulator)?;
         let same = config.clone();

@@ -25,7 +25,7 @@ async fn poll(flags: &Once) -> Outcome {
     let config = usable_configuration(flags.config.config_file.as_deref()).await?;
     let same = config.clone();
     let shard = flags.sharding.shard;
-    let state = lifecycle(flags.state_dir.as_deref())?;
+    let state = lifecycle(flags.state.state_dir.as_deref())?;
     let parts = Parts::new(Arc::new(Loader::fixed(same)), shard, Arc::clone(&state));
     let client = parts.client(&config).await.map_err(Failure::configuration)?;
     let organizations: Vec<Arc<Organization>> =
@@ -42,7 +42,7 @@ async fn poll(flags: &Once) -> Outcome {
     state.close(Reading::now());
     // What could not be read at the start may have been read by now.
     parts.board.recount(|id| state.account(id).tally());
-    let text = parts.metrics.once_text(Steady::now(), flags.state_dir.is_some());
+    let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => io::stdout().write_all(&text).map_err(Failure::running)?,

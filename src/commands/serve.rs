@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::systemd::Systemd;
 use super::{Failure, OVERRULED, Outcome, block_on, is_overruled, signals, usable};
 use crate::build_info::{REVISION, VERSION};
-use crate::cli::{Serve, Web as WebFlags};
+use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::clock::Reading;
 use crate::config::{Config, Loader};
 use crate::exporter::{Exporter, Parts};
@@ -36,9 +36,9 @@ async fn prepare(flags: Serve) -> Result<(Config, Parts, Front), Failure> {
     }
     let loader = Arc::new(Loader::new(file.clone()));
     let config = usable(file.as_deref(), loader.load().await)?;
-    let mut parts = Parts::new(loader, flags.sharding.shard, lifecycle(flags.state_dir.as_deref())?);
+    let mut parts = Parts::new(loader, flags.sharding.shard, lifecycle(flags.state.state_dir.as_deref())?);
     parts.auto_reload = flags.auto_reload.then_some(flags.auto_reload_interval);
-    let front = Front::new(flags.listen_addresses, flags.systemd_socket, flags.web).await?;
+    let front = Front::new(flags.listen, flags.systemd_socket, flags.web).await?;
     Ok((config, parts, front))
 }
 
@@ -62,15 +62,16 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) async fn new(addresses: Vec<Address>, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
-        let WebFlags { telemetry_path, web_config_file, probe_listen_address, max_requests } = flags;
+    pub(super) async fn new(listen: Listen, systemd_socket: bool, flags: WebFlags) -> Result<Self, Failure> {
+        let Listen { listen_addresses: addresses, probe_listen_address: probes } = listen;
+        let WebFlags { telemetry_path, web_config_file, max_requests } = flags;
         let access = Access::load(web_config_file.as_deref()).await.map_err(|problems| {
             // Its problems name keys, which alone do not say which of the two files they are in.
             Failure::Configuration(format!("--web.config.file cannot be used:\n{problems}"))
         })?;
         let sockets = systemd_socket.then(listen::activated).transpose().map_err(Failure::running)?;
         let settings = Settings { telemetry_path, max_requests, ..Settings::default() };
-        Ok(Self { addresses, sockets, probes: probe_listen_address, access, settings })
+        Ok(Self { addresses, sockets, probes, access, settings })
     }
 
     pub(super) fn telemetry_path(&self) -> &str {

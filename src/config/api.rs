@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, positive_duration, rate, size, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, boolean, count, path, positive_duration, rate, size, text};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::file::path;
 use super::{Api, Tls};
 
 pub(super) fn read(mut fields: Fields<'_, '_>, folder: &Path) -> Api {

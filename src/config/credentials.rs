@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use exporter_toolkit::document::{Fields, Node, Wrong, text};
+use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
 use super::api::base_url;
-use super::file::path;
 use super::organizations::Seen;
 use super::{Credential, CredentialKind, Secret};
 

@@ -160,8 +160,3 @@ impl Config {
         }
     }
 }
-
-/// A path, relative ones below `folder`.
-pub(super) fn path(node: &Node, folder: &Path) -> Result<PathBuf, Wrong> {
-    text(node).map(|path| folder.join(path))
-}

@@ -173,7 +173,7 @@ impl Others {
             match matches(main, pattern, deadline).await {
                 Ok(found) if found.is_empty() => others.idle.push(pattern.clone()),
                 Ok(found) => {
-                    paths.extend(found.into_iter().filter_map(|(path, target)| known.insert(target).then_some(path)))
+                    paths.extend(found.into_iter().filter_map(|(path, target)| known.insert(target).then_some(path)));
                 }
                 Err(error) => others.problems.push(Problem {
                     path: "organization_files".to_owned(),

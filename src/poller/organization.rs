@@ -1,17 +1,16 @@
 //! The loop of one organization.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Deadline, Error, Operation, Reason};
-use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::QUESTION_DEADLINE;
+use super::contain::{contained, log_failure};
 use super::first_round::{FirstRound, Waiting};
 use super::questions::ask_name;
 use super::schedule::{self, Phase};
@@ -155,15 +154,6 @@ pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: wa
     }
 }
 
-/// Turns a panic into an [`Reason::Internal`]; the panic hook has counted and logged it.
-pub(super) async fn contained<T>(
-    call: impl Future<Output = Result<T, Error>>,
-    operation: Operation,
-) -> Result<T, Error> {
-    let caught = AssertUnwindSafe(call).catch_unwind().await;
-    caught.unwrap_or_else(|_| Err(Error::new(operation, Reason::Internal, "the exporter panicked")))
-}
-
 fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, failures_before: u32, took: Duration) {
     match result {
         Ok(polled) => {
@@ -175,20 +165,4 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
         }
         Err(error) => log_failure("poll failed", Some(&organization.name), None, error),
     }
-}
-
-/// The one line of a failure: who, what, why, the id for the vendor's support, what it means and what to do.
-pub(super) fn log_failure(message: &str, organization: Option<&str>, credentials: Option<&str>, error: &Error) {
-    warn!(
-        organization,
-        credentials,
-        operation = error.operation.as_str(),
-        reason = error.reason.as_str(),
-        status = error.status,
-        request_id = error.request_id,
-        detail = error.detail,
-        meaning = error.meaning(),
-        action = error.action(),
-        "{message}"
-    );
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 
-use super::organization::{contained, log_failure};
+use super::contain::{contained, log_failure};
 use super::pace::Pace;
 use super::schedule::Phase;
 use super::source::Source;

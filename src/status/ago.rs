@@ -2,9 +2,11 @@
 
 use invitations::Millis;
 use jiff::Timestamp;
+use serde::Serialize;
 
-/// A moment, relative to the report's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A moment, relative to the report's. Programs get the exact time alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub(super) struct Moment {
     /// `3 min ago`, `in 2 min`, `now`.
     pub(super) words: String,
@@ -24,8 +26,14 @@ impl Moment {
     }
 }
 
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.exact
+    }
+}
+
 /// RFC 3339 in UTC, to the second.
-pub(super) fn exact(at: Millis) -> String {
+fn exact(at: Millis) -> String {
     Timestamp::from_millisecond(at.0)
         .map_or_else(|_| "out of range".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

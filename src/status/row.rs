@@ -1,12 +1,14 @@
-//! One organization as the page shows it.
+//! One organization as the page shows it to people, and as programs get it.
 
 use invitations::census::view::PENDING_AGES;
 use invitations::{Millis, Status};
+use serde::{Serialize, Serializer};
 
 use super::ago::Moment;
 use crate::snapshot::{DataState, OrganizationStatus};
 
-/// What the page shows of one organization.
+/// What there is to say of one organization: what is serialized is in docs/http.md, the rest is for the page alone.
+#[derive(Serialize)]
 pub(super) struct Row<'a> {
     pub(super) name: &'a str,
     pub(super) id: &'a str,
@@ -15,14 +17,16 @@ pub(super) struct Row<'a> {
     /// The data state's word; also its class in the style sheet.
     pub(super) state: &'static str,
     /// What the state means.
+    #[serde(skip)]
     pub(super) explanation: &'static str,
-    pub(super) failures: u32,
-    pub(super) last_success: Option<Moment>,
+    up: Option<bool>,
+    pub(super) consecutive_failures: u32,
     pub(super) last_attempt: Option<Moment>,
+    pub(super) last_success: Option<Moment>,
     pub(super) next_poll: Option<Moment>,
-    pub(super) counts: Option<Counts>,
-    pub(super) pending: Option<Vec<(&'static str, u64)>>,
-    pub(super) error: Option<Failure<'a>>,
+    pub(super) invitations: Option<Counts>,
+    pub(super) pending_by_age: Option<Ages>,
+    pub(super) last_error: Option<LastError<'a>>,
 }
 
 /// Invitations by status, and the bar that shows their shares.
@@ -30,6 +34,9 @@ pub(super) struct Counts {
     pub(super) total: u64,
     pub(super) shares: Vec<Share>,
 }
+
+/// Pending invitations by age.
+pub(super) struct Ages([u64; PENDING_AGES.len()]);
 
 /// A status' part of the bar, which is 1000 wide.
 pub(super) struct Share {
@@ -40,15 +47,16 @@ pub(super) struct Share {
 }
 
 /// The last failure, translated.
-pub(super) struct Failure<'a> {
+#[derive(Serialize)]
+pub(super) struct LastError<'a> {
     pub(super) at: Moment,
     pub(super) operation: &'static str,
     pub(super) reason: &'static str,
     pub(super) status: Option<u16>,
-    pub(super) meaning: &'static str,
-    pub(super) detail: &'a str,
-    pub(super) action: &'a str,
     pub(super) request_id: Option<&'a str>,
+    pub(super) detail: &'a str,
+    pub(super) meaning: &'static str,
+    pub(super) action: &'a str,
 }
 
 /// Whether somebody should look: the last poll failed, or there is nothing current to show.
@@ -98,23 +106,35 @@ impl<'a> Row<'a> {
                 (DataState::Waiting, Some(false)) => "no poll has succeeded yet",
                 (DataState::Waiting, _) => "the first poll has not ended yet",
             },
-            failures: *consecutive_failures,
-            last_success: moment(last_success),
+            up: *up,
+            consecutive_failures: *consecutive_failures,
             last_attempt: moment(last_attempt),
+            last_success: moment(last_success),
             next_poll: moment(next_poll),
-            counts: counts.map(Counts::new),
-            pending: pending_by_age.map(|ages| PENDING_AGES.into_iter().zip(ages).filter(|(_, n)| *n > 0).collect()),
-            error: last_error.as_ref().map(|(at, error)| Failure {
+            invitations: counts.map(Counts::new),
+            pending_by_age: pending_by_age.map(Ages),
+            last_error: last_error.as_ref().map(|(at, error)| LastError {
                 at: Moment::new(*at, now),
                 operation: error.operation.as_str(),
                 reason: error.reason.as_str(),
                 status: error.status,
-                meaning: error.meaning(),
-                detail: &error.detail,
-                action: error.action(),
                 request_id: error.request_id.as_deref(),
+                detail: &error.detail,
+                meaning: error.meaning(),
+                action: error.action(),
             }),
         }
+    }
+}
+
+impl Ages {
+    fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        PENDING_AGES.into_iter().zip(self.0)
+    }
+
+    /// Those that there are.
+    pub(super) fn some(&self) -> Vec<(&'static str, u64)> {
+        self.all().filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -129,6 +149,18 @@ impl Counts {
             Share { status: status.as_str(), count, start, width: edge(sum) - start }
         });
         Self { total, shares: shares.collect() }
+    }
+}
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.shares.iter().map(|share| (share.status, share.count)))
+    }
+}
+
+impl Serialize for Ages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.all())
     }
 }
 

@@ -12,6 +12,7 @@ use url::Url;
 use super::attempt::Sender;
 use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
+use super::build_error::BuildError;
 use super::connections::{Connections, Recipe};
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
@@ -23,7 +24,7 @@ use super::retry::{CallError, Failure, Retry};
 use super::rotation::{SecretId, Secrets};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls::{self, BuildError};
+use super::tls;
 use super::wire::{self, OrganizationDetails};
 
 /// How long a secret is waited for that is only looked at.

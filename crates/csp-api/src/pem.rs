@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
 use x509_parser::asn1_rs::{FromDer as _, Integer, OctetString, Sequence};
 
-use super::tls::BuildError;
+use super::build_error::BuildError;
 
 /// The largest file in bytes; bundles with the authorities of the whole world have a few hundred KiB.
 const LARGEST: u64 = 4 << 20;

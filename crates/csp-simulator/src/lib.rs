@@ -12,6 +12,7 @@ mod clock;
 mod content;
 mod control;
 mod dice;
+mod group;
 mod life;
 mod list;
 mod listener;
@@ -27,6 +28,7 @@ mod shape;
 mod state;
 mod tokens;
 mod vocabulary;
+mod write;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -63,8 +63,15 @@ pub(super) struct Seen {
 }
 
 impl Life {
+    /// The invitation that `slot` shows at simulated time `at`. Between two of them there is none, unless the list is
+    /// to be `complete`.
+    pub(super) fn shown(population: &Population, slot: u64, at: i64, complete: bool) -> Option<Self> {
+        let life = Self::of_slot(population, slot, at);
+        (complete || at < life.purged).then_some(life)
+    }
+
     /// The invitation whose cycle in `slot` covers simulated time `at`.
-    pub(super) fn of_slot(population: &Population, slot: u64, at: i64) -> Self {
+    fn of_slot(population: &Population, slot: u64, at: i64) -> Self {
         let Cycle { number, start, period } = Cycle::of_slot(population, slot, at);
         let mut dice = population.dice(Use::Life, slot, number);
         let health = population.health;
@@ -152,7 +159,7 @@ mod tests {
 
     fn lives(health_of: usize) -> Vec<Life> {
         let population = Population::new(9, health_of, 3000);
-        (0..population.slots).filter_map(|slot| population.invitation(slot, AT, false)).collect()
+        (0..population.slots).filter_map(|slot| Life::shown(&population, slot, AT, false)).collect()
     }
 
     fn count(lives: &[Life], test: impl Fn(&Seen) -> bool) -> usize {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::clock::Moment;
 use super::content::Content;
+use super::life::Life;
 use super::population::Population;
 use super::render::{self, Expand};
 use super::shape::Shape;
@@ -81,7 +82,9 @@ impl List {
         while self.next < self.slots {
             let slot = self.next;
             self.next += 1;
-            let Some(life) = self.population.invitation(slot, self.moment.simulated, self.complete) else { continue };
+            let Some(life) = Life::shown(&self.population, slot, self.moment.simulated, self.complete) else {
+                continue;
+            };
             if self.groups.is_some_and(|wanted| Content::of(&self.population, &life).groups & wanted == 0) {
                 continue;
             }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::answers::Refusal;
 use super::auth;
+use super::life::Life;
 use super::list::{self, List, Query};
 use super::malformed;
 use super::render;
@@ -98,7 +99,7 @@ pub(super) async fn invitation(
     let (site, scenario) = auth::site(&service, "invitation", &id, &parts).await?;
     let Query { expand, .. } = query(&parts)?;
     let (population, moment) = (service.population(site), service.clock.now());
-    let lives = (0..population.slots).filter_map(|slot| population.invitation(slot, moment.simulated, false));
+    let lives = (0..population.slots).filter_map(|slot| Life::shown(&population, slot, moment.simulated, false));
     let found = lives.into_iter().find(|life| {
         let mut id = Vec::with_capacity(36);
         life.write_id(&mut id);

@@ -5,8 +5,7 @@
 //! from nothing, in constant memory, however long it is.
 
 use super::dice::Dice;
-use super::life::Life;
-use super::render;
+use super::group::Group;
 use super::vocabulary::{COMPANIES, GROUP_TYPES, GROUPS, PURPOSES};
 
 /// Share of a cycle during which a slot shows its invitation, on average: 7 of 8.
@@ -21,15 +20,6 @@ pub(super) enum Use {
     Life = 4,
     Person = 5,
     Credentials = 6,
-}
-
-/// A group of an organization.
-#[derive(Debug)]
-pub(super) struct Group {
-    /// GUID.
-    pub(super) id: String,
-    /// The element of `customGroups`, as JSON.
-    pub(super) expanded: Vec<u8>,
 }
 
 /// What all invitations of one organization share.
@@ -75,8 +65,7 @@ impl Population {
             .iter()
             .map(|&name| {
                 let (id, kind) = (dice.guid(), *dice.pick(&GROUP_TYPES));
-                let expanded = render::group(&id, name, kind, &organization, &mut dice);
-                Group { id, expanded }
+                Group::new(id, name, kind, &organization, &mut dice)
             })
             .collect();
         let slots = (invitations.saturating_mul(OCCUPANCY.1) + OCCUPANCY.0 / 2) / OCCUPANCY.0;
@@ -87,13 +76,6 @@ impl Population {
     pub(super) fn dice(&self, purpose: Use, number: u64, cycle: i64) -> Dice {
         Dice::new(&[self.key, purpose as u64, number, cycle.cast_unsigned()])
     }
-
-    /// The invitation that `slot` shows at simulated time `at`. Between two of them there is none, unless the list is
-    /// to be `complete`.
-    pub(super) fn invitation(&self, slot: u64, at: i64, complete: bool) -> Option<Life> {
-        let life = Life::of_slot(self, slot, at);
-        (complete || at < life.purged).then_some(life)
-    }
 }
 
 #[cfg(test)]
@@ -102,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::clock::DAY;
+    use crate::life::Life;
 
     const AT: i64 = 1_000_000_000_000;
 
@@ -118,7 +101,7 @@ mod tests {
     fn a_list_is_about_as_long_as_asked_for_and_a_complete_one_exactly() {
         let population = Population::new(5, 0, 4000);
         let length = |complete| {
-            (0..population.slots).filter(|&slot| population.invitation(slot, AT, complete).is_some()).count()
+            (0..population.slots).filter(|&slot| Life::shown(&population, slot, AT, complete).is_some()).count()
         };
         assert!((3800..4200).contains(&length(false)), "{}", length(false));
         assert_eq!(length(true) as u64, population.slots);
@@ -128,7 +111,7 @@ mod tests {
     fn old_invitations_are_purged_and_new_ones_come() {
         let population = Population::new(5, 0, 300);
         let keys = |at| -> HashSet<u64> {
-            (0..population.slots).filter_map(|s| population.invitation(s, at, false)).map(|life| life.key).collect()
+            (0..population.slots).filter_map(|s| Life::shown(&population, s, at, false)).map(|life| life.key).collect()
         };
         let (before, after) = (keys(AT), keys(AT + 10 * DAY));
         assert!(before.difference(&after).count() > 20);

@@ -1,13 +1,12 @@
 //! Invitations as JSON, written straight into a buffer: the lists that benchmarks ask for have a million of them.
 
-use std::io::Write as _;
-
 use super::clock::{DAY, Moment};
 use super::content::{Content, bits};
 use super::dice::Dice;
 use super::life::{Life, Seen};
 use super::population::Population;
-use super::vocabulary::{CUSTOM_ROLES, MEMBER, MEMBERSHIPS, ORGANIZATION_ROLES, SERVICES};
+use super::vocabulary::{CUSTOM_ROLES, MEMBERSHIPS, ORGANIZATION_ROLES, SERVICES};
+use super::write::{Binding, binding, list, number, put, quoted, time};
 
 /// What a request wants expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,69 +15,6 @@ pub(super) struct Expand {
     pub(super) roles: bool,
     /// Groups: the boolean `expandCustomGroups`.
     pub(super) groups: bool,
-}
-
-/// Appends a list, with commas between what `write` writes for each of `values`.
-fn list<T>(out: &mut Vec<u8>, values: impl Iterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
-    out.push(b'[');
-    for (at, value) in values.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write(out, value);
-    }
-    out.push(b']');
-}
-
-fn put(out: &mut Vec<u8>, parts: &[&str]) {
-    for part in parts {
-        out.extend_from_slice(part.as_bytes());
-    }
-}
-
-fn quoted(out: &mut Vec<u8>, value: &str) {
-    put(out, &["\"", value, "\""]);
-}
-
-fn number(out: &mut Vec<u8>, key: &str, value: i64) {
-    // Writing into a vector cannot fail.
-    let _ = write!(out, ",\"{key}\":{value}");
-}
-
-/// A time that can be missing, in one of the forms in which it is: not there, `null`, 0.
-fn time(out: &mut Vec<u8>, key: &str, value: Option<i64>, form: usize) {
-    match (value, form) {
-        (Some(value), _) => number(out, key, value),
-        (None, 0) => put(out, &[",\"", key, "\":null"]),
-        (None, 1) => number(out, key, 0),
-        (None, _) => {}
-    }
-}
-
-struct Binding<'a> {
-    name: &'a str,
-    display_name: Option<&'a str>,
-    membership: &'a str,
-    organization: &'a str,
-    /// Seconds, unlike the times of the invitation itself.
-    expires: Option<i64>,
-    created: &'a str,
-}
-
-fn binding(out: &mut Vec<u8>, of: &Binding<'_>) {
-    put(out, &["{\"id\":null,\"name\":\"", of.name, "\",\"roleName\":null,\"displayName\":"]);
-    match of.display_name {
-        Some(name) => quoted(out, name),
-        None => put(out, &["null"]),
-    }
-    put(out, &[",\"resource\":\"csp:org:", of.organization, "\",\"membershipType\":\"", of.membership, "\""]);
-    match of.expires {
-        Some(seconds) => number(out, "expiresAt", seconds),
-        None => put(out, &[",\"expiresAt\":null"]),
-    }
-    let (organization, created) = (of.organization, of.created);
-    put(out, &[",\"orgId\":\"", organization, "\",\"createdBy\":\"admin@example.com\",\"createdDate\":\"", created]);
-    put(out, &["\",\"lastUpdatedBy\":null,\"lastUpdatedDate\":\"", created, "\"}"]);
 }
 
 /// One invitation as the service shows it at `moment`.
@@ -181,38 +117,6 @@ fn groups(out: &mut Vec<u8>, content: &Content, population: &Population, expand:
     } else {
         put(out, &["null"]);
     }
-}
-
-/// One group as an expanded list and the list of groups show it.
-pub(super) fn group(id: &str, name: &str, kind: &str, organization: &str, dice: &mut Dice) -> Vec<u8> {
-    let mut out = Vec::with_capacity(640);
-    let domain = if kind == "USER_GROUP" { "null" } else { "\"example.com\"" };
-    put(
-        &mut out,
-        &["{\"id\":\"", id, "\",\"displayName\":\"", name, "\",\"description\":\"", name, " of the organization\""],
-    );
-    put(&mut out, &[",\"domain\":", domain, ",\"groupType\":\"", kind, "\",\"ownerOrgId\":\"", organization]);
-    put(&mut out, &["\",\"sharedOrgIds\":[],\"orgId\":null"]);
-    number(&mut out, "usersCount", dice.between(1, 200));
-    let role = if name == "Break Glass" { 1 } else { MEMBER + dice.below(ORGANIZATION_ROLES.len() - MEMBER) };
-    let of = |name, display_name| Binding {
-        name,
-        display_name,
-        membership: "DIRECT",
-        organization,
-        expires: None,
-        created: "2023-04-01T09:30:00.000Z",
-    };
-    put(&mut out, &[",\"organizationRoles\":["]);
-    binding(&mut out, &of(ORGANIZATION_ROLES[role].0, Some(ORGANIZATION_ROLES[role].1)));
-    put(&mut out, &["],\"customRoles\":[],\"serviceRoles\":["]);
-    let service = dice.pick(&SERVICES);
-    let id = service.link.rsplit('/').next().unwrap_or_default();
-    let role = *dice.pick(service.roles);
-    put(&mut out, &["{\"serviceDefinitionId\":\"", id, "\",\"serviceRoleNames\":[\"", role, "\"],\"serviceRoles\":["]);
-    binding(&mut out, &of(role, None));
-    put(&mut out, &["]}]}"]);
-    out
 }
 
 fn timestamp(millis: i64) -> String {

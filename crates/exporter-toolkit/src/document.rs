@@ -42,7 +42,7 @@ pub use build::MAX_SOURCE;
 pub use fields::{Fields, Reading};
 pub use node::{Entry, Node, Value};
 pub use problem::{Path, Problem, Problems};
-pub use scalar::{Wrong, boolean, count, duration, parse_duration, positive_duration, rate, size, text};
+pub use scalar::{Wrong, boolean, count, duration, parse_duration, path, positive_duration, rate, size, text};
 pub use suggest::{nearest, shown};
 
 /// Reads one document with `read`, which takes what it knows from the root's [`Fields`].

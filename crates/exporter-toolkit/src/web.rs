@@ -18,7 +18,7 @@
 
 mod access;
 mod auth;
-pub mod config;
+mod config;
 mod deliveries;
 mod guard;
 pub mod listen;

@@ -15,11 +15,14 @@ mod json;
 mod list;
 mod log;
 mod roster;
+mod rules;
 mod tally;
 pub mod text;
 pub mod view;
 
-pub use fold::{Census, Fold, Rules, Whole};
+pub use counts::Census;
+pub use fold::{Fold, Whole};
 pub use invitation::{CarriedGroup, Invitation, Invitations};
 pub use list::{ListError, MAX_ELEMENT};
+pub use rules::Rules;
 pub use view::View;

@@ -1,5 +1,6 @@
 //! Readers of single values.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Node, Value};
@@ -41,6 +42,14 @@ pub fn text(node: &Node) -> Result<String, Wrong> {
         Value::Scalar { text, .. } => Ok(text.clone()),
         _ => Err(Wrong::expected("text", node)),
     }
+}
+
+/// A path; relative ones are below `folder`.
+///
+/// # Errors
+/// Not a scalar, or empty.
+pub fn path(node: &Node, folder: &Path) -> Result<PathBuf, Wrong> {
+    text(node).map(|path| folder.join(path))
 }
 
 /// `true` or `false`, in YAML's spellings of the core schema, without quotes.

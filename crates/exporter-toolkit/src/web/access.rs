@@ -85,11 +85,13 @@ pub(super) enum Refusal {
 impl Access {
     /// The rules of the file at `path`; without one everybody may come in, without TLS.
     ///
+    /// Reads and checks the file with everything that it refers to.
+    ///
     /// # Errors
-    /// The file can't be used: every problem.
+    /// The file can't be used: every problem, each with its key and line; never a value.
     pub async fn load(path: Option<&Path>) -> Result<Arc<Self>, Problems> {
         let Some(path) = path else { return Ok(Self::open()) };
-        let WebConfig { tls, http2, users, rate_limit, .. } = config::validate(path).await?;
+        let WebConfig { tls, http2, users, rate_limit, .. } = validate(path).await?;
         if tls.as_ref().is_some_and(tls::verifies_nobody) {
             tracing::warn!("client certificates are to be verified, but there is no client CA: none will be accepted");
         }
@@ -266,6 +268,22 @@ impl Access {
         *read = Some(Read { bytes, config: config.clone() });
         bytes.zip(config)
     }
+}
+
+/// Reads and checks a file with everything that it refers to.
+///
+/// # Errors
+/// Every problem, each with its key and line; never a value.
+async fn validate(path: &Path) -> Result<WebConfig, Problems> {
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
+    let source = config::read_small(path, deadline).await.map_err(unreadable)?;
+    let config = config::parse(&source, path)?;
+    if let Some(settings) = &config.tls {
+        let material = tls::Material::read(settings, deadline).await?;
+        tls::build(settings, &material, config.http2)?;
+    }
+    Ok(config)
 }
 
 /// Does what takes long on the CPU, off the runtime's workers.

@@ -22,14 +22,13 @@ use rustls::crypto::SupportedKxGroup;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-pub use password::PasswordHash;
+pub(super) use password::PasswordHash;
 
-use super::tls;
-use crate::document::{Problem, Problems};
+use crate::document::Problems;
 
 /// Everything that the file can say.
 #[derive(Debug)]
-pub struct WebConfig {
+pub(super) struct WebConfig {
     /// TLS, when it is on.
     pub tls: Option<TlsSettings>,
     /// Whether TLS connections may speak HTTP/2.
@@ -44,7 +43,7 @@ pub struct WebConfig {
 
 /// A token bucket over all requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
+pub(super) struct RateLimit {
     /// How long it takes for one more request to be allowed; above zero.
     pub interval: Duration,
     /// Requests that are allowed at once; 0 allows none at all, as in the toolkit.
@@ -52,7 +51,7 @@ pub struct RateLimit {
 }
 
 /// TLS as the file describes it; what it refers to is read at each handshake.
-pub struct TlsSettings {
+pub(super) struct TlsSettings {
     /// The certificate chain.
     pub cert: Pem,
     /// Its key.
@@ -90,7 +89,7 @@ impl fmt::Debug for TlsSettings {
 
 /// PEM text, or where it is.
 #[derive(Debug)]
-pub enum Pem {
+pub(super) enum Pem {
     /// In a file.
     File(PathBuf),
     /// In the configuration file itself.
@@ -99,7 +98,7 @@ pub enum Pem {
 
 /// What is asked of clients: Go's `tls.ClientAuthType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
+pub(super) enum ClientAuth {
     /// `NoClientCert`: nothing.
     None,
     /// `RequestClientCert`: a certificate is asked for; none or any will do.
@@ -110,22 +109,6 @@ pub enum ClientAuth {
     VerifyIfGiven,
     /// `RequireAndVerifyClientCert`: one that the client CA signed.
     RequireAndVerify,
-}
-
-/// Reads and checks a file with everything that it refers to.
-///
-/// # Errors
-/// Every problem, each with its key and line; never a value.
-pub async fn validate(path: &Path) -> Result<WebConfig, Problems> {
-    let deadline = Instant::now() + file_reader::PATIENCE;
-    let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
-    let source = read_small(path, deadline).await.map_err(unreadable)?;
-    let config = parse(&source, path)?;
-    if let Some(settings) = &config.tls {
-        let material = tls::Material::read(settings, deadline).await?;
-        tls::build(settings, &material, config.http2)?;
-    }
-    Ok(config)
 }
 
 /// The settings in `source`; relative paths are those of `path`'s folder. Reads no other file.

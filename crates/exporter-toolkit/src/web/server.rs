@@ -69,6 +69,13 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
 /// What all connections of a server share.
 struct Shared {
     app: Router,

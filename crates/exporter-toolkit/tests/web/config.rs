@@ -1,17 +1,18 @@
 //! Which web configuration files are good.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use exporter_toolkit::document::Problems;
-use exporter_toolkit::web::config::{self, WebConfig};
+use exporter_toolkit::web::Access;
 
 use crate::pki::Folder;
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 const HASH: &str = "$2y$10$2UXri9cIDdgeKjBo4Rlpx.U3ZLDV8X1IxKmsfOvhcM5oXQt/mLmXq";
 
-fn validate(path: &Path) -> Result<WebConfig, Problems> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(config::validate(path))
+fn validate(path: &Path) -> Result<Arc<Access>, Problems> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Access::load(Some(path)))
 }
 
 fn problems(config: &str) -> String {

@@ -4,15 +4,26 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::element::Element;
-use super::fold::{Census, Rules};
 use super::intern::Interner;
 use super::log::Log;
 use super::roster::{Entry, Roster};
+use super::rules::Rules;
 use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
 use super::{View, bands, groups::Groups, tally};
 use crate::settings::Metrics;
-use crate::{IdentityKey, Millis, RoleKind, Status};
+use crate::{Former, IdentityKey, Millis, RoleKind, Sighting, Status};
+
+/// A whole list, counted.
+#[derive(Debug)]
+pub struct Census {
+    /// The numbers.
+    pub view: View,
+    /// Every invitation of the list, for the lifecycle; in no particular order.
+    pub sightings: Vec<Sighting>,
+    /// Their identities in a state of the first format, where its key was given.
+    pub former: Option<Vec<Former>>,
+}
 
 /// Memory that roles, groups and their combinations may take for a list of any length, in bytes.
 const VARIETY_ALLOWANCE: usize = 32 << 20;

@@ -3,61 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::View;
-use super::counts::Counts;
+use super::counts::{Census, Counts};
 use super::list::{ListError, ListReader};
+use super::rules::Rules;
+use crate::IdentityKey;
 use crate::Millis;
-use crate::settings::Metrics;
-use crate::{Former, IdentityKey, Sighting};
-
-/// How a list is turned into numbers: the same for every poll of an instance.
-#[derive(Debug)]
-pub struct Rules {
-    pub(super) metrics: Metrics,
-    /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
-    privileged: Vec<String>,
-}
-
-impl Rules {
-    /// Rules for these settings.
-    #[must_use]
-    pub fn new(metrics: &Metrics) -> Self {
-        let mut privileged = metrics.privileged_roles.clone();
-        privileged.sort_unstable();
-        Self { metrics: metrics.clone(), privileged }
-    }
-
-    /// Whether invitations with this role are privileged.
-    pub(super) fn is_privileged(&self, role: &str) -> bool {
-        self.privileged.binary_search_by(|name| name.as_str().cmp(role)).is_ok()
-    }
-
-    /// Whether there are domains to trust.
-    pub(super) fn judges_domains(&self) -> bool {
-        self.metrics.trusted_domains.is_some()
-    }
-
-    /// Whether a user is of a trusted domain.
-    pub(super) fn trusts(&self, username: Option<&str>) -> bool {
-        let domain = username.and_then(|name| name.rsplit_once('@')).map_or("", |(_, domain)| domain);
-        !domain.is_empty()
-            && self.metrics.trusted_domains.iter().flatten().any(|entry| match entry.strip_prefix('*') {
-                Some(suffix) => domain.len() > suffix.len() && domain.ends_with(suffix),
-                None => domain == entry,
-            })
-    }
-}
-
-/// A whole list, counted.
-#[derive(Debug)]
-pub struct Census {
-    /// The numbers.
-    pub view: View,
-    /// Every invitation of the list, for the lifecycle; in no particular order.
-    pub sightings: Vec<Sighting>,
-    /// Their identities in a state of the first format, where its key was given.
-    pub former: Option<Vec<Former>>,
-}
 
 /// Counts a list while it arrives.
 ///

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::element::Element;
-use super::fold::Rules;
 use super::list::{ListError, ListReader};
+use super::rules::Rules;
 use super::text::clean;
 use crate::{Millis, RoleKind, Status};
 

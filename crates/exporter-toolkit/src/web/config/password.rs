@@ -6,7 +6,7 @@ use crate::document::{Node, Value, Wrong};
 
 /// A well-formed bcrypt hash, which never shows itself.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(String);
+pub(crate) struct PasswordHash(String);
 
 impl PasswordHash {
     /// Above it one check takes minutes, in which nobody else's password is checked.
@@ -16,7 +16,7 @@ impl PasswordHash {
     ///
     /// # Errors
     /// What is wrong with it; never a part of it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "is not a bcrypt hash: 60 characters that begin with $2a$, $2b$ or $2y$";
         let parts = text.parse::<bcrypt::HashParts>().map_err(|_| FORM)?;
         match parts.get_cost() {
@@ -34,12 +34,12 @@ impl PasswordHash {
 
     /// Whether `password` is the one; compared in constant time. Takes as long as the hash's cost says.
     #[must_use]
-    pub fn verify(&self, password: &[u8]) -> bool {
+    pub(crate) fn verify(&self, password: &[u8]) -> bool {
         bcrypt::verify(password, &self.0).unwrap_or(false)
     }
 
     /// The hash itself, to tell it from another.
-    pub(in crate::web) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use http::Extensions;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use super::connection::Protocol;
+use super::Protocol;
 use super::pulse::Running;
 
 /// A body that is handed over in portions.

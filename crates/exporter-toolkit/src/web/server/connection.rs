@@ -24,7 +24,7 @@ use super::answer::Answered;
 use super::places::Place;
 use super::pulse::Pulse;
 use super::watch::Watched;
-use super::{Limits, Shared, handshake};
+use super::{Limits, Protocol, Shared, handshake};
 
 /// How long a peer without a request may take to agree to a shutdown.
 const GRACE: Duration = Duration::from_secs(3);
@@ -81,13 +81,6 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
     // What the system has taken, it holds no longer than this process would.
     let _ = socket.set_tcp_user_timeout(Some(limits.stall));
-}
-
-/// What is spoken on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Http1,
-    Http2,
 }
 
 async fn speak<S>(stream: S, peer: SocketAddr, protocol: Protocol, place: &Place, shared: &Shared)

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::Protocol;
+use super::Protocol;
 use super::pulse::Pulse;
 use super::watch::Watched;
 use crate::web::Access;
