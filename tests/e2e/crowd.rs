@@ -1,5 +1,6 @@
 //! More organizations than the budget serves at once.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ fn crowd(url: &str, poll: &str) -> Folder {
 }
 
 #[tokio::test]
-async fn nobody_fails_because_others_go_first_and_each_keeps_its_time() {
+async fn nobody_fails_because_others_go_first_and_each_comes_at_its_own_phase() {
     let fake = Fake::lists(|_, _| json(200, LIST)).await;
     // The first round takes longer than the deadline, and than the interval.
     let exporter = Exporter::start(&crowd(&fake.url, "interval: 5s, deadline: 2s, stale_after: 1m"), &[]).await;
@@ -41,12 +42,15 @@ async fn nobody_fails_because_others_go_first_and_each_keeps_its_time() {
     durations.sort_by(f64::total_cmp);
     assert!(durations[COUNT / 2] < 0.5, "{durations:?}");
 
-    // After the first round each keeps its time.
+    // After the first round each keeps its time, and they are spread over the interval.
+    let mut seconds: HashMap<u64, usize> = HashMap::new();
     for number in 1..=COUNT {
         let at = polls(number);
         let gap = at[3] - at[2];
         assert!(gap.abs_diff(Duration::from_secs(5)) < Duration::from_millis(1500), "{number}: {gap:?}");
+        *seconds.entry((at[3] + Duration::from_secs(100) - polls(1)[3]).as_secs() % 5).or_default() += 1;
     }
+    assert!(seconds.len() == 5 && seconds.values().all(|count| (2..=12).contains(count)), "{seconds:?}");
 }
 
 #[tokio::test]

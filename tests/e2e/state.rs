@@ -199,6 +199,8 @@ async fn six_hundred_organizations_take_no_more_threads_when_the_folder_hangs() 
         writeln!(config, "  - {{id: {}, name: org-{number}, credentials: app}}", one.id).unwrap();
     }
     folder.write("config.yaml", &config);
+    // Short lists: what is tried is the exporter, not how fast the simulator makes them up.
+    (0..600).for_each(|number| serve(&simulator, number, &list(1)));
     let faults = Faults::new(&folder);
     let exporter = faults.start(&[]).await;
     exporter.until("all are polled", |scrape| scrape.all("csp_up", &[]).len() == 600).await;

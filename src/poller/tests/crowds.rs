@@ -210,3 +210,23 @@ async fn organizations_that_a_reload_adds_wait_behind_those_that_wait() {
     pass(Duration::from_mins(20)).await;
     assert_eq!(failures(&board), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_with_a_short_interval_is_spread_after_its_first_round() {
+    let busy = Busy::new(10.0);
+    let interval = Duration::from_secs(5);
+    let mut organizations = crowd(30, interval);
+    for (number, organization) in organizations.iter_mut().enumerate() {
+        let id = format!("00000000-0000-4000-8000-{:012}", number + 1);
+        *organization = Arc::new(Organization { id, ..(**organization).clone() });
+    }
+    let begin = Instant::now();
+    let (_poller, board) = start(organizations, &Arc::new(Upstream(Arc::clone(&busy))));
+    pass(Duration::from_secs(40)).await;
+    assert_eq!(failures(&board), 0);
+    let mut counts = [0; 5];
+    for times in busy.begun.lock().values() {
+        counts[usize::try_from((times[3] - begin).as_secs() % 5).expect("small")] += 1;
+    }
+    assert!(counts.iter().all(|count| (4..=8).contains(count)), "{counts:?}");
+}

@@ -1,0 +1,100 @@
+{{- define "exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Short enough for the pods' names, which end in an ordinal, and for the labels that the StatefulSet makes of them. */}}
+{{- define "exporter.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains (include "exporter.name" .) .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "exporter.name" .) | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "exporter.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "exporter.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "exporter.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default (printf "v%s" .Chart.AppVersion) .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.hasOrganizationFiles" -}}
+{{- if or .Values.organizationFiles.inline .Values.organizationFiles.configMaps .Values.organizationFiles.secrets }}true{{ end }}
+{{- end }}
+
+{{- define "exporter.configFile" -}}
+/etc/csp-invitations-exporter/config/{{ if or .Values.configFrom.configMap .Values.configFrom.secret }}{{ .Values.configFrom.key }}{{ else }}config.yaml{{ end }}
+{{- end }}
+
+{{/* The content of the configuration file. */}}
+{{- define "exporter.config" -}}
+{{- if kindIs "string" .Values.config }}
+{{- .Values.config }}
+{{- else }}
+{{- $config := deepCopy .Values.config }}
+{{- if and (include "exporter.hasOrganizationFiles" .) (not (hasKey $config "organization_files")) }}
+{{- $_ := set $config "organization_files" (list "/etc/csp-invitations-exporter/organizations.d/*.yaml") }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.hasWebConfig" -}}
+{{- if or .Values.webConfig.existingSecret .Values.webConfig.inline }}true{{ end }}
+{{- end }}
+
+{{/* What a ServiceMonitor and a PodMonitor say of an endpoint alike. */}}
+{{- define "exporter.endpoint" -}}
+{{- $monitor := .Values.serviceMonitor -}}
+port: http
+path: /metrics
+interval: {{ $monitor.interval }}
+scrapeTimeout: {{ $monitor.scrapeTimeout }}
+scheme: {{ $monitor.scheme }}
+honorLabels: {{ $monitor.honorLabels }}
+{{- range $key := list "tlsConfig" "basicAuth" "authorization" "relabelings" "metricRelabelings" }}
+{{- with get $monitor $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.podSecurityContext" -}}
+{{- $context := deepCopy .Values.podSecurityContext }}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- $context = omit $context "fsGroup" "runAsUser" "runAsGroup" "fsGroupChangePolicy" }}
+{{- end }}
+{{- range $key, $value := $context }}
+{{- if kindIs "invalid" $value }}
+{{- $context = omit $context $key }}
+{{- end }}
+{{- end }}
+{{- toYaml $context }}
+{{- end }}
