@@ -135,9 +135,10 @@ def build():
                          "{{instance}}")], w=6, h=7, unit="s",
                   alerts=["CSPExporterSchedulerStalled"]),
             lines("Reload, state and panics", "1 while the last reload was good and while the state folder takes what is written, the worst of all"
-                  f" instances; panics and dropped lines of the log {per_step}.",
+                  f" instances; panics, stored states that were not usable and dropped lines of the log {per_step}.",
                   [query("min(csp_exporter_config_last_reload_successful#{})", "reload good"), query("min(csp_exporter_state_durable#{})", "state durable"),
                    query("sum(increase(csp_exporter_panics_total#{}[$__rate_interval]))", "panics"),
+                   query("sum(increase(csp_exporter_state_resets_total#{}[$__rate_interval]))", "states set aside"),
                    query("sum(increase(csp_exporter_log_lines_dropped_total#{}[$__rate_interval]))", "log lines dropped")], w=6, h=7,
                   alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterPanicked"]),
             lines("Shards", "Shards that run in each job, by their distinct indices, and shards that there should be; organizations that more than one"
