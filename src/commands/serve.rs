@@ -112,14 +112,18 @@ pub(super) async fn serve(
     signals::reload_on_hangup(Arc::clone(&exporter), systemd.clone()).map_err(Failure::running)?;
     announce(config, &listeners, &probe_listeners);
     started(&listeners)?;
-    tokio::spawn(systemd.follow(Arc::clone(&exporter), shutdown.clone()));
+    tokio::spawn(systemd.clone().follow(Arc::clone(&exporter), shutdown.clone()));
     let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
     let limits = front.settings.limits;
     let reporter = Arc::clone(&exporter);
     let own = status::pages(move || reporter.status(), front.telemetry_path());
     let web = Web::new(Arc::clone(&pages), front.access, front.settings, own);
     let probes = web::serve_probes(pages, probe_listeners, limits, shutdown.clone());
-    let (drained, _) = tokio::join!(web.serve(listeners, shutdown.clone()), probes);
+    let ending = async {
+        shutdown.cancelled().await;
+        systemd.stopping().await;
+    };
+    let (drained, _, ()) = tokio::join!(web.serve(listeners, shutdown.clone()), probes, ending);
     if drained.cut > 0 {
         warn!(connections = drained.cut, "connections were cut because their requests took too long");
     }

@@ -16,6 +16,9 @@ use crate::exporter::Exporter;
 /// How often the status line is looked at, where no watchdog asks for more.
 const PACE: Duration = Duration::from_secs(10);
 
+/// How long the end waits for systemd's socket.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The way to systemd; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Systemd {
@@ -28,7 +31,6 @@ pub(super) struct Systemd {
 enum Message {
     Ready,
     Reloading,
-    Stopping,
     Alive,
     Status(String),
 }
@@ -90,7 +92,17 @@ impl Systemd {
                 last = now;
             }
         }
-        self.tell(vec![Message::Stopping, Message::Status("finishing requests and writing the state".to_owned())]);
+    }
+
+    /// The end has begun. Waits until systemd has heard it, for a second at the most: the process may be gone before the
+    /// thread comes round to it.
+    pub(super) async fn stopping(&self) {
+        if self.messages.is_none() {
+            return;
+        }
+        let status = NotifyState::Status("finishing requests and writing the state");
+        let tell = tokio::task::spawn_blocking(move || sd_notify::notify(false, &[NotifyState::Stopping, status]));
+        let _ = tokio::time::timeout(PATIENCE, tell).await;
     }
 }
 
@@ -98,7 +110,6 @@ fn state(message: &Message) -> NotifyState<'_> {
     match message {
         Message::Ready => NotifyState::Ready,
         Message::Reloading => NotifyState::Reloading,
-        Message::Stopping => NotifyState::Stopping,
         Message::Alive => NotifyState::Watchdog,
         Message::Status(text) => NotifyState::Status(text),
     }
