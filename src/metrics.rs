@@ -1,7 +1,7 @@
 //! From a snapshot to the bytes of a scrape.
 //!
 //! Each family of the table hands its samples to one [writer](exporter_toolkit::exposition::Writer), which knows the format. What comes from
-//! polls changes only with the snapshot, so it is written once for each form that is asked for, and kept in [pieces]
+//! polls changes only with the snapshot, so it is written once for each form that is asked for, and kept in `pieces`
 //! as they are sent; what is the exporter's own lives in a `prometheus_client` registry and is written for each scrape.
 
 use std::sync::Arc;

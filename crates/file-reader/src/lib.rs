@@ -13,7 +13,7 @@
 //!   read files get so many beside what they need otherwise.
 //! - A path that hung can lead elsewhere by now: a link was turned, another disk mounted over it. The reader does not
 //!   know, and to ask the disk may hang as well. So an operator who asks for a reload sends one more reader a file,
-//!   [`try_again`], and at most [`MOST_AGAIN`] of them.
+//!   [`try_again`], and at most `MOST_AGAIN` of them.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
