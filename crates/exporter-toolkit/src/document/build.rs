@@ -34,11 +34,13 @@ pub(super) fn tree(source: &[u8], reading: &mut Reading) -> Option<Node> {
             return None;
         }
     };
+    let last_line = text.lines().count().max(1);
     let mut builder = Builder { reading, frames: Vec::new(), anchors: HashMap::new(), root: None, weight: 0 };
     for event in Parser::new_from_str(text) {
         let stop = match event {
             Ok((event, span)) => builder.event(event, span.start.line().max(1)),
-            Err(error) => Err(Stop { line: error.marker().line(), message: syntax(&error) }),
+            // Where a file ends too early, the parser stands behind its last line.
+            Err(error) => Err(Stop { line: error.marker().line().clamp(1, last_line), message: syntax(&error) }),
         };
         if let Err(Stop { line, message }) = stop {
             builder.reading.report(&Path::default(), Some(line), message);
