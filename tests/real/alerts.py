@@ -17,6 +17,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import exporter
 import fast_rules
 from alert_cases import STEADY, Bench, Case, all_cases, history, targets
 from exporter import BINARY, OUT, Failed, require, until
@@ -47,17 +48,12 @@ receivers:
 """
 
 
-class Report:
-    """Lines and counts, from several threads."""
+class Report(exporter.Report):
+    """Remembers which alerts were tried."""
 
     def __init__(self):
-        self._lock, self.passed, self.failed, self.alerts = threading.Lock(), 0, 0, set()
-
-    def line(self, good, text):
-        with self._lock:
-            self.passed += good
-            self.failed += not good
-            print(f"{'ok    ' if good else 'FAILED'} {text}", flush=True)
+        super().__init__()
+        self.alerts = set()
 
     def alert(self, name, good, text):
         self.line(good, f"{name:<33}{text}")
@@ -153,8 +149,7 @@ def main():
     for name in sorted(set(fast_rules.names()) - report.alerts):
         report.alert(name, False, "was not tried")
     print(f"{len(report.alerts)} alerts in {time.monotonic() - start:.0f} s")
-    print(f"{report.passed} passed, {report.failed} failed")
-    return 1 if report.failed else 0
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Starts the binary's `demo` on loopback for the checks of this folder, and talks to it."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,7 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -119,6 +122,37 @@ class Demo:
         """Changes what the simulated API does to one organization."""
         status, body = fetch(f"{self.control}/organizations/{organization}/scenario", method="PUT", body=scenario.encode())
         require(status == 204, f"the simulator answers {status}: {body}")
+
+
+class Report:
+    """A line for each thing that was tried, and their number at the end; for several threads."""
+
+    def __init__(self):
+        self._lock, self.passed, self.failed = threading.Lock(), 0, 0
+
+    def line(self, good, text):
+        """What was tried, and whether it held."""
+        with self._lock:
+            self.passed += good
+            self.failed += not good
+            print(f"{'ok    ' if good else 'FAILED'} {text}", flush=True)
+
+    @contextlib.contextmanager
+    def case(self, text):
+        """The body is one thing that is tried; what comes after it runs also when it fails."""
+        try:
+            yield
+        except Failed as failure:
+            self.line(False, f"{text}: {failure}")
+        except Exception:
+            self.line(False, f"{text}: {traceback.format_exc()}")
+        else:
+            self.line(True, text)
+
+    def end(self):
+        """Prints the result, which tests/run reads, and is the exit code."""
+        print(f"{self.passed} passed, {self.failed} failed")
+        return 1 if self.failed or not self.passed else 0
 
 
 def main(check):

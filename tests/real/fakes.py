@@ -1,8 +1,11 @@
 """What the real parts can't be made to do: a service whose API tokens run out at will, an exporter that is broken inside."""
 
+import base64
 import json
 import threading
 import time
+import urllib.parse
+from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -17,8 +20,8 @@ class Fake:
 
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                kind, text = fake.answer(self.path.partition("?")[0], body)
-                self.send_response(200)
+                status, kind, text = fake.reply(self.path.partition("?")[0], body, self.headers)
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
@@ -39,20 +42,27 @@ class Fake:
         self._server.shutdown()
         self._server.server_close()
 
+    def reply(self, path, body, headers):
+        """Status, content type and body for a request."""
+        return 200, *self.answer(path, body)
+
     def answer(self, path, body):
-        """Content type and body for a request."""
+        """Content type and body for a request that is always good."""
         raise NotImplementedError
 
 
 class Service(Fake):
     """The service with API tokens whose end is known by their value; no organization has an invitation."""
 
+    # Of an access token, in seconds.
+    lifetime = 1800
+
     def __init__(self):
         self.expirations = {}
 
     def answer(self, path, body):
-        if path.endswith("/api-tokens/authorize"):
-            found = {"access_token": "fake", "expires_in": 1800, "token_type": "bearer"}
+        if path.endswith(("/api-tokens/authorize", "/auth/token")):
+            found = {"access_token": "fake", "expires_in": self.lifetime, "token_type": "bearer"}
         elif path.endswith("/api-tokens/details"):
             found = {"expiresAt": self.expirations[json.loads(body)["tokenValue"]]}
         elif path.endswith("/invitations"):
@@ -60,6 +70,41 @@ class Service(Fake):
         else:
             found = {"displayName": "Fake", "refLink": path}
         return "application/json", json.dumps(found)
+
+
+class RotatedService(Service):
+    """The service with an API token and an OAuth app whose secrets change; an access token is good for a moment."""
+
+    lifetime = 1
+
+    def __init__(self):
+        self.expirations = defaultdict(lambda: time.time() + 90 * 86400)
+        self._lock, self._good, self._used = threading.Lock(), set(), Counter()
+
+    def accept(self, *secrets):
+        """These are good from now on, and no others."""
+        with self._lock:
+            self._good = set(secrets)
+
+    def used(self, secret):
+        """How often an access token was had for a secret."""
+        with self._lock:
+            return self._used[secret]
+
+    def reply(self, path, body, headers):
+        if path.endswith("/api-tokens/details"):
+            secret = json.loads(body)["tokenValue"]
+        elif path.endswith("/api-tokens/authorize"):
+            secret = urllib.parse.parse_qs(body)["api_token"][0]
+        elif path.endswith("/auth/token"):
+            secret = base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode().partition(":")[2]
+        else:
+            return super().reply(path, body, headers)
+        with self._lock:
+            if secret not in self._good:
+                return 400, "application/json", "{}"
+            self._used[secret] += not path.endswith("/details")
+        return super().reply(path, body, headers)
 
 
 class BrokenExporter(Fake):

@@ -7,11 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import urllib.parse
 from pathlib import Path
 
-from exporter import BINARY, OUT, fetch, require, stop, until
+from exporter import BINARY, OUT, ROOT, fetch, require, stop, until
 
 
 def free_port():
@@ -34,13 +35,28 @@ def end_at_signals():
         signal.signal(number, handler)
 
 
+def packaged(name):
+    """A program that a Python package brings, else the one of the path."""
+    there = Path(sysconfig.get_path("scripts"), name)
+    return str(there) if there.exists() else name
+
+
+def example(path, replacements):
+    """A file of examples/, with what a check has elsewhere in place of what a reader has: each has to be there."""
+    text = (ROOT / "examples" / path).read_text()
+    for there, here in replacements.items():
+        require(there in text, f"examples/{path} has no {there}")
+        text = text.replace(there, str(here))
+    return text
+
+
 class Server:
     """A process with a folder and a log of its own; `with` ends it and removes the folder, not the log."""
 
     running = set()
 
     def __init__(self, name):
-        self.log = OUT / f"{name}.log"
+        self.name, self.log = name, OUT / f"{name}.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
@@ -86,23 +102,32 @@ class Server:
             return False
 
 
-class Proxy(Server):
+class Nginx(Server):
+    """An nginx with these `server` blocks."""
+
+    def configure(self, servers):
+        """Writes the configuration, before the start."""
+        folders = "".join(f"{kind}_temp_path {self.folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.folder / "nginx.conf").write_text(f"""
+pid {self.folder}/pid; daemon off; master_process off;
+events {{ worker_connections 64; }}
+http {{ access_log off; {folders}
+{servers}
+}}
+""")
+        return self
+
+    def command(self):
+        return ["nginx", "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+
+
+class Proxy(Nginx):
     """An nginx that serves `target` below a path of its own, as docs/http.md tells to."""
 
     def __init__(self, name, prefix, target):
         super().__init__(f"nginx-{name}")
         self.url += prefix
-        folders = "".join(f"{kind}_temp_path {self.folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        (self.folder / "nginx.conf").write_text(f"""
-worker_processes 1; pid {self.folder}/pid; daemon off;
-events {{ worker_connections 64; }}
-http {{ access_log off; {folders}
-  server {{ listen 127.0.0.1:{self.port}; location {prefix}/ {{ proxy_pass {target}/; }} }}
-}}
-""")
-
-    def command(self):
-        return ["nginx", "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+        self.configure(f"server {{ listen 127.0.0.1:{self.port}; location {prefix}/ {{ proxy_pass {target}/; }} }}")
 
 
 class Prometheus(Server):
