@@ -22,7 +22,7 @@ COPY crates/file-reader/Cargo.toml crates/file-reader/
 COPY crates/invitations/Cargo.toml crates/invitations/
 RUN for package in . crates/*; do mkdir "$package/src" && touch "$package/src/lib.rs"; done \
     && echo 'fn main() {}' | tee src/main.rs >build.rs \
-    && cargo build --locked --release --target "$(rustc --print host-tuple)" \
+    && cargo build --locked --profile=dist --target "$(rustc --print host-tuple)" \
     && rm -r src crates build.rs
 
 COPY build.rs ./
@@ -33,9 +33,9 @@ ARG REVISION=unknown
 # The modification times of the copied files are older than the stand-ins that were built: touch them.
 RUN export CSP_EXPORTER_REVISION="$REVISION" host="$(rustc --print host-tuple)" \
     && touch build.rs src/main.rs src/lib.rs crates/*/src/lib.rs \
-    && cargo build --locked --release --target "$host" \
+    && cargo build --locked --profile=dist --target "$host" \
     && mkdir -p /out/etc/ssl/certs /out/state \
-    && cp "target/$host/release/csp-invitations-exporter" /out/ \
+    && cp "target/$host/dist/csp-invitations-exporter" /out/ \
     && cp -L /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
     && if readelf -l /out/csp-invitations-exporter | grep -q INTERP; then echo 'not static' >&2; exit 1; fi \
     && chown 65532:65532 /out/state

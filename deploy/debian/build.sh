@@ -2,6 +2,6 @@
 # Builds the Debian package into target/debian. Needs cargo-deb and dpkg-dev; further arguments go to cargo-deb.
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/../.."
-cargo build --locked --release
+cargo build --locked --profile=dist
 cargo run --locked --example manual -- target/manual
-exec cargo deb --locked --no-build "$@"
+exec cargo deb --locked --profile=dist --no-build "$@"

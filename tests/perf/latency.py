@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long a scrape takes while polls are under way, against the same scrape at rest.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/latency.py [ROUNDS]
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/latency.py [ROUNDS]
 
 Two pairs: 100 organizations of 100 invitations, at rest and with ten of them polled a second (all that the default budget
 allows); and one organization of 100,000 invitations, at rest and polled every five seconds. Each situation has an exporter

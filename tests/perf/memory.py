@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much memory the exporter has: idle, with a thousand organizations, and over ten thousand polls.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/memory.py
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/memory.py
 
 What is scraped is scraped as Prometheus does (OpenMetrics, gzip). All figures are resident memory in MiB. A list of a
 million invitations has a bench of its own: cargo bench --bench fold_ratio.

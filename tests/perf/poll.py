@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a whole poll takes, from the request to the numbers, beside curl that throws the same list away.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/poll.py [INVITATIONS...]
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/poll.py [INVITATIONS...]
 
 The list is the simulator's, served as a static file by nginx on loopback, so that the upstream costs next to nothing. In turns:
 `once` (its csp_poll_duration_seconds, CPU time and peak memory), curl to /dev/null, and a pass over the JSON that keeps nothing

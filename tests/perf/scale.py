@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Many organizations in one process: how long a round of polls takes, what it costs, and what is left at rest.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/scale.py [ORGANIZATIONS...]
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/scale.py [ORGANIZATIONS...]
 
 Organizations of 100 invitations. The simulated API answers in 50 ms; the exporter has 64 requests under way at once, no
 request budget, and a minute between polls. Printed for each number of organizations: the start (from exec to the first 200

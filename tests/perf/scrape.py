@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a scrape costs, measured side by side with nginx serving the same bytes and with node_exporter.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/scrape.py [ROUNDS]
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/scrape.py [ROUNDS]
 
 Needs nginx, wrk and prometheus-node-exporter. Every figure is taken in turns (A B A B …), so that the ratios hold
 when the machine's speed drifts; printed are the median and the spread. Everything listens on loopback.
@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.request
 
-BINARY = os.environ.get("EXPORTER_BINARY", "target/release/csp-invitations-exporter")
+BINARY = os.environ.get("EXPORTER_BINARY", "target/dist/csp-invitations-exporter")
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 SECONDS = 3
 GZIP = ("gzip", {"Accept-Encoding": "gzip"})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the exporter takes from exec to the first 200 of /metrics, and how large it is.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/start.py [ORGANIZATIONS...]
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/start.py [ORGANIZATIONS...]
 
 Nothing answers the polls: what is measured is the start alone.
 """

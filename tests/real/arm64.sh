@@ -48,9 +48,9 @@ chroot "$root" env -i PATH=/usr/bin:/bin HOME=/nonexistent CARGO_HOME=/cargo CAR
     CSP_EXPORTER_REVISION="$(git rev-parse --short=12 HEAD)" RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
     AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar \
-    sh -c 'cd /src && rustc --version && exec cargo build --locked --release --target '"$target"
+    sh -c 'cd /src && rustc --version && exec cargo build --locked --profile=dist --target '"$target"
 
-binary=$root/out/$target/release/csp-invitations-exporter
+binary=$root/out/$target/dist/csp-invitations-exporter
 readelf -h "$binary" | grep 'Machine: *AArch64' || fail "it is not for arm64"
 readelf -l "$binary" | grep INTERP && fail "it is not static"
 qemu-aarch64-static "$binary" --version
