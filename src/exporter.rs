@@ -227,7 +227,7 @@ fn log_reload(outcome: &Result<(), String>) {
 async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
     loop {
         finds.next().await;
-        board.recount(|id| lifecycle.account(id).tally());
+        board.recount(|key| lifecycle.account(key).tally());
     }
 }
 

@@ -84,12 +84,12 @@ impl Board {
         });
     }
 
-    /// Shows other lifecycle counters: those of earlier processes have been read.
+    /// Shows other lifecycle counters: those of earlier processes have been read. `tally` is asked by key.
     pub fn recount(&self, tally: impl Fn(&str) -> Option<Arc<Tally>>) {
         self.change(|current| {
             for entry in &mut current.organizations {
-                *entry =
-                    Arc::new(OrganizationSnapshot { lifecycle: tally(&entry.organization.id), ..(**entry).clone() });
+                let lifecycle = tally(entry.organization.key().as_str());
+                *entry = Arc::new(OrganizationSnapshot { lifecycle, ..(**entry).clone() });
             }
         });
     }

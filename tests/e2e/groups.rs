@@ -6,7 +6,7 @@ use csp_simulator::{Options, Simulator};
 use invitations::Millis;
 use serde_json::{Value, json};
 
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, run};
 use crate::reference::{carrying, count};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, serve, simulated};
@@ -94,9 +94,25 @@ async fn counts_and_events_of_a_group_are_its_own_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn once_goes_on_with_the_state_of_each_entry() {
+    let (simulator, folder) = configured().await;
+    let (config, state) = (folder.path("config.yaml"), folder.path("state"));
+    let once = async || {
+        let done = run(&["once", "--config.file", &config, "--state.dir", &state], &[]).await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        Scrape::parse(&done.stdout)
+    };
+    assert_eq!(generated(&once().await), [0.0; 4], "the baseline of each");
+    let mut more = list();
+    more.extend([invitation(20, "AVAILABLE", &["77aa"]), invitation(21, "AVAILABLE", &[])]);
+    serve(&simulator, 0, &more);
+    assert_eq!(generated(&once().await), [2.0, 1.0, 0.0, 0.0]);
+}
+
+#[tokio::test]
 async fn check_says_which_group_an_entry_is_for() {
     let (_simulator, folder) = configured().await;
-    let done = crate::exporter::run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+    let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert!(done.stdout.contains(", of group 77AA alone, every 1s"), "{}", done.stdout);
 }
