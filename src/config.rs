@@ -8,6 +8,7 @@ mod key;
 mod loader;
 mod metrics;
 mod organizations;
+mod plain_http;
 mod poll;
 
 #[cfg(test)]

@@ -70,6 +70,18 @@ async fn the_examples_load() {
 }
 
 #[test]
+fn the_example_has_a_line_for_every_key() {
+    let source = include_str!("../examples/config.yaml");
+    for key in config::known_keys() {
+        let name = key.rsplit('.').next().unwrap_or(&key).trim_end_matches("[]").to_owned();
+        assert!(
+            name == "*" || source.contains(&format!("{name}: ")) || source.contains(&format!("{name}:\n")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn the_commented_example_loads_with_everything_uncommented() {
     let source = include_str!("../examples/config.yaml");
     let uncomment = |line: &str| match line.trim_start().strip_prefix("# ") {
@@ -79,7 +91,7 @@ fn the_commented_example_loads_with_everything_uncommented() {
                 .split(' ')
                 .next()
                 .is_some_and(|word| word.ends_with(':') && word == word.to_lowercase())
-                && line.starts_with("  ") =>
+                && (line.starts_with("  ") || line.starts_with("# organization_files")) =>
         {
             format!("{}{rest}\n", &line[..line.len() - line.trim_start().len()])
         }
@@ -88,6 +100,7 @@ fn the_commented_example_loads_with_everything_uncommented() {
     let full: String = source.lines().map(uncomment).collect();
     let config =
         config::parse(full.as_bytes(), Path::new("/etc")).unwrap_or_else(|problems| panic!("{problems}\n{full}"));
+    assert!(config.credentials.iter().any(|credential| credential.url.is_some()));
     assert!(
         config.api.proxy_url.is_some() && config.api.tls.key_file.is_some() && config.metrics.trusted_domains.is_some()
     );

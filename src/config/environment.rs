@@ -46,6 +46,7 @@ pub fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Option
             let credential = Arc::new(Credential { name: "environment".to_owned(), kind, url: None });
             config.organizations = ids.into_iter().map(|id| organization(id, &credential)).collect();
             config.credentials = vec![credential];
+            config.warn_of_plain_http("CSP_URL");
             Ok(Some(config))
         }
         _ => Err(Problems(problems)),

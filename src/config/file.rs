@@ -72,6 +72,7 @@ impl Draft {
     pub(super) fn finished(self) -> Result<Config, Problems> {
         let Self { mut config, problems, .. } = self;
         config.api.consoles = config.credentials.iter().filter_map(|credential| credential.url.clone()).collect();
+        config.warn_of_plain_http("api.url");
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 

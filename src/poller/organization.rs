@@ -43,6 +43,8 @@ struct Outcome {
     result: Result<(), Error>,
     /// When its first request got its turn.
     begun: Instant,
+    /// Of the organization's first good poll in this process: how many invitations it found, and how long it took.
+    first: Option<(u64, Duration)>,
 }
 
 impl Task {
@@ -54,7 +56,10 @@ impl Task {
         let mut failures = 0;
         loop {
             let (is_first, due, interval) = (waiting.is_some(), Instant::now(), self.organization.interval);
-            let Outcome { result, begun } = self.poll(failures, waiting.take()).await;
+            let Outcome { result, begun, first } = self.poll(failures, waiting.take()).await;
+            if let Some((invitations, took)) = first {
+                self.welcome(invitations, took);
+            }
             failures = if result.is_ok() { 0 } else { failures + 1 };
             let (time, waited) = (timetable.time_of(begun), begun - due);
             let is_crowded = is_first && schedule::is_crowded(interval, waited);
@@ -77,6 +82,18 @@ impl Task {
                 () = self.wake.notified() => if is_failing { return Rested::Woken },
             }
         }
+    }
+
+    /// Tells whoever has just set it up that an organization works, once.
+    fn welcome(&self, invitations: u64, took: Duration) {
+        let console = self.source.borrow().console(&self.organization);
+        info!(
+            organization = self.organization.name,
+            invitations,
+            console = console.as_ref().map(|url| url.as_str().trim_end_matches('/')),
+            seconds = took.as_secs_f64(),
+            "the first list of invitations is there"
+        );
     }
 
     fn announce(&self, next: Instant) {
@@ -102,8 +119,8 @@ impl Task {
         };
         let begun = deadline.begun().unwrap_or_else(Instant::now);
         let (now, took) = (Reading::now(), begun.elapsed());
-        let outcome = Outcome { result: result.as_ref().map(|_| ()).map_err(Error::clone), begun };
         log_outcome(organization, &result, failures_before, took);
+        let mut outcome = Outcome { result: result.as_ref().map(|_| ()).map_err(Error::clone), begun, first: None };
         board.update(organization, |entry| {
             entry.up = Some(result.is_ok());
             entry.last_attempt = Some(now);
@@ -115,6 +132,7 @@ impl Task {
                 source.access_token_expiration(organization).or(entry.access_token_expiration);
             match result {
                 Ok(Polled { view, lifecycle }) => {
+                    outcome.first = entry.last_success.is_none().then(|| (view.by_status.iter().sum(), took));
                     entry.view = Some(view);
                     entry.lifecycle = lifecycle.tally();
                     entry.last_success = Some(now);

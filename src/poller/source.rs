@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules, View, Whole, text};
 use tokio::sync::watch;
+use url::Url;
 
 use crate::clock::Reading;
 use crate::config::{Config, Credential, Expand, Organization};
@@ -50,6 +51,9 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
     /// When the access token in use for an organization runs out.
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis>;
+
+    /// The base URL at which an organization is asked; `None` where nothing is asked over a network.
+    fn console(&self, organization: &Organization) -> Option<Url>;
 
     /// Ends back-offs.
     fn resume(&self);
@@ -164,6 +168,10 @@ impl Source for Upstream {
 
     fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
         self.client.access_token_expiration(&organization.target()).map(Millis::from)
+    }
+
+    fn console(&self, organization: &Organization) -> Option<Url> {
+        Some(self.client.console(&organization.credential))
     }
 
     fn resume(&self) {

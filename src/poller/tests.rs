@@ -91,6 +91,10 @@ impl Source for Script {
         None
     }
 
+    fn console(&self, _: &Organization) -> Option<url::Url> {
+        None
+    }
+
     fn resume(&self) {
         self.resumed.fetch_add(1, Ordering::Relaxed);
     }

@@ -43,3 +43,25 @@ async fn a_credential_at_the_wrong_console_is_told_so() {
         done.stdout
     );
 }
+
+#[tokio::test]
+async fn credentials_that_would_travel_in_the_clear_are_a_warning_of_the_start_and_of_check() {
+    let (_usual, _other, folder) = two(true).await;
+    let yaml = folder.read("config.yaml");
+    let config = folder.path("config.yaml");
+    let here = run(&["check", "--config.file", &config], &[]).await;
+    assert!(!here.stdout.contains("plain http"), "loopback is this machine: {}", here.stdout);
+    folder.write(
+        "config.yaml",
+        &yaml.replace(
+            "client_secret_file: other, url: 'http://127.0.0.1",
+            "client_secret_file: other, url: 'http://console.invalid",
+        ),
+    );
+    let words = "credentials.other.url: credentials go to console.invalid over plain http";
+    let done = run(&["check", "--config.file", &config], &[]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert!(done.stdout.contains(&format!("warning: {words}")), "{}", done.stdout);
+    let exporter = Exporter::start(&folder, &[]).await;
+    assert_eq!(exporter.logged(&["level=warn", words]).len(), 1, "{:?}", exporter.log.lock());
+}

@@ -64,3 +64,14 @@ async fn problems_of_all_files_are_listed_with_file_and_line() {
         assert!(checked.stdout.contains(part), "{part}: {}", checked.stdout);
     }
 }
+
+#[tokio::test]
+async fn a_pattern_that_matches_nothing_is_a_warning_of_the_start_and_of_check() {
+    let (_fake, folder) = tenants().await;
+    let checked = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+    let words = "organization_files: no file matches tenants/*.yaml";
+    assert_eq!(checked.code, Some(0), "{}", checked.stdout);
+    assert!(checked.stdout.contains(&format!("warning: {words}")), "{}", checked.stdout);
+    let exporter = Exporter::start(&folder, &[]).await;
+    assert!(!exporter.logged(&["level=warn", words]).is_empty(), "{:?}", exporter.log.lock());
+}

@@ -75,6 +75,13 @@ async fn data_is_waited_for_then_fresh_then_held_then_withdrawn_then_fresh_again
     assert_eq!((again.up("one"), shown(&again)), (Some(1.0), families));
     assert_eq!(failing(&again), [""; 0]);
     assert_eq!(exporter.logged(&["polling works again"]).len(), 2);
+    let first = exporter.logged(&["level=info", "the first list of invitations is there", "organization=one"]);
+    assert_eq!(first.len(), 1, "whatever failed before or since: {first:?}");
+    let console = format!("console={}", fake.url);
+    assert!(
+        first[0].contains("invitations=") && first[0].contains("seconds=") && first[0].contains(&console),
+        "{first:?}"
+    );
 }
 
 #[tokio::test]

@@ -207,6 +207,12 @@ impl Client {
         self.inner.tokens.expiration(&endpoints.exchange(&organization.credential), organization)
     }
 
+    /// The base URL that a credential is used at: its own console's, or the usual one.
+    #[must_use]
+    pub fn console(&self, credential: &Credential) -> Url {
+        credential.url.clone().map_or_else(|| self.inner.usual.clone(), without_user)
+    }
+
     /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service
     /// asked for.
     pub fn resume(&self) {

@@ -112,6 +112,7 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
     report.lines.push(format!("requests per minute: about {:.1}", Load::of(polled).per_minute()));
     report.warnings.extend(load::shortfalls(config, shard));
+    report.warnings.extend(config.warnings.iter().cloned());
     report
 }
 

@@ -99,6 +99,10 @@ impl Source for Upstream {
         None
     }
 
+    fn console(&self, _: &Organization) -> Option<url::Url> {
+        None
+    }
+
     fn resume(&self) {}
 }
 

@@ -93,6 +93,10 @@ impl Source for Asked {
         None
     }
 
+    fn console(&self, _: &Organization) -> Option<url::Url> {
+        None
+    }
+
     fn resume(&self) {}
 }
 
