@@ -24,6 +24,7 @@ use tracing::warn;
 use super::{Failure, Outcome, block_on, usable_configuration};
 use crate::cli::List;
 use crate::config::{Config, Organization};
+use crate::logging;
 use crate::poller::source::sink_error;
 use filter::Filter;
 use progress::Progress;
@@ -64,10 +65,14 @@ async fn list(flags: &List) -> Outcome {
     }
     filter::sort(&mut rows, flags.sort);
     let width = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
-    let text = write::rows(&rows, flags.format, now, width.map(|(width, _)| usize::from(width.0)));
-    let text = text.map_err(Failure::running)?;
+    let written = write::rows(&rows, flags.format, now, width.map(|(width, _)| usize::from(width.0)));
+    let (text, left_out) = written.map_err(Failure::running)?;
     let mut out = io::stdout().lock();
     out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::running)?;
+    if !left_out.is_empty() {
+        let columns = left_out.join(", ").replace('_', " ");
+        logging::say(format!("This terminal has no place for: {columns}. `| less -S` shows all.\n"));
+    }
     if is_whole { Ok(()) } else { Err(Failure::Organization) }
 }
 

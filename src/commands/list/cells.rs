@@ -7,22 +7,28 @@ use invitations::census::{CarriedGroup, Invitation};
 use jiff::Timestamp;
 
 use super::Row;
+use super::table::Column;
 
-/// The columns, which are also the keys of `json`.
-pub(super) const COLUMNS: [&str; 12] = [
-    "organization",
-    "username",
-    "status",
-    "organization_roles",
-    "service_roles",
-    "custom_roles",
-    "groups",
-    "invited_by",
-    "generated",
-    "expires",
-    "redeemed",
-    "revoked",
+/// The columns, which are also the keys of `json`. On a narrow terminal comes first who it is about and until when, then whom
+/// to ask and what the invitation gives; times and words of the status are never cut.
+pub(super) const COLUMNS: [Column; 12] = [
+    column("organization", 3, 12),
+    column("username", 0, 16),
+    column("status", 2, usize::MAX),
+    column("organization_roles", 4, 12),
+    column("service_roles", 8, 12),
+    column("custom_roles", 9, 12),
+    column("groups", 7, 12),
+    column("invited_by", 5, 12),
+    column("generated", 6, usize::MAX),
+    column("expires", 1, usize::MAX),
+    column("redeemed", 10, usize::MAX),
+    column("revoked", 11, usize::MAX),
 ];
+
+const fn column(name: &'static str, rank: u8, least: usize) -> Column {
+    Column { name, rank, least }
+}
 
 /// How a moment is written.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +66,17 @@ pub(super) fn cells(row: &Row, times: Times) -> [String; COLUMNS.len()] {
 
 /// Control characters could move a terminal's cursor or forge a row: they become U+FFFD in every format.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>().into()
+    if text.contains(is_control) {
+        text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect::<String>().into()
     } else {
         text.into()
     }
+}
+
+/// Also what ends a line, and what turns the direction of all that follows in it: embeddings, overrides and isolates of
+/// [UAX #9](https://www.unicode.org/reports/tr9/), with which a name could rewrite the row that it stands in.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn group(group: &CarriedGroup) -> String {

@@ -8,6 +8,8 @@ use invitations::census::CarriedGroup;
 use super::*;
 use crate::cli::ListFormat;
 
+mod random;
+
 const NOW: Millis = Millis(1_700_000_000_000);
 
 fn row(username: &str) -> Row {
@@ -33,7 +35,7 @@ fn row(username: &str) -> Row {
 }
 
 fn text(rows: &[Row], format: ListFormat) -> String {
-    String::from_utf8(write::rows(rows, format, NOW, None).unwrap()).unwrap()
+    String::from_utf8(write::rows(rows, format, NOW, None).unwrap().0).unwrap()
 }
 
 #[test]
@@ -62,6 +64,8 @@ fn csv_defuses_what_a_spreadsheet_would_run() {
         ("a,b\"c", "\"a,b\"\"c\""),
         ("\ta", "\u{fffd}a"),
         ("a=b", "a=b"),
+        ("a;=1", "a;'=1"),
+        (" =1; -2", " '=1; '-2"),
     ] {
         let csv = text(&[row(name)], ListFormat::Csv);
         let line = csv.lines().nth(1).unwrap();
@@ -78,11 +82,51 @@ fn markdown_cells_can_break_neither_the_table_nor_the_page() {
     let lines: Vec<&str> = markdown.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(
-        lines[2].starts_with("| acme | &lt;img src=x&gt;\\|\\[a\\](http://b)\\`c\\` | available |"),
+        lines[2].starts_with("| acme | &lt;img src=x&gt;\\|\\[a\\](http\\://b)\\`c\\` | available |"),
         "{}",
         lines[2]
     );
     assert!(lines[2].contains("Team &lt;A\\|B&gt; (g-1)") && lines[2].contains("2023-11-17 (in 3 days)"));
+}
+
+#[test]
+fn markdown_shows_names_letter_for_letter() {
+    for (name, written) in [
+        ("__proto__@x", "\\_\\_proto\\_\\_@x"),
+        ("org_owner", "org_owner"),
+        ("~~a~~ $b$", "\\~\\~a\\~\\~ \\$b\\$"),
+        ("www.evil.example", "www\\.evil.example"),
+        ("vmc-user:full", "vmc-user:full"),
+    ] {
+        let markdown = text(&[row(name)], ListFormat::Markdown);
+        assert!(markdown.contains(&format!("| {written} | available |")), "{markdown}");
+    }
+}
+
+#[test]
+fn what_turns_the_direction_of_a_line_or_ends_it_reaches_no_format() {
+    for format in [ListFormat::Table, ListFormat::Csv, ListFormat::Json, ListFormat::Markdown] {
+        let out = text(&[row("a\u{202e}moc.live\u{2066}\u{2028}b שלום")], format);
+        assert!(out.contains("a\u{fffd}moc.live\u{fffd}\u{fffd}b שלום"), "{out}");
+    }
+}
+
+#[test]
+fn a_terminal_of_any_width_gets_lines_that_fit_and_hears_what_is_missing() {
+    use unicode_width::UnicodeWidthStr as _;
+    let people = [row("ann.longname@example.com"), row("日本語の長い名前の人です@example.jp"), row("👩‍💻@example.com")];
+    for width in [40, 80, 120, 200, 300] {
+        let (text, left_out) = write::rows(&people, ListFormat::Table, NOW, Some(width)).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        for line in text.lines() {
+            assert!(line.width() <= width, "{width}: {line}");
+        }
+        assert!(text.contains("USERNAME"), "{text}");
+        assert!(text.contains("2023-11-17 (in 3 days)"), "{text}");
+        let named = ["organization", "status", "groups"].map(|column| left_out.contains(&column));
+        assert_eq!(named, [width < 80, width < 80, width < 120], "{width}: {left_out:?}\n{text}");
+    }
 }
 
 #[test]
