@@ -11,6 +11,14 @@ def share(reason=""):
             " / (sum(rate(csp_api_requests_total#{}[$__rate_interval])) > 0), 1)")
 
 
+def waiting():
+    """The time that requests waited as a share of that and the time of the requests themselves, from classic or native histograms."""
+    duration, window = "csp_api_request_duration_seconds", "[$__rate_interval]"
+    waited = f"sum(rate(csp_api_throttle_wait_seconds_total#{{}}{window}))"
+    taken = f"(sum(rate({duration}_sum#{{}}{window})) or sum(histogram_sum(rate({duration}#{{}}{window}))))"
+    return f"{waited} / ({waited} + {taken} > 0)"
+
+
 def organizations():
     """Failing organizations first."""
     return table(
@@ -104,10 +112,9 @@ def build():
             lines("Latency by operation", "Half of the requests, and 95 of 100, took at most this long. The dots are exemplars with request ids.",
                   [query(quantile(q, latency, ["operation"], "#{}"), "{{operation}}, " + name, exemplar=q == 0.95) for q, name in ((0.5, "p50"), (0.95, "p95"))],
                   w=12, h=9, unit="s", interval=POLLED, alerts=["CSPApiLatencyHigh"]),
-            lines("429 and waiting", "Share of the requests that were answered with 429, and the share of time that requests waited for the shared"
-                  " budget or a Retry-After (more than 100 % when several wait at once).",
-                  [query(share('reason="rate_limited"'), "answered with 429"),
-                   query("sum(rate(csp_api_throttle_wait_seconds_total#{}[$__rate_interval]))", "waiting")], w=8, unit="percentunit",
+            lines("429 and waiting", "Share of the requests that were answered with 429; and of all the time that requests took, the share that they waited for"
+                  " their turn in the budget, a back-off or a Retry-After. After a start with many organizations it is high until each had its turn.",
+                  [query(share('reason="rate_limited"'), "answered with 429"), query(waiting(), "waiting")], w=8, unit="percentunit",
                   interval=POLLED, custom={"axisSoftMax": 0.1}, alerts=["CSPRateLimited"]),
             lines("Retries", f"Attempts beyond the first, {per_step}, by operation.",
                   [query("sum by (operation) (increase(csp_api_retries_total#{}[$__rate_interval]))", "{{operation}}")], w=8, stack=True,
@@ -135,12 +142,12 @@ def build():
                          "{{instance}}")], w=6, h=7, unit="s",
                   alerts=["CSPExporterSchedulerStalled"]),
             lines("Reload, state and panics", "1 while the last reload was good and while the state folder takes what is written, the worst of all"
-                  f" instances; panics, stored states that were not usable and dropped lines of the log {per_step}.",
+                  f" instances; stored states that were set aside since the start; panics and dropped lines of the log {per_step}.",
                   [query("min(csp_exporter_config_last_reload_successful#{})", "reload good"), query("min(csp_exporter_state_durable#{})", "state durable"),
                    query("sum(increase(csp_exporter_panics_total#{}[$__rate_interval]))", "panics"),
-                   query("sum(increase(csp_exporter_state_resets_total#{}[$__rate_interval]))", "states set aside"),
+                   query("sum(csp_exporter_state_resets_total#{})", "states set aside"),
                    query("sum(increase(csp_exporter_log_lines_dropped_total#{}[$__rate_interval]))", "log lines dropped")], w=6, h=7,
-                  alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterPanicked"]),
+                  alerts=["CSPExporterReloadFailed", "CSPExporterStateNotDurable", "CSPExporterStateSetAside", "CSPExporterPanicked"]),
             lines("Shards", "Shards that run in each job, by their distinct indices, and shards that there should be; organizations that more than one"
                   " shard polls.",
                   [query('count by (<exporter>) (count_values by (<exporter>) ("shard", csp_exporter_shard_index#{}))', WHERE + "{{job}}: running"),

@@ -273,6 +273,20 @@ def upkeep(bench):
 
     yield Case([("CSPExporterStateNotDurable", {"job": job})], fill, lambda: room(resource.RLIM_INFINITY))
 
+    job = "csp-invitations-aside"
+    damaged = bench.exporter(job, bench.configuration(["aside"]))
+
+    def damage():
+        damaged.end()
+        state = damaged.folder / "state"
+        state.mkdir()
+        (state / "state.redb").write_text("from the future\n" * 1000)
+        damaged.flags = [f"--state.dir={state}"]
+        damaged.start()
+
+    # The exporter has begun anew: there is nothing to repair.
+    yield Case([("CSPExporterStateSetAside", {"job": job})], damage, lambda: None)
+
 
 def broken(bench):
     """What only a defect brings."""

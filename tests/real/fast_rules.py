@@ -9,7 +9,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # Where a rule states a duration in PromQL's syntax.
 STATED = re.compile(r"((?:\bfor|\bkeep_firing_for|\binterval): |\[|\boffset )(\d+)([smhdw])\b")
 # Where a rule compares or limits seconds with a number. Every other number must be one of PLAIN.
-COMPARED = ["> 120", "< 14 * 86400", "< 2 * 86400", "p95_15m > 10", ", 300"]
+COMPARED = ["> 120", "< 3600", "< 14 * 86400", "< 2 * 86400", "p95_15m > 10", ", 300"]
 PLAIN = {"0", "0.001", "0.05", "0.1", "0.5", "0.6", "0.8", "0.9", "0.95", "1", "2", "20"}
 # How old invitations are: what the data says is as slow as ever.
 AGES = r"histogram_fraction\(0, \d+,"
