@@ -55,6 +55,8 @@ USER 65532:65532
 EXPOSE 10094
 # For --state.dir=/state.
 VOLUME ["/state"]
+# So that `docker exec` and `kubectl exec` find it by its name.
+ENV PATH=/
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 # Long lists go back to the system once they are counted: the allocator would keep more with each poll.
 ENV MALLOC_MMAP_THRESHOLD_=131072

@@ -79,6 +79,7 @@ healthy() {
     [[ $(docker inspect --format '{{.State.Health.Status}}' "$container") == healthy ]]
 }
 until_true "the health status" 60 healthy
+docker exec "$container" csp-invitations-exporter --version >/dev/null || fail "it is not found by its name"
 docker exec "$container" /bin/sh -c true >/dev/null 2>&1 && fail "there is a shell"
 user=$(docker top "$container" -o pid,uid | awk 'NR == 2 { print $2 }')
 [[ $user == 65532 ]] || fail "it runs as $user"
