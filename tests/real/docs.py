@@ -1,70 +1,48 @@
 #!/usr/bin/env python3
-"""What the documentation offers to paste works as it stands: docs/rehearse.md from end to end in a shell, and each YAML block of the other
-pages through whatever reads it: the binary's `check`, promtool, or Helm's values against the chart.
+"""What the documentation offers to paste works as it stands: docs/rehearse.md from end to end, with a real Prometheus; each command of the
+other pages, as reader.py says; and each YAML block through whatever reads it: the binary's `check`, promtool, or Helm's values against the chart.
 
-Needs promtool, htpasswd (apache2-utils), PyYAML and `helm-python-sdk`.
+Needs Prometheus, promtool, jq, htpasswd (apache2-utils), PyYAML and `helm-python-sdk`, and for the commands root or sudo without a password.
 """
 
-import contextlib
-import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import reader
 import yaml
-
 from exporter import BINARY, ROOT, main, require
 
 sys.path.insert(0, str(ROOT / "deploy/helm"))
 import build  # noqa: E402
 
-BLOCK = re.compile(r"(?ms)^( *)```(\w+)\n(.*?)^\1```$")
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("README.md"), ROOT / "dashboards/README.md"} - {ROOT / "docs/rehearse.md"})]
 CONFIGURATION = {"api", "poll", "metrics", "credentials", "organizations", "organization_files"}
 WEB = {"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"}
 
 
-def blocks(path):
-    """Language and text of each fenced block, without its indentation."""
-    for indent, language, text in BLOCK.findall(path.read_text()):
-        yield language, re.sub(rf"(?m)^{indent}", "", text)
-
-
-def pasted(text):
-    """What a reader types: the lines behind the prompt, here-documents as they are."""
-    return re.sub(r"(?m)^\$ ", "", text)
+# What a rehearsal has said by its end.
+SAID = ["confirmed: the answer is a bare JSON array", 'msg="the first list of invitations is there" organization=initech',
+        "CSPInvitationsPrivilegedPending acme\n", "CSPCredentialsRejected acme\n", '"reason": "credentials"', "organization,username,status"]
 
 
 def rehearsal(folder):
-    """docs/rehearse.md, block for block, in one shell."""
-    path = ROOT / "docs/rehearse.md"
-    script = ["set -euo pipefail", f'export PATH="{folder}/bin:$PATH"']
-    for language, text in blocks(path):
-        if language == "console":
-            script.append(pasted(text))
-        elif language == "yaml":
-            Path(folder, "prometheus.yml").write_text(text)
-    os.mkdir(f"{folder}/bin")
-    os.symlink(BINARY.resolve(), f"{folder}/bin/csp-invitations-exporter")
-    os.symlink(ROOT / "dashboards/rules", f"{folder}/rules")
-    shell = subprocess.Popen(["bash", "-c", "\n".join(script)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        out, errors = shell.communicate(timeout=180)
-    except subprocess.TimeoutExpired:
-        os.killpg(shell.pid, signal.SIGKILL)
-        out, errors = shell.communicate()
-        require(False, f"rehearse.md: not within three minutes: {out[-3000:]}{errors[-3000:]}")
-    finally:
-        # The page's last line ends what it began; a failure in between does not.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(shell.pid, signal.SIGTERM)
-    require(shell.returncode == 0, f"rehearse.md: {out[-3000:]}{errors[-3000:]}")
-    for words in ("confirmed: the answer is a bare JSON array", 'csp_poll_failing{organization="acme",reason="credentials"} 1', "organization,username,status"):
+    """docs/rehearse.md, block for block, in one shell; the list of people is as long as the alert says."""
+    lines = ["set -euo pipefail", f"export CHECKOUT={ROOT}"]
+    for language, text in reader.blocks(ROOT / "docs/rehearse.md"):
+        require(language == "console", f"rehearse.md has a block of {language}, which nobody pastes")
+        lines += reader.commands(language, text)
+    out = reader.run(folder, "\n".join(lines), 150)
+    if out is None:
+        return False
+    for words in SAID:
         require(words in out, f"rehearse.md: nothing says {words!r}: {out[-3000:]}")
-    checked = subprocess.run(["promtool", "check", "config", "prometheus.yml"], cwd=folder, capture_output=True, text=True, check=False)
-    require(checked.returncode == 0, f"rehearse.md: {checked.stdout}{checked.stderr}")
+    number, listed = re.search(r"(?s)\n(\d+) available invitations of organization acme .*?\nORGANIZATION [^\n]*\n(.*?)\norganization,username", out).groups()
+    require(len(listed.splitlines()) == int(number), f"rehearse.md: the alert says {number}, and listed are\n{listed}")
+    return True
 
 
 def configuration(text, where):
@@ -113,7 +91,7 @@ def yaml_blocks():
     counts = {}
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/helm/csp-invitations-exporter/README.md"]
     for path in pages:
-        for number, (language, text) in enumerate(blocks(path)):
+        for number, (language, text) in enumerate(reader.blocks(path)):
             if language != "yaml" or path.name == "rehearse.md":
                 continue
             where = f"{path.relative_to(ROOT)}, block {number + 1}"
@@ -138,32 +116,20 @@ def yaml_blocks():
     return counts
 
 
-def consoles():
-    """Each command of a console block is one that this or another test runs, or one of the binary with flags that it knows."""
-    count = 0
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for language, text in blocks(path):
-            if language != "console" or path.name == "rehearse.md":
-                continue
-            for line in re.sub(r"\\\n\s*", "", text).splitlines():
-                command = line.removeprefix("$ ").removeprefix("sudo ")
-                found = re.search(r"(?:^|-- |target/release/)csp-invitations-exporter((?: [^|;&>]*)?)", command)
-                if not line.startswith("$ ") or not found or "docker" in command:
-                    continue
-                flags = found[1].replace("…", "").split("#")[0]
-                done = subprocess.run(["bash", "-c", f"{BINARY} {flags} --help"], capture_output=True, text=True, check=False)
-                require(done.returncode == 0, f"{path.relative_to(ROOT)}: {command}: {done.stderr}")
-                count += 1
-    return count
-
-
 def check():
-    with tempfile.TemporaryDirectory() as folder:
-        rehearsal(folder)
-    documented_hash()
-    smallest_web_configuration()
-    counts = yaml_blocks()
-    print(f"rehearsed; {consoles()} commands known; YAML: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other, ThreadPoolExecutor() as pool:
+        rehearsed, pasted = pool.submit(rehearsal, Path(one)), pool.submit(reader.paste, PAGES, Path(other))
+        documented_hash()
+        smallest_web_configuration()
+        counts = yaml_blocks()
+        rehearsed, pasted = rehearsed.result(), pasted.result()
+    print(f"YAML: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")
+    if not rehearsed or pasted is None:
+        print("commands of the pages: no namespaces to paste them in are to be had here")
+        sys.exit(75)
+    print(f"rehearsed; {pasted.pop('run')} commands of other pages pasted")
+    for reason, count in pasted.most_common():
+        print(f"{count} not run: each {reason}")
 
 
 main(check)
