@@ -103,6 +103,31 @@ fn aliases_repeat_a_value_but_not_without_bound() {
 }
 
 #[test]
+fn merge_keys_bring_what_a_mapping_does_not_have_itself() {
+    for source in [
+        "<<: {timeout: 5s, names: [merged]}\nnames: [own]\n",
+        "names: [own]\n<<: {timeout: 5s, names: [merged]}\n",
+        "<<: [{timeout: 5s}, {timeout: 9s, names: [later]}]\nnames: [own]\n",
+        "<<: [{timeout: 5s, names: [own]}, {names: [later]}]\n",
+        "<<: {<<: {timeout: 5s, names: [inner]}, names: [own]}\n",
+    ] {
+        let (timeout, names) = read(source.as_bytes(), schema).unwrap();
+        assert_eq!((timeout, names), (Some(std::time::Duration::from_secs(5)), vec!["own".to_owned()]), "{source}");
+    }
+    // Each of these is checked as if it stood where it is merged.
+    assert_eq!(
+        problems("items:\n  - &a {id: x}\n  - {<<: *a}\napps: {a: &b {secret_file: x}, b: {<<: [*b]}}\n"),
+        [""; 0]
+    );
+    assert_eq!(problems("<<: {timeout: 0s}\n"), ["line 1: timeout: must be above 0"]);
+    assert_eq!(problems("<<: {timeouts: 1s}\n"), ["line 1: timeouts: unknown key; did you mean timeout?"]);
+    assert_eq!(problems("<<: 5\n"), ["line 1: <<: expected a mapping, or a list of mappings, to merge"]);
+    assert_eq!(problems("<<: [{}, 5]\n"), ["line 1: <<: expected a mapping, or a list of mappings, to merge"]);
+    assert_eq!(problems("<<: {}\n<<: {}\n"), ["line 2: <<: duplicate key; merge a list instead"]);
+    assert!(problems("\"<<\": {}\n")[0].starts_with("line 1: <<: unknown key"), "in quotes it is a key like any other");
+}
+
+#[test]
 fn a_quoted_value_is_text_and_a_plain_one_is_text_where_text_is_asked_for() {
     assert_eq!(read(b"names: [0123, true, \"5\", !!str null]", schema).unwrap().1, ["0123", "true", "5", "null"]);
     assert_eq!(problems("on: \"true\"\n"), ["line 1: on: expected true or false, found text in quotes"]);
