@@ -149,8 +149,8 @@ def run(stack, report):
     for password in ("nobody-guesses", None):
         with report.case(f"{'a wrong' if password else 'no'} password is `connect`, and says 407 and what to do"):
             bench.fails("connect", ("status=407", proxy, "user and password", "api.proxy_url"), bench.configuration(ca=service, password=password))
-    with report.case("a host that squid does not allow is `connect`, and says whom to ask"):
-        bench.fails("connect", (proxy, "CONNECT", "whoever runs the proxy"), bench.configuration(ca=service, host=OTHER))
+    with report.case("a host that squid does not allow is `connect`, and says 403 and whom to ask"):
+        bench.fails("connect", ("status=403", proxy, "allow CONNECT", "whoever runs the proxy"), bench.configuration(ca=service, host=OTHER))
         require(re.search(rf"TCP_DENIED/403 \d+ CONNECT {OTHER}:{bench.port} ", squid.seen()), squid.seen())
     with report.case("without the service's authority a poll fails as `tls`, and says what to name"):
         bench.fails("tls", ("unknown issuer", "api.tls.ca_file"), bench.configuration(ca=own))
@@ -161,9 +161,9 @@ def run(stack, report):
         bench.fails("tls", ("unknown issuer", f"if the proxy http://127.0.0.1:{squid.intercepting} (api.proxy_url) opens TLS"), bench.configuration(ca=service, proxy=squid.intercepting))
     with report.case("polls go on after squid was away"):
         survives(bench, stack)
-    with report.case("a service that squid does not reach is `connect`"):
+    with report.case("a service that squid does not reach is `connect`, and says 503 and what it means"):
         bench.terminator.end()
-        bench.fails("connect", (proxy,), bench.configuration(ca=service))
+        bench.fails("connect", ("status=503", proxy, "why it does not reach"), bench.configuration(ca=service))
 
 
 def survives(bench, stack):

@@ -11,13 +11,13 @@ use super::budget::{Budget, Denied, Host};
 use super::connections::{Connections, Generation};
 use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
-use super::fault::{Fault, proxy_wants_password};
+use super::fault::{Fault, is_refusal, proxy_wants_password};
 use super::head::{asked_pause, too_much};
 use super::observer::Observer;
 use super::retry::{Attempts, Failure, Retry};
 use super::rotation::Secrets;
 use super::sink::Sink;
-use super::wire;
+use super::{tunnel, wire};
 
 /// Sends requests within the limits that all organizations share.
 #[derive(Clone)]
@@ -102,7 +102,18 @@ impl Sender {
         let proxy = self.connections.proxies().of(request.url());
         let response = generation.http.execute(request).await;
         let fault = Fault { operation, proxy, connect_timeout: self.connect_timeout };
-        let response = response.map_err(|error| fault.sending(&error))?;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                let refusal = match (proxy, error.url()) {
+                    (Some(proxy), Some(url)) if is_refusal(&error) => {
+                        tunnel::refusal(&generation.http, proxy, url).await
+                    }
+                    _ => None,
+                };
+                return Err(fault.sending(&error, refusal));
+            }
+        };
         let status = response.status();
         self.observer.response(operation, status.as_u16());
         progress.status = Some(status.as_u16());

@@ -13,6 +13,7 @@
 //! | who | for whom | at most |
 //! |---|---|---|
 //! | a new connection | name server, TCP, proxy and TLS handshake, all together | `api.connect_timeout` |
+//! | an attempt that a proxy has refused | the same answer once more, for its [status](super::tunnel) | two seconds |
 //! | a request, its body included | the service | `api.timeout`, and the poll's deadline |
 //! | an HTTP/2 connection, used or idle | the answer to a ping that follows a silence | a third of `api.timeout` each |
 //! | any connection | the acknowledgement of what was sent, or of a keep-alive probe (kernel) | [`UNACKNOWLEDGED`] |

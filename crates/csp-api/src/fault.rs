@@ -71,7 +71,13 @@ impl Hop<'_> {
 enum Tunnel {
     WantsPassword,
     Answers(&'static str),
+    Refuses,
     Unreachable,
+}
+
+/// Whether a proxy refused to lead to the service, for a reason that the library keeps to itself.
+pub(super) fn is_refusal(error: &reqwest::Error) -> bool {
+    Tunnel::of(error) == Some(Tunnel::Refuses)
 }
 
 impl Tunnel {
@@ -83,14 +89,15 @@ impl Tunnel {
             "failed to create underlying connection" | "io error establishing tunnel" => Self::Unreachable,
             "unexpected end of file" => Self::Answers("it closes the connection instead of answering CONNECT"),
             "proxy response headers too long" => Self::Answers("it answers CONNECT with more than 8 KiB of headers"),
-            _ => Self::Answers("it refuses: its answer to CONNECT is not 200"),
+            _ => Self::Refuses,
         })
     }
 }
 
 impl Fault<'_> {
-    /// No response: the request could not be sent, or nothing came back.
-    pub(super) fn sending(&self, error: &reqwest::Error) -> Failure {
+    /// No response: the request could not be sent, or nothing came back. `refusal` is what a proxy answers to CONNECT
+    /// when that [is one](is_refusal), if it is known.
+    pub(super) fn sending(&self, error: &reqwest::Error, refusal: Option<u16>) -> Failure {
         let tunnel = Tunnel::of(error);
         // A proxy leads to the service by a tunnel when that is encrypted, and is asked for it when it is not.
         let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
@@ -110,12 +117,32 @@ impl Fault<'_> {
         match (tunnel, hop) {
             (Some(Tunnel::WantsPassword), Hop::To(proxy)) => proxy_wants_password(self.operation, Some(proxy)),
             (Some(Tunnel::Answers(words)), Hop::To(_)) => {
-                let hint = "ask whoever runs the proxy to allow CONNECT to the host and port of api.url; its log has the reason";
-                self.fail(Reason::Connect, Retry::BackOff, hop.tell(words), hint)
+                self.fail(Reason::Connect, Retry::BackOff, hop.tell(words), TUNNEL)
             }
+            (Some(Tunnel::Refuses), Hop::To(_)) => self.refused(hop, refusal),
             _ if error.is_connect() => self.connecting(error, hop),
             _ => self.waiting(error),
         }
+    }
+
+    /// A proxy that does not lead to the service.
+    fn refused(&self, proxy: Hop<'_>, status: Option<u16>) -> Failure {
+        let words = match status {
+            Some(status) => format!("it refuses: it answers {status} to CONNECT"),
+            None => "it refuses: its answer to CONNECT is not 200".to_owned(),
+        };
+        let (retry, hint) = match status {
+            Some(502..=504) => (
+                Retry::BackOff,
+                "check the host name and port in api.url; if they are right, ask whoever runs the proxy why it does not reach \
+                 them: its log has the reason",
+            ),
+            Some(400..=499) => (Retry::Never, TUNNEL),
+            _ => (Retry::BackOff, TUNNEL),
+        };
+        let mut failure = self.fail(Reason::Connect, retry, proxy.tell(&words), hint);
+        failure.error.status = status;
+        failure
     }
 
     /// No connection.
@@ -204,6 +231,8 @@ impl Fault<'_> {
 
 /// What to do about too many headers.
 pub(super) const HEADERS: &str = "look at what adds headers on the way, such as a proxy that sets cookies";
+const TUNNEL: &str =
+    "ask whoever runs the proxy to allow CONNECT to the host and port of api.url; its log has the reason";
 const CLOSED: &str = "look at the load balancer, proxy or firewall that closes connections on the way";
 const SILENT_HINT: &str = "nothing, if it stays at one: new connections are used from now on; else look at NAT, firewalls and load \
                            balancers that forget connections";

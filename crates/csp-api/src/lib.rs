@@ -29,6 +29,7 @@ mod secret;
 mod settings;
 mod sink;
 mod tls;
+mod tunnel;
 mod wire;
 
 pub use budget::{Budget, Denied, Host, Turn};

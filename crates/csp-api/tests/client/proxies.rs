@@ -45,8 +45,6 @@ async fn a_407_is_the_proxys_and_never_the_credentials_fault() {
 #[tokio::test]
 async fn a_proxy_that_does_not_lead_to_the_service_is_named_with_what_it_says() {
     for (answer, words) in [
-        (response(403, "", ""), "its answer to CONNECT is not 200"),
-        (response(502, "", ""), "its answer to CONNECT is not 200"),
         (response(200, "", "")[..9].to_vec(), "closes the connection"),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "its answer to CONNECT is not 200"),
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "v".repeat(9000)).into_bytes(), "8 KiB"),
@@ -60,6 +58,37 @@ async fn a_proxy_that_does_not_lead_to_the_service_is_named_with_what_it_says() 
             "{words}: {error}"
         );
         assert!(!error.action().contains("DNS"), "{}", error.action());
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_refusal_is_named_with_its_status_and_what_it_means() {
+    for (status, action, requests) in [
+        (403, "allow CONNECT", 1),
+        (502, "why it does not reach", 3),
+        (503, "why it does not reach", 3),
+        (500, "allow CONNECT", 3),
+    ] {
+        let proxy = Fake::start(move |_, _| Answer::Close(response(status, "", ""))).await;
+        let (client, recorder) = observed(&through(
+            "https://upstream.invalid",
+            &format!("http://us%40er:can%3Aary@localhost:{}", proxy.port()),
+        ));
+        let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
+        assert_eq!((error.reason, error.status), (Reason::Connect, Some(status)), "{error}");
+        assert!(error.detail.contains(&format!("it answers {status} to CONNECT")), "{error}");
+        assert!(error.action().contains(action), "{}", error.action());
+        assert!(!format!("{error:?} {error}").contains("ary"));
+        assert_eq!(recorder.count("request token"), requests, "{status}");
+        // Asked once more after each, as the library asked.
+        let asked = proxy.requests("");
+        assert_eq!(asked.len(), 2 * requests, "{asked:?}");
+        for request in asked {
+            assert_eq!(request.path, "upstream.invalid:443");
+            assert_eq!(request.headers["host"], "upstream.invalid:443");
+            // Of `us@er:can:ary`.
+            assert_eq!(request.headers["proxy-authorization"], "Basic dXNAZXI6Y2FuOmFyeQ==");
+        }
     }
 }
 
