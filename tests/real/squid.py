@@ -143,6 +143,9 @@ def run(stack, report):
     with report.case("check --online names the proxy, and works through it"):
         code, out, errors = bench.run("check --online", bench.configuration(ca=service))
         require(code == 0 and f"proxy: http://127.0.0.1:{squid.port} (api.proxy_url)" in out, f"exit {code}: {out}{errors}")
+    with report.case("check --online says what the proxy refuses"):
+        code, out, errors = bench.run("check --online", bench.configuration(ca=service, password="nobody-guesses"))
+        require(code == 1 and "407" in out and "user and password" in out, f"exit {code}: {out}{errors}")
     with report.case("HTTPS_PROXY does what api.proxy_url does"):
         text = re.sub(r" +proxy_url: .*\n", "", bench.configuration(ca=service))
         bench.polls(text, {"HTTPS_PROXY": f"http://exporter:{PASSWORD}@127.0.0.1:{squid.port}"})
