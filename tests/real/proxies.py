@@ -18,7 +18,8 @@ from urllib.parse import urljoin, urlsplit
 
 from exporter import BINARY, OUT, Report, fetch, require, until
 from pki import Authority
-from servers import Exporter, Nginx, Prometheus, Server, Simulator, end_at_signals, example, free_port, packaged
+from reverse_proxies import reverse_proxies
+from servers import Exporter, Prometheus, Simulator, end_at_signals, example, free_port, packaged
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 FORMATS = {
@@ -32,52 +33,6 @@ FORMATS = {
 ABOUT = ("Content-Type", "Content-Encoding", "Vary", "Content-Security-Policy", "X-Content-Type-Options", "Cache-Control", "Allow")
 # Between two scrapes these stay as they are: nothing is polled meanwhile.
 STILL = re.compile(rb"(?m)^(?:# \w+ )?csp_(?:invitation|group|poll|up|organization)\w*[ {].*$")
-
-
-class HAProxy(Server):
-    """HAProxy."""
-
-    def configure(self, text):
-        (self.folder / "haproxy.cfg").write_text(text)
-
-    def command(self):
-        return ["haproxy", "-db", "-f", f"{self.folder}/haproxy.cfg"]
-
-
-class Envoy(Server):
-    """Envoy."""
-
-    def configure(self, text):
-        (self.folder / "envoy.yaml").write_text(text)
-
-    def command(self):
-        return [packaged("envoy"), "-c", f"{self.folder}/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn"]
-
-
-class Traefik(Server):
-    """Traefik."""
-
-    def configure(self, text):
-        (self.folder / "traefik-routes.yaml").write_text(text)
-        (self.folder / "traefik.yaml").write_text(example("proxies/traefik.yaml", {":9443": f"127.0.0.1:{self.port}", "/etc/traefik": self.folder}))
-
-    def command(self):
-        return [packaged("traefik"), f"--configFile={self.folder}/traefik.yaml"]
-
-
-def proxies(folder, exporter):
-    """Each proxy with its recipe, addresses and folders put in."""
-    tls, upstream = {"/etc/tls": folder}, {"exporter.example.com:10094": f"127.0.0.1:{exporter}"}
-    for kind, file, listen, to in (
-        (Nginx, "nginx.conf", {"listen 9443": "listen 127.0.0.1:{}"}, upstream),
-        (HAProxy, "haproxy.cfg", {"bind :9443": "bind 127.0.0.1:{}"}, upstream),
-        (Envoy, "envoy.yaml", {'"::", ipv4_compat: true, port_value: 9443': "127.0.0.1, port_value: {}"},
-         {"address: exporter.example.com, port_value: 10094": f"address: 127.0.0.1, port_value: {exporter}"}),
-        (Traefik, "traefik-routes.yaml", {}, upstream),
-    ):
-        server = kind(kind.__name__.lower())
-        server.configure(example(f"proxies/{file}", {**{there: here.format(server.port) for there, here in listen.items()}, **to, **tls}))
-        yield server
 
 
 class Caller:
@@ -211,6 +166,24 @@ def keeps_strangers_out(folder, server, proxied):
     require(proxied.ask("/metrics")[0] == 200, "nobody gets in any more")
 
 
+def knows_the_exporter(server, proxied):
+    """Begun anew while the exporter's certificate is another's, the proxy leads nobody there."""
+    server.end(kill=True)
+    server.start()
+    until(server.name, lambda: reached(server, lambda: proxied.ask("")[0] < 400))
+    status, _, body = proxied.ask("/metrics")
+    require(status >= 500 and b"csp_" not in body, f"it takes anybody for the exporter: {status}")
+
+
+def reached(server, ask):
+    """What `ask` finds of a server that may not listen yet."""
+    require(server.process.poll() is None, f"{server.name} ended; see {server.log}")
+    try:
+        return ask()
+    except OSError:
+        return False
+
+
 def real_scrapes(report, folder, servers):
     """A Prometheus scrapes through each proxy, in protobuf: its native histograms arrive."""
     targets = {server.name: f"127.0.0.1:{server.port}" for server in servers}
@@ -256,34 +229,19 @@ def run(stack, report):
     (folder / "web.yaml").write_text(example("proxies/web.yaml", {}))
     exporter.flags = [f"--web.config.file={folder}/web.yaml", f"--web.probe-listen-address={probe}"]
     enter(exporter)
-    servers = list(proxies(folder, exporter.port))
+    servers = list(reverse_proxies(folder, exporter.port))
     for server in servers:
         enter(server)
 
-    def ready():
-        require(exporter.process.poll() is None, f"the exporter ended; see {exporter.log}")
-        try:
-            return fetch(f"http://{probe}/readyz")[0] == 200
-        except OSError:
-            return False
-
-    until("the exporter", ready)
+    until("the exporter", lambda: reached(exporter, lambda: fetch(f"http://{probe}/readyz")[0] == 200))
     direct = Caller(folder, exporter.port, "exporter.example.com", "proxy")
     for certificate in (None, "prometheus"):
         with report.case(f"the exporter itself lets nobody in but the proxy: {certificate or 'no'} certificate"):
             require(Caller(folder, exporter.port, "exporter.example.com", certificate).refused(), "it answers")
-    for server in servers:
-        proxied = Caller(folder, server.port, "proxy.example.com", "prometheus", "/exporter")
-
-        def answers():
-            require(server.process.poll() is None, f"{server.name} ended; see {server.log}")
-            try:
-                return proxied.ask("/livez")[0] == 200
-            except OSError:
-                return False
-
+    callers = [(server, Caller(folder, server.port, "proxy.example.com", "prometheus", "/exporter")) for server in servers]
+    for server, proxied in callers:
         with report.case(f"{server.name}: scrapes in each format, packed and not, GET and HEAD"):
-            until(server.name, answers)
+            until(server.name, lambda: reached(server, lambda: proxied.ask("/livez")[0] == 200))
             scrapes(direct, proxied)
         with report.case(f"{server.name}: the status page below a prefix"):
             page(proxied)
@@ -292,6 +250,11 @@ def run(stack, report):
         with report.case(f"{server.name}: keeps strangers out"):
             keeps_strangers_out(folder, server, proxied)
     real_scrapes(report, folder, servers)
+    # Read again at each handshake.
+    authority.sign("exporter", "DNS:impostor.example.com")
+    for server, proxied in callers:
+        with report.case(f"{server.name}: does not take another server for the exporter"):
+            knows_the_exporter(server, proxied)
 
 
 def main():

@@ -96,7 +96,7 @@ class Bench:
   server {{ listen 127.0.0.1:{self.port} ssl http2; ssl_certificate {tls}/console.crt; ssl_certificate_key {tls}/console.key;
     location / {{ proxy_pass {self.simulator.url}; proxy_set_header Authorization $http_authorization; }} }}""")
         enter(self.terminator)
-        self.squid = enter(Squid("squid", self.port, self.service_ca))
+        self.squid = enter(Squid("squid-proxy", self.port, self.service_ca))
         self.squid.ready()
 
     def configuration(self, *, ca, host=HOST, proxy=None, password=PASSWORD):
