@@ -61,7 +61,12 @@ visible_hostname squid.example.com
         subprocess.run([*AS_USER, CERTIFICATES, "-c", "-s", folder / "certificates", "-M", "4MB"], check=True, capture_output=True)
 
     def command(self):
-        return [*AS_USER, "squid", "-N", "-f", f"{self.folder}/squid.conf"]
+        # Its shared memory has this name: another squid on the machine may have the usual one.
+        return [*AS_USER, "squid", "-N", "-n", f"csp{self.port}", "-f", f"{self.folder}/squid.conf"]
+
+    def end(self, kill=False):
+        """Ends it in good order, which takes a moment: only then it gives its shared memory back."""
+        super().end()
 
     def ready(self):
         """Waits until both ports answer."""
