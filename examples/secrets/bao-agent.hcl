@@ -15,7 +15,7 @@ auto_auth {
 }
 
 template_config {
-  # How late a rotation is noticed: the old secret has to be good for that long, and for an access token's half hour.
+  # How late a rotation is noticed: the old secret has to be good for a little longer than that.
   static_secret_render_interval = "1m"
 }
 
