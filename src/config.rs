@@ -10,6 +10,7 @@ mod metrics;
 mod organizations;
 mod plain_http;
 mod poll;
+mod seen;
 
 #[cfg(test)]
 mod tests;

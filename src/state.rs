@@ -30,6 +30,7 @@ mod desk;
 mod organization;
 mod organizations;
 mod presence;
+mod shown;
 mod store;
 #[cfg(test)]
 mod tests;

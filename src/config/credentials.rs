@@ -6,7 +6,7 @@ use std::sync::Arc;
 use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
 use super::api::base_url;
-use super::organizations::Seen;
+use super::seen::Seen;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
 
 use super::credentials::Named;
-use super::organizations::Seen;
 use super::poll::Schedule;
+use super::seen::Seen;
 use super::{Api, Config, Metrics, Problem, Problems};
 use super::{api, credentials, metrics, organizations, poll};
 

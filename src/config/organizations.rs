@@ -1,46 +1,13 @@
 //! `organizations`: what is polled.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exporter_toolkit::document::{Fields, Node, Wrong, nearest, text};
 
 use super::credentials::{Named, is_label};
 use super::poll::{Schedule, interval};
+use super::seen::Seen;
 use super::{Organization, OrganizationKey};
-
-/// What has to be unique over all files, and where it was given first.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// The file that is being read.
-    pub(super) file: PathBuf,
-    keys: HashMap<String, Place>,
-    names: HashMap<String, Place>,
-    credentials: HashMap<String, Place>,
-}
-
-#[derive(Debug)]
-struct Place {
-    file: PathBuf,
-    path: String,
-}
-
-impl Seen {
-    /// Where a credential's name was given first, if it was; else it is given here.
-    pub(super) fn claim_credential(&mut self, name: &str, fields: &Fields<'_, '_>) -> Option<String> {
-        claim(&mut self.credentials, &self.file, name, fields)
-    }
-}
-
-/// Where `value` was given first, if it was; else it is given here.
-fn claim(seen: &mut HashMap<String, Place>, file: &Path, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
-    if let Some(Place { file: first, path }) = seen.get(value) {
-        return Some(if first == file { path.clone() } else { format!("{path} in {}", first.display()) });
-    }
-    seen.insert(value.to_owned(), Place { file: file.to_owned(), path: fields.path().to_string() });
-    None
-}
 
 /// The organizations of one file; `is_needed` says that it must have some.
 pub(super) fn read(
@@ -83,7 +50,7 @@ fn organization(
             fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
         } else if fields.has("custom_group_id") && custom_group_id.is_none() {
             // Which group it is for is not known: nothing can be said of it.
-        } else if let Some(first) = claim(&mut seen.keys, &seen.file, key.as_str(), &fields) {
+        } else if let Some(first) = seen.claim_key(key.as_str(), &fields) {
             is_known = true;
             let what = if custom_group_id.is_some() { "id and custom_group_id" } else { "id" };
             fields.problem_at("id", format!("the same {what} as {first}"));
@@ -95,7 +62,7 @@ fn organization(
     let name = named.or_else(|| id.clone());
     let has_name = fields.has("name");
     // Two of the same id are said above already.
-    if let Some(first) = name.as_ref().and_then(|name| claim(&mut seen.names, &seen.file, name, &fields))
+    if let Some(first) = name.as_ref().and_then(|name| seen.claim_name(name, &fields))
         && (has_name || !is_known)
     {
         if has_name {

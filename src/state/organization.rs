@@ -8,6 +8,7 @@ use invitations::{Former, Identity, IdentityKey, Sighting};
 use parking_lot::Mutex;
 
 use super::presence::{self, Presence};
+use super::shown::Shown;
 use super::store::{File, Put, Stored, Write};
 use crate::clock::{Reading, Steady};
 
@@ -48,18 +49,6 @@ enum Past {
     Waits(Box<Stored>),
     /// This, the comparison with this process's first list included.
     Known(Tally),
-}
-
-/// What can be seen of an organization.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shown {
-    version: u64,
-    /// Whether nothing can be seen because the state is unread.
-    pub(super) is_unread: bool,
-    /// What has been counted; `None` before a first list, and while the state is unread.
-    pub(super) tally: Option<Arc<Tally>>,
-    /// The key that a state of the first format made identities with, as long as this organization's are of that kind.
-    pub(super) former_key: Option<IdentityKey>,
 }
 
 /// One good poll's list.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use invitations::lifecycle::{Change, Known, Ledger, Tally};
 use invitations::{IdentityKey, Millis};
 
-use super::organization::Shown;
+use super::shown::Shown;
 
 mod disk;
 mod failure;
@@ -21,11 +21,11 @@ mod folder;
 mod place;
 mod record;
 
-#[cfg(test)]
-pub(super) use disk::{FORMAT, builder};
 pub(super) use disk::{Files, Real};
 pub(super) use failure::Failure;
 pub(super) use place::{Found, Place};
+#[cfg(test)]
+pub(super) use {disk::builder, record::FORMAT};
 
 /// Why a state folder can't be used at all; anything that may pass is no error.
 #[derive(Debug, thiserror::Error)]

@@ -12,20 +12,13 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use super::failure::{Failure, guard};
-use super::place::Stamp;
-use super::record::{self, Row};
+use super::record::{self, FORMAT, Row, Stamp};
 use super::{Content, Put, Stored, Write};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const ORGANIZATIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("organizations");
 const INVITATIONS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("invitations");
 
-/// Raised by a version that writes what earlier ones would misread; earlier ones are read.
-///
-/// 1. Identities are made of the invitation with the file's key at once.
-/// 2. They are sealed: first hashed without the key, then with it. So an invitation that was seen before the file
-///    could be read can be compared with it. Rows say which of both their invitations have.
-pub(in crate::state) const FORMAT: u32 = 2;
 /// The whole state is in memory anyway: the cache only serves the transaction at hand.
 const CACHE_BYTES: usize = 8 << 20;
 

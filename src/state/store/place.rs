@@ -7,10 +7,8 @@ use invitations::{IdentityKey, Millis};
 use super::disk::{Disk, Files};
 use super::failure::{Failure, guard};
 use super::folder::{Folder, Inode};
+use super::record::Stamp;
 use super::{Content, File, OpenError, Write};
-
-/// Told apart by this, whatever their keys: what one process has written last.
-pub(super) type Stamp = [u8; 16];
 
 /// The place of the state file.
 pub(in crate::state) struct Place {

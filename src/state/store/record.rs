@@ -5,7 +5,14 @@ use invitations::lifecycle::{Held, REDEMPTION_BOUNDS, Tally};
 use invitations::{Event, Millis, Status};
 use serde::{Deserialize, Serialize};
 
-use super::disk::FORMAT;
+/// Raised by a version that writes what earlier ones would misread; earlier ones are read.
+///
+/// 1. Identities are made of the invitation with the file's key at once.
+/// 2. They are sealed: first hashed without the key, then with it. So an invitation that was seen before the file
+///    could be read can be compared with it. Rows say which of both their invitations have.
+pub(in crate::state) const FORMAT: u32 = 2;
+/// Files are told apart by this, whatever their keys: what one process has written last.
+pub(super) type Stamp = [u8; 16];
 
 /// The row of one organization. JSON, so that a later version can add a field.
 #[derive(Debug, Serialize, Deserialize)]
