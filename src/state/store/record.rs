@@ -24,7 +24,8 @@ pub(super) struct Row {
     /// The format that its invitations' identities are of; the first one did not say.
     #[serde(default = "first_format")]
     identities: u32,
-    events: [u64; Event::ALL.len()],
+    /// In the order of [`Event::ALL`], which a later version may make longer.
+    events: Vec<u64>,
     redemption: Parts,
     /// The bits of the histogram's sum: decimal text may come back a hair smaller, which a counter must not.
     sum_bits: u64,
@@ -39,7 +40,7 @@ impl Row {
         let redemption = tally.redemption.to_parts();
         let sum_bits = redemption.sum.to_bits();
         let identities = if is_former { first_format() } else { FORMAT };
-        Self { number, away_since: away_since.map(|at| at.0), identities, events: tally.events, redemption, sum_bits }
+        Self { number, away_since: away_since.map(|at| at.0), identities, events: tally.events.to_vec(), redemption, sum_bits }
     }
 
     /// Whether its invitations' identities are of the first format.
@@ -64,7 +65,9 @@ impl Row {
             tracing::warn!(%error, "stored redemption durations don't fit this version; they start anew");
             Histogram::new(REDEMPTION_BOUNDS)
         });
-        Tally { events, redemption }
+        let mut counted = [0; Event::ALL.len()];
+        counted.iter_mut().zip(events).for_each(|(counted, stored)| *counted = stored);
+        Tally { events: counted, redemption }
     }
 }
 
@@ -104,5 +107,19 @@ pub(super) fn decode_statuses(bytes: &[u8]) -> Option<Held> {
             Some(held)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_version_with_fewer_events_keeps_those_that_it_has() {
+        let tally = Tally { events: [7, 6, 5, 4, 3], redemption: Histogram::new(REDEMPTION_BOUNDS) };
+        let mut row: serde_json::Value = serde_json::from_slice(&Row::new(1, None, false, &tally).encode()).unwrap();
+        row["events"].as_array_mut().unwrap().pop();
+        let row = Row::decode(row.to_string().as_bytes()).unwrap();
+        assert_eq!(row.into_tally().events, [7, 6, 5, 4, 0]);
     }
 }
