@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use invitations::lifecycle::{Change, Ledger, Tally};
-use invitations::{Former, Identity, IdentityKey, Sighting};
+use invitations::{Former, Identity, Sighting};
 use parking_lot::Mutex;
 
 use super::presence::{self, Presence};

@@ -40,7 +40,14 @@ impl Row {
         let redemption = tally.redemption.to_parts();
         let sum_bits = redemption.sum.to_bits();
         let identities = if is_former { first_format() } else { FORMAT };
-        Self { number, away_since: away_since.map(|at| at.0), identities, events: tally.events.to_vec(), redemption, sum_bits }
+        Self {
+            number,
+            away_since: away_since.map(|at| at.0),
+            identities,
+            events: tally.events.to_vec(),
+            redemption,
+            sum_bits,
+        }
     }
 
     /// Whether its invitations' identities are of the first format.
