@@ -1,7 +1,7 @@
 //! `check --online --shape`: what answers look like, and nothing about anybody.
 
-use csp_simulator::Options;
-use serde_json::json;
+use csp_simulator::{Options, Scenario};
+use serde_json::{Value, json};
 
 use crate::exporter::run;
 use crate::fake::{Answer, Fake, json as answer, response};
@@ -40,6 +40,80 @@ async fn no_canary_comes_out_whatever_it_is_in() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stdout.contains("3 elements, 1 of them objects"), "{}", done.stdout);
     assert!(!format!("{}{}", done.stdout, done.stderr).to_lowercase().contains("canary"), "{}", done.stdout);
+}
+
+/// Every text of a list replaced by one that must not come out, and in every object a key that is a person.
+fn replaced(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with('/') => {
+            json!(format!("/csp/gateway/canary{text}/canary?canary#canary"))
+        }
+        Value::String(text) if text.contains('@') => json!(format!("canary.{text}")),
+        Value::String(text) => json!(format!("{text}-canary")),
+        Value::Array(items) => items.iter().map(replaced).collect(),
+        Value::Object(object) => {
+            let mut object: serde_json::Map<_, _> =
+                object.iter().map(|(key, value)| (key.clone(), replaced(value))).collect();
+            for key in ["canary@example.com", "canary key", "canary-1234", "", "<canary>"] {
+                object.insert(key.to_owned(), json!({"canary@example.com": ["canary", {"canary ": 1_234_567}]}));
+            }
+            object.into()
+        }
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_whole_list_comes_out_with_a_canary_in_every_text_and_key() {
+    let options = Options { invitations: 60, speed: 0.0, ..Options::default() };
+    let (simulator, settings, folder) = simulated(1, "interval: 60s", options).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let token: Value = http
+        .post(format!("{}/csp/gateway/am/api/auth/token", settings.url))
+        .basic_auth(&settings.client_id, Some(simulator.client_secret()))
+        .form(&[("grant_type", "client_credentials")])
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let list = format!(
+        "{}/csp/gateway/am/api/orgs/{}/invitations?expand&expandCustomGroups=true",
+        settings.url, settings.ids[0]
+    );
+    let list = http.get(list).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
+    let list: Vec<Value> = list.json().await.unwrap();
+    let with_groups = list.iter().filter(|one| one["customGroups"][0]["organizationRoles"][0]["name"].is_string());
+    assert!(with_groups.count() > 5, "the list is as rich as it can be");
+    serve(&simulator, 0, &list.iter().map(replaced).collect::<Vec<_>>());
+    let done = shape(&folder).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains(&format!("{0} elements, {0} of them objects", list.len())), "{}", done.stdout);
+    assert!(done.stdout.contains("[].customGroups[].organizationRoles[].<masked>"), "{}", done.stdout);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(!said.to_lowercase().contains("canary") && !said.contains('@') && !said.contains("1234567"), "{said}");
+}
+
+#[tokio::test]
+async fn the_verdicts_name_each_variant_of_the_simulated_service() {
+    let options = Options { invitations: 80, speed: 0.0, ..Options::default() };
+    let (simulator, _, folder) = simulated(1, "interval: 60s", options).await;
+    for (scenario, words) in [
+        (Scenario::Steady, "confirmed: the list has the fields of today"),
+        (Scenario::Api2020, "refuted: the list has the fields of today: it looks like the API of 2020"),
+        (Scenario::Seconds, "refuted: generatedAt is in seconds, not in milliseconds"),
+        (Scenario::Rfc3339, "refuted: generatedAt is in RFC 3339, not in milliseconds"),
+        (Scenario::Nulls, "refuted: status is there in each invitation: "),
+        (Scenario::CamelCase, "in another case (camel-case)"),
+        (Scenario::Wrapped, "refuted: the list is wrapped in an object, as `results`"),
+    ] {
+        simulator.set_scenario(scenario);
+        let done = shape(&folder).await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert!(done.stdout.contains(words), "{words}\n{}", done.stdout);
+        assert_eq!(done.stdout.contains("refuted"), scenario != Scenario::Steady, "{}", done.stdout);
+    }
 }
 
 #[tokio::test]

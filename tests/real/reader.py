@@ -86,6 +86,7 @@ END
 cp config.yaml /etc/csp-invitations-exporter/
 ACCESS_TOKEN=$(curl -fsS -u "$(value CSP_CLIENT_ID):$SECRET" -d grant_type=client_credentials "$CONSOLE/csp/gateway/am/api/auth/token" | jq -r .access_token)
 export ACCESS_TOKEN
+own_values() { sed -E "s/my-client-id/$(value CSP_CLIENT_ID)/; s/id: 0b0a[0-9a-f-]{32}/id: $ORGANIZATION_ID/; 1i api: {url: '$CONSOLE'}"; }
 ready() { until curl -fsS -o /dev/null http://localhost:10094/readyz 2>/dev/null; do sleep 0.05; done; }
 end() { kill "$1"; wait "$1"; }
 """
@@ -123,6 +124,9 @@ def script(pages, counts):
     for page in pages:
         lines = []
         for language, block in blocks(page):
+            if page == ROOT / "README.md" and "my-client-id" in block:
+                # The reader's own values take the place of those that say so.
+                lines += ["own_values >config.yaml <<'END'", block.rstrip("\n"), "END"]
             if language not in SHELL and not block.startswith(CRON):
                 continue
             for command in commands(language, block):
@@ -133,8 +137,9 @@ def script(pages, counts):
                 lines.append(f"printf '%s\\n' {quoted(f'{page.relative_to(ROOT)}: {command}')} >&3")
                 is_lasting = LASTING.match(command)
                 lines.append(f"{command} >/dev/null 2>&1 & lasting=$!; ready; end $lasting" if is_lasting else command)
-        if lines and page.name != "README.md" and not serving:
+        if lines and page != ROOT / "README.md" and not serving:
             serving = True
+            text.append("cp /etc/csp-invitations-exporter/config.yaml .")
             text.append("csp-invitations-exporter --config.file config.yaml 2>exporter.log & exporter=$!; ready")
         if lines:
             text.append("(\n" + "\n".join(lines) + "\n) </dev/null")
@@ -177,7 +182,7 @@ def furnish(folder):
     for name, text in PROGRAMS.items():
         (programs / name).write_text("#!/bin/bash\n" + text)
         (programs / name).chmod(0o755)
-    os.environ["PYTHON"] = sys.executable
+    os.environ["PYTHON"], os.environ["EDITOR"] = sys.executable, "sudoedit"
     os.environ["PATH"] = f"{programs}:{os.environ['PATH']}"
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)

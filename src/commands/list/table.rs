@@ -35,7 +35,12 @@ pub(super) fn layout<const N: usize>(columns: [Column; N], rows: &[[String; N]],
     });
     let is_empty = |&index: &usize| rows.iter().all(|row| row[index].is_empty());
     let filled: Vec<usize> = (0..N).filter(|index| width.is_none() || !is_empty(index)).collect();
-    let least = |&index: &usize| natural[index].min(columns[index].least);
+    // Whoever comes first has a third of the line.
+    let third = width.unwrap_or_default() / 3;
+    let least = |&index: &usize| {
+        let Column { rank, least, .. } = columns[index];
+        natural[index].min(if rank == 0 { least.max(third) } else { least })
+    };
     let shown = width.map_or_else(|| filled.clone(), |limit| placed(&columns, &filled, least, limit));
     let mut widths: Vec<usize> = shown.iter().map(|&index| natural[index]).collect();
     if let Some(limit) = width {
@@ -155,7 +160,7 @@ mod tests {
             assert!(text.starts_with(['U', '…', 'O']), "{text}");
             let expected: &[&str] = match width {
                 ..18 => &["organization", "group_id"],
-                18..28 => &["group_id"],
+                18..29 => &["group_id"],
                 _ => &[],
             };
             assert_eq!(left_out, expected, "{width}");

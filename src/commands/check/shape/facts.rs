@@ -88,6 +88,9 @@ impl Facts {
     }
 
     fn take_status(&mut self, word: &str) {
+        if word.is_empty() {
+            return;
+        }
         let is_plain = (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
         count(&mut self.status_words, if is_plain { word } else { MASKED }.to_owned());
         let is_recased = STATUS_WORDS.into_iter().any(|known| word.eq_ignore_ascii_case(known) && word != known);

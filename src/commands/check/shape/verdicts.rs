@@ -55,9 +55,10 @@ pub(super) fn all(root: &Root, facts: &Facts) -> Vec<Verdict> {
     }
     verdicts.extend(TIMES.map(|key| time(facts, key)));
     verdicts.push(life(facts));
+    verdicts.push(everywhere(facts, "status"));
     verdicts.push(status(facts));
     verdicts.push(identity(facts));
-    verdicts.push(usernames(facts));
+    verdicts.push(everywhere(facts, "username"));
     verdicts.push(unset(facts));
     verdicts.push(age_of_the_api(facts));
     verdicts
@@ -132,16 +133,14 @@ fn identity(facts: &Facts) -> Verdict {
     }
 }
 
-fn usernames(facts: &Facts) -> Verdict {
-    let texts = texts_at(facts, "username");
+/// Whether each invitation has a text there.
+fn everywhere(facts: &Facts, key: &str) -> Verdict {
+    let texts = texts_at(facts, key);
+    let claim = format!("{key} is there in each invitation");
     if texts == facts.objects {
-        confirmed("username is there in each invitation")
+        confirmed(claim)
     } else {
-        refuted(format!(
-            "username is there in each invitation: {} of {} have none",
-            facts.objects - texts,
-            facts.objects
-        ))
+        refuted(format!("{claim}: {} of {} have none, null or an empty one", facts.objects - texts, facts.objects))
     }
 }
 
