@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Unusable};
 use crate::logging::{self, Format, Level};
 use crate::panics;
 
@@ -126,7 +126,7 @@ fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
 const OVERRULED: &str = "CSP_ORGANIZATION_ID is set, but --config.file counts: unset one of them";
 
 /// The configuration of a file or of the environment.
-async fn configuration(file: Option<&Path>) -> Result<Config, Problems> {
+async fn configuration(file: Option<&Path>) -> Result<Config, Unusable> {
     if is_overruled(file) {
         tracing::warn!("{OVERRULED}");
     }
@@ -139,7 +139,7 @@ async fn usable_configuration(file: Option<&Path>) -> Result<Config, Failure> {
 }
 
 /// What was read, unless it cannot be used.
-fn usable(file: Option<&Path>, read: Result<Config, Problems>) -> Result<Config, Failure> {
+fn usable(file: Option<&Path>, read: Result<Config, Unusable>) -> Result<Config, Failure> {
     let config = read.map_err(|problems| match file {
         Some(file) => Failure::Configuration(format!("{} cannot be used:\n{problems}", file.display())),
         None => Failure::configuration(problems),

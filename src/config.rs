@@ -18,7 +18,7 @@ mod tests;
 pub use csp_api::{Api, Credential, CredentialKind, Expand, Secret, Tls};
 pub use environment::{VARIABLES, from_environment};
 pub use exporter_toolkit::document::{Problem, Problems};
-pub use file::{known_keys, parse};
+pub use file::{Unusable, known_keys, parse};
 pub use invitations::settings::{Filter, Metrics};
 pub use key::OrganizationKey;
 pub use loader::{Loader, is_overruled, load, obtain};

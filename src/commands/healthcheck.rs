@@ -49,11 +49,22 @@ fn alive(address: SocketAddr, timeout: Duration) -> Result<(), String> {
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     match status.and_then(|digits| digits.parse::<u16>().ok()) {
         Some(200) => Ok(()),
-        Some(401 | 403) => Err(format!("{address} wants credentials; give it a --web.probe-listen-address")),
+        Some(401 | 403) => Err(format!(
+            "{address} wants credentials; give the exporter and this check a listener of their own by --web.probe-listen-address"
+        )),
         Some(503) => Err(body.trim().to_owned()),
+        // What the exporter says there to whoever speaks plain HTTP.
+        Some(400) if body.contains("HTTPS") => Err(needs_probes(address)),
         Some(status) => Err(format!("{address} answers {status}")),
-        None => Err(format!("{address} does not speak plain HTTP; with TLS, give it a --web.probe-listen-address")),
+        None => Err(needs_probes(address)),
     }
+}
+
+fn needs_probes(address: SocketAddr) -> String {
+    format!(
+        "{address} does not speak plain HTTP; with TLS, give the exporter and this check a listener of their own by \
+         --web.probe-listen-address"
+    )
 }
 
 fn ask(address: SocketAddr, timeout: Duration) -> io::Result<String> {
@@ -119,7 +130,8 @@ mod tests {
     fn a_failure_says_why_or_what_to_do() {
         let stalled = asked("HTTP/1.1 503 Service Unavailable\r\n\r\nno heartbeat for 60 s\n").unwrap_err();
         assert_eq!(stalled, "no heartbeat for 60 s");
-        for guarded in ["HTTP/1.1 401 Unauthorized\r\n\r\n", "\u{15}\u{3}\u{3}"] {
+        let https = "HTTP/1.1 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+        for guarded in ["HTTP/1.1 401 Unauthorized\r\n\r\n", https, "\u{15}\u{3}\u{3}"] {
             let problem = asked(guarded).unwrap_err();
             assert!(problem.contains("--web.probe-listen-address"), "{problem}");
         }

@@ -1,5 +1,6 @@
 //! What the files say, made into the configuration. Pure: files are read in [`super::loader`].
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
@@ -15,6 +16,33 @@ use super::{api, credentials, metrics, organizations, poll};
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) text: Vec<u8>,
+}
+
+/// Files that cannot be used.
+#[derive(Debug, Clone)]
+pub struct Unusable {
+    /// Everything that has to be repaired.
+    pub problems: Problems,
+    /// What could be read in spite of it, for whoever looks at what the files refer to as well. It is not for use.
+    pub rest: Box<Config>,
+}
+
+impl From<Problems> for Unusable {
+    fn from(problems: Problems) -> Self {
+        Self { problems, rest: Box::new(Config::with_defaults()) }
+    }
+}
+
+impl From<Problem> for Unusable {
+    fn from(problem: Problem) -> Self {
+        Problems::from(problem).into()
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problems.fmt(f)
+    }
 }
 
 /// The configuration in the making: the main file first, then the others, each of which adds to it.
@@ -69,11 +97,15 @@ impl Draft {
     }
 
     /// The configuration, unless there is a problem in any of the files.
-    pub(super) fn finished(self) -> Result<Config, Problems> {
+    pub(super) fn finished(self) -> Result<Config, Unusable> {
         let Self { mut config, problems, .. } = self;
         config.api.consoles = config.credentials.iter().filter_map(|credential| credential.url.clone()).collect();
         config.warn_of_plain_http("api.url");
-        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(Unusable { problems: Problems(problems), rest: Box::new(config) })
+        }
     }
 
     fn read(&mut self, file: &Source, read: fn(&mut Self, Fields<'_, '_>, &Path)) {
@@ -131,8 +163,9 @@ fn pattern(node: &Node) -> Result<String, Wrong> {
 /// Every problem of the source.
 pub fn parse(source: &[u8], folder: &Path) -> Result<Config, Problems> {
     let main = Source { path: folder.join("config.yaml"), text: source.to_owned() };
-    let unnamed =
-        |Problems(problems)| Problems(problems.into_iter().map(|problem| Problem { file: None, ..problem }).collect());
+    let unnamed = |Unusable { problems: Problems(problems), .. }| {
+        Problems(problems.into_iter().map(|problem| Problem { file: None, ..problem }).collect())
+    };
     Draft::new(&main).finished().map_err(unnamed)
 }
 

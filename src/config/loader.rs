@@ -14,7 +14,7 @@ use glob::MatchOptions;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::file::{Draft, Source};
+use super::file::{Draft, Source, Unusable};
 use super::{Config, Problem, Problems, environment};
 
 /// Files of organizations that are read at once.
@@ -56,11 +56,11 @@ impl Loader {
     ///
     /// # Errors
     /// Every problem of every file, or of the variables.
-    pub async fn load(&self) -> Result<Config, Problems> {
+    pub async fn load(&self) -> Result<Config, Unusable> {
         let get = |name: &str| std::env::var_os(name);
         match &self.origin {
             Origin::Fixed(config) => Ok(Config::clone(config)),
-            Origin::Environment => from_environment(&get),
+            Origin::Environment => Ok(from_environment(&get)?),
             Origin::File(path) => self.load_files(path).await,
         }
     }
@@ -77,7 +77,7 @@ impl Loader {
         others.hash() != last.others
     }
 
-    async fn load_files(&self, path: &Path) -> Result<Config, Problems> {
+    async fn load_files(&self, path: &Path) -> Result<Config, Unusable> {
         let deadline = Instant::now() + file_reader::PATIENCE;
         let main = read_main(path, deadline).await;
         let mut fingerprint = Fingerprint { main: hash(&main), patterns: Arc::default(), others: None };
@@ -101,7 +101,7 @@ impl Loader {
 ///
 /// # Errors
 /// Every problem of every file.
-pub async fn load(path: &Path) -> Result<Config, Problems> {
+pub async fn load(path: &Path) -> Result<Config, Unusable> {
     Loader::new(Some(path.to_owned())).load_files(path).await
 }
 
@@ -120,10 +120,10 @@ fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Pr
 ///
 /// # Errors
 /// Every problem of the files or the variables.
-pub async fn obtain(file: Option<&Path>, get: &(dyn Fn(&str) -> Option<OsString> + Sync)) -> Result<Config, Problems> {
+pub async fn obtain(file: Option<&Path>, get: &(dyn Fn(&str) -> Option<OsString> + Sync)) -> Result<Config, Unusable> {
     match file {
         Some(file) => load(file).await,
-        None => from_environment(get),
+        None => Ok(from_environment(get)?),
     }
 }
 

@@ -32,18 +32,23 @@ async fn the_predicted_series_are_those_of_ordinary_organizations() {
 #[tokio::test]
 async fn every_problem_of_both_files_is_listed() {
     let folder = Folder::new();
-    folder.write("config.yaml", "poll: {interval: 0s, colour: red}\ncredentials: {}\norganizations: [{id: x}]\n");
-    folder.write("web.yaml", "basic_auth_users: {ann: plain}\nrate_limit: {burst: many}\n");
+    folder.write("config.yaml", "api: {tls: {ca_file: no.ca}}\npoll: {interval: 0s, colour: red}\ncredentials: {app: {api_token_file: no.secret}}\norganizations: [{id: x}]\n");
+    let tls = "tls_server_config: {cert_file: no.crt, key_file: no.key}\n";
+    folder.write("web.yaml", &format!("basic_auth_users: {{ann: plain}}\nrate_limit: {{burst: many}}\n{tls}"));
     let (config, web) = (folder.path("config.yaml"), folder.path("web.yaml"));
     let done = run(&["check", "--config.file", &config, "--web.config.file", &web], &[]).await;
     assert_eq!(done.code, Some(1));
     let parts = [
-        "line 1: poll.interval: must be above 0",
-        "line 1: poll.colour: unknown key",
-        "line 3: organizations[0].id: must be a GUID",
+        "line 2: poll.interval: must be above 0",
+        "line 2: poll.colour: unknown key",
+        "line 4: organizations[0].id: must be a GUID",
+        "credentials.app: the secret file",
+        "api.tls.ca_file",
         "organizations[0].credentials",
         "basic_auth_users.ann",
         "rate_limit.burst",
+        "no.crt",
+        "no.key",
     ];
     for part in parts {
         assert!(done.stdout.contains(part), "{part}: {}", done.stdout);

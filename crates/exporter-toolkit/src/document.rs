@@ -58,10 +58,21 @@ pub use suggest::{nearest, shown};
 /// # Errors
 /// All problems of the document, in the order of its lines.
 pub fn read<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) -> Result<T, Problems> {
+    let (value, problems) = examine(source, read);
+    match value {
+        Some(value) if problems.is_empty() => Ok(value),
+        None if problems.is_empty() => Err(Problem::general("can't be used").into()),
+        _ => Err(problems),
+    }
+}
+
+/// As [`read`], for whoever looks at what the document refers to as well: beside the problems, in the order of its lines,
+/// comes what could be read in spite of them. It is not for use.
+pub fn examine<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) -> (Option<T>, Problems) {
     let mut reading = Reading::default();
     let value =
         build::tree(source, &mut reading).and_then(|root| read(Fields::of(&root, Path::default(), &mut reading)));
-    reading.into_result(value)
+    (value, reading.into_problems())
 }
 
 /// The paths of all keys that `read` asked for in `source`, list positions as `[]` and free names as `*`.

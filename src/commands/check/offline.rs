@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::cli::{Check, EXIT_FAILURE};
-use crate::config::{Config, Credential, CredentialKind, Organization, Problems};
+use crate::config::{Config, Credential, CredentialKind, Organization, Problems, Unusable};
 use crate::poller::load::{self, Load};
 use crate::shard::Shard;
 use estimate::Series;
@@ -62,12 +62,12 @@ impl std::fmt::Display for Report {
 /// configuration. All problems of both are in the report.
 pub(super) async fn offline(
     check: &Check,
-    configuration: &Result<Config, Problems>,
+    configuration: &Result<Config, Unusable>,
     web: impl AsyncFnOnce(&Path) -> Result<(), Problems>,
 ) -> Report {
     let mut report = match configuration {
         Ok(config) => report(config, check.sharding.shard).await,
-        Err(problems) => Report { problems: problems.iter().map(ToString::to_string).collect(), ..Report::default() },
+        Err(unusable) => unusable_files(unusable).await,
     };
     if let Some(path) = &check.web_config_file {
         match web(path).await {
@@ -79,6 +79,16 @@ pub(super) async fn offline(
         }
     }
     report
+}
+
+/// Everything that is wrong with files that cannot be used: also with what they refer to, so that it is repaired in one round.
+async fn unusable_files(Unusable { problems, rest }: &Unusable) -> Report {
+    let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for (credential, look) in rest.credentials.iter().zip(looks(rest).await) {
+        problems.extend(look.err().map(|problem| format!("credentials.{}: {problem}", credential.name)));
+    }
+    problems.extend(Client::problems(&rest.api).await.iter().map(ToString::to_string));
+    Report { problems, ..Report::default() }
 }
 
 /// What would run with `config`. Looks at the files of secrets and of TLS, but sends nothing.
@@ -140,12 +150,15 @@ fn kind(credential: &Credential) -> &'static str {
     }
 }
 
+/// Looks at the secret of each credential, at all of them together: files that hang are waited for once.
+async fn looks(config: &Config) -> Vec<Result<secret::Seen, String>> {
+    let deadline = Instant::now() + file_reader::PATIENCE;
+    join_all(config.credentials.iter().map(|credential| secret::look(credential, deadline))).await
+}
+
 async fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
-    let deadline = Instant::now() + file_reader::PATIENCE;
-    // Together: files that hang are waited for once.
-    let looks = join_all(config.credentials.iter().map(|credential| secret::look(credential, deadline))).await;
-    for (credential, look) in config.credentials.iter().zip(looks) {
+    for (credential, look) in config.credentials.iter().zip(looks(config).await) {
         let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
         let users = of_it().count();
         let name = &credential.name;

@@ -17,15 +17,11 @@ impl Reading {
         self.problems.push(Problem { path: path.to_string(), line, ..Problem::general(message) });
     }
 
-    /// The value, unless there are problems.
-    pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, Problems> {
+    /// Every problem, in the order of the lines.
+    pub(super) fn into_problems(self) -> Problems {
         let Self { mut problems, known: _ } = self;
         problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
-        match value {
-            Some(value) if problems.is_empty() => Ok(value),
-            None if problems.is_empty() => Err(Problem::general("can't be used").into()),
-            _ => Err(Problems(problems)),
-        }
+        Problems(problems)
     }
 
     pub(super) fn into_known(self) -> Vec<String> {

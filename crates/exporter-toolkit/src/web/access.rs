@@ -278,12 +278,19 @@ async fn validate(path: &Path) -> Result<WebConfig, Problems> {
     let deadline = Instant::now() + file_reader::PATIENCE;
     let unreadable = |error| Problem::general(format!("{} can't be read: {error}", path.display()));
     let source = config::read_small(path, deadline).await.map_err(unreadable)?;
-    let config = config::parse(&source, path)?;
-    if let Some(settings) = &config.tls {
-        let material = tls::Material::read(settings, deadline).await?;
-        tls::build(settings, &material, config.http2)?;
+    let (config, Problems(mut problems)) = config::examine(&source, path);
+    if let Some(WebConfig { tls: Some(settings), http2, .. }) = &config {
+        // What the file refers to is looked at also where the text has problems: they are mended in one round.
+        match tls::Material::read(settings, deadline).await {
+            Ok(material) if problems.is_empty() => drop(tls::build(settings, &material, *http2)?),
+            Ok(_) => {}
+            Err(Problems(missing)) => problems.extend(missing),
+        }
     }
-    Ok(config)
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Problems(problems)),
+    }
 }
 
 /// Does what takes long on the CPU, off the runtime's workers.

@@ -116,8 +116,16 @@ pub(super) enum ClientAuth {
 /// # Errors
 /// Every problem of the text itself.
 pub(super) fn parse(source: &[u8], path: &Path) -> Result<WebConfig, Problems> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    crate::document::read(source, |root| Some(read::web_config(root, folder)))
+    crate::document::read(source, |root| Some(read::web_config(root, folder(path))))
+}
+
+/// As [`parse`], with what could be read in spite of problems.
+pub(super) fn examine(source: &[u8], path: &Path) -> (Option<WebConfig>, Problems) {
+    crate::document::examine(source, |root| Some(read::web_config(root, folder(path))))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// Reads a regular file of at most 1 MiB.
