@@ -44,7 +44,9 @@ def organizations():
                    mappings=[{"type": "special", "options": {"match": "null", "result": {"text": "not polled yet", "color": GREY, "index": 0}}}]),
             column("Age of data", unit="percentunit", decimals=0, custom__cellOptions={"type": "gauge", "mode": "gradient"}, max=1, min=0,
                    color={"mode": "thresholds"}, thresholds=steps((GREEN, None), (YELLOW, 0.5), (RED, 1))),
-            column("Last success", unit="dateTimeFromNow"), column("Last attempt", unit="dateTimeFromNow"),
+            *(column(name, unit="dateTimeFromNow",
+                     mappings=[{"type": "special", "options": {"match": "null", "result": {"text": "never", "color": GREY, "index": 0}}}])
+              for name in ("Last success", "Last attempt")),
             column("Failed polls in 2 h", decimals=0), column("Poll took", unit="s"),
             column("Share of interval", unit="percentunit", decimals=0),
         ],
