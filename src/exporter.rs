@@ -161,8 +161,16 @@ impl Exporter {
     pub async fn reload_on_change(self: Arc<Self>, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
+            let (seen, is_good) = {
+                let last = self.reloading.lock().await;
+                (self.reloads.load(Ordering::SeqCst), last.outcome.is_ok())
+            };
+            // A disk that hangs is looked at for long: who asks for a reload meanwhile does not wait for that.
+            if is_good && !self.parts.loader.has_changed().await {
+                continue;
+            }
             let mut last = self.reloading.lock().await;
-            if last.outcome.is_ok() && !self.parts.loader.has_changed().await {
+            if self.reloads.load(Ordering::SeqCst) != seen {
                 continue;
             }
             self.reloads.fetch_add(1, Ordering::SeqCst);

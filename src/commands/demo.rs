@@ -32,6 +32,7 @@ pub(super) fn run(flags: Demo) -> Outcome {
     };
     let state = lifecycle(flags.state.state_dir.as_deref())?;
     block_on(async {
+        let hangups = signals::hangups().map_err(Failure::running)?;
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let front = Front::new(flags.listen, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
@@ -42,7 +43,7 @@ pub(super) fn run(flags: Demo) -> Outcome {
         let banner = |listeners: &[TcpListener]| {
             write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)
         };
-        let outcome = serve(&config, parts, front, shutdown, banner).await;
+        let outcome = serve(&config, parts, front, shutdown, hangups, banner).await;
         simulator.shutdown().await;
         outcome
     })?

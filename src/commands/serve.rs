@@ -6,6 +6,7 @@ use std::sync::Arc;
 use exporter_toolkit::web::listen::{self, Address};
 use exporter_toolkit::web::{self, Access, Settings, Web};
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -21,10 +22,11 @@ use crate::status;
 
 pub(super) fn run(flags: Serve) -> Outcome {
     block_on(async {
+        let hangups = signals::hangups().map_err(Failure::running)?;
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let Some(prepared) = shutdown.run_until_cancelled(prepare(flags)).await else { return Ok(()) };
         let (config, parts, front) = prepared?;
-        serve(&config, parts, front, shutdown, |_| Ok(())).await
+        serve(&config, parts, front, shutdown, hangups, |_| Ok(())).await
     })?
 }
 
@@ -95,12 +97,13 @@ impl Front {
     }
 }
 
-/// Polls and serves until `shutdown`; `started` hears of it once every address is bound.
+/// Polls and serves until `shutdown`, and reloads at each of `hangups`; `started` hears of it once every address is bound.
 pub(super) async fn serve(
     config: &Config,
     parts: Parts,
     mut front: Front,
     shutdown: CancellationToken,
+    hangups: Signal,
     started: impl FnOnce(&[TcpListener]) -> Outcome,
 ) -> Outcome {
     // Settings that cannot be used are found before anything is bound.
@@ -109,7 +112,7 @@ pub(super) async fn serve(
     let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
     let exporter = Exporter::start(parts, config, client, shutdown.clone());
     let systemd = Systemd::connect();
-    signals::reload_on_hangup(Arc::clone(&exporter), systemd.clone()).map_err(Failure::running)?;
+    signals::reload_on_hangup(hangups, Arc::clone(&exporter), systemd.clone());
     announce(config, &listeners, &probe_listeners);
     started(&listeners)?;
     tokio::spawn(systemd.clone().follow(Arc::clone(&exporter), shutdown.clone()));

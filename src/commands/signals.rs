@@ -5,7 +5,7 @@ use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -52,19 +52,23 @@ async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Resu
     }
 }
 
-/// Reloads the configuration at each SIGHUP, and tells systemd.
+/// SIGHUPs from now on, to be [obeyed](reload_on_hangup) once there is something to reload. Called first of all: until then
+/// a SIGHUP ends the process, and who starts it may send one at once.
 ///
 /// # Errors
 /// When the system refuses the handler.
-pub(super) fn reload_on_hangup(exporter: Arc<Exporter>, systemd: Systemd) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+pub(super) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Reloads the configuration at each SIGHUP, and tells systemd.
+pub(super) fn reload_on_hangup(mut hangups: Signal, exporter: Arc<Exporter>, systemd: Systemd) {
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
+        while hangups.recv().await.is_some() {
             systemd.reloading();
             // The outcome is logged and counted by the reload itself.
             let outcome = exporter.reload_configuration().await;
             systemd.reloaded(&outcome, &exporter);
         }
     });
-    Ok(())
 }

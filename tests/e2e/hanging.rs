@@ -227,19 +227,38 @@ async fn a_start_on_files_that_hang_ends_with_64_and_their_names_and_a_check_wit
     futures_util::future::join_all(runs).await;
 }
 
+/// Waits until the process has a handler for this signal: it says so in the table of its signals.
+async fn handles(exporter: &Exporter, signal: u32) {
+    eventually("it handles the signal", async || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", exporter.pid())).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        (u64::from_str_radix(caught.trim(), 16).ok()? >> (signal - 1) & 1 != 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hangup_while_it_starts_is_a_reload_once_it_has_started() {
+    let fake = fake().await;
+    let settings = Settings::new(&fake.url, 1);
+    let folder = settings.folder();
+    hang(&folder.path("config.yaml"));
+    let config = folder.path("config.yaml");
+    let exporter = Exporter::launch(&["--config.file", &config, "--web.listen-address", "127.0.0.1:0"], &[]);
+    handles(&exporter, 15).await;
+    exporter.signal("HUP").await;
+    folder.write("ready", &settings.yaml());
+    std::fs::rename(folder.path("ready"), config).unwrap();
+    eventually("it reloads", async || exporter.logged(&["configuration reloaded"]).pop()).await;
+}
+
 #[tokio::test]
 async fn a_start_that_hangs_obeys_a_signal() {
     let folder = Settings::new("http://localhost:1", 1).folder();
     hang(&folder.path("config.yaml"));
     let config = folder.path("config.yaml");
     let mut exporter = Exporter::launch(&["--config.file", &config], &[]);
-    // Handlers are there once the process says so in the table of its signals.
-    eventually("it handles signals", async || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", exporter.pid())).ok()?;
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-        (u64::from_str_radix(caught.trim(), 16).ok()? & (1 << 14) != 0).then_some(())
-    })
-    .await;
+    handles(&exporter, 15).await;
     let start = Instant::now();
     exporter.signal("TERM").await;
     assert_eq!(exporter.ended().await.code(), Some(0));

@@ -21,6 +21,7 @@ mod scrape;
 mod setup;
 
 mod access;
+mod auto_reload;
 mod bodies;
 mod canary;
 mod check;

@@ -1,7 +1,7 @@
 //! A reload is one transaction.
 
 use crate::exporter::{Exporter, eventually};
-use crate::fake::{Fake, json};
+use crate::fake::{Answer, Fake, json};
 use crate::scrape::Scrape;
 use crate::setup::Settings;
 
@@ -100,4 +100,26 @@ async fn a_file_that_is_gone_changes_nothing() {
     assert_eq!(status, 500);
     assert!(reason.contains("config.yaml"), "{reason}");
     assert_eq!(exporter.polled_anew("one").await.up("one"), Some(1.0));
+}
+
+#[tokio::test]
+async fn once_ready_it_stays_ready_whatever_organizations_a_reload_brings() {
+    let fake = Fake::lists(|organization, _| if organization == 3 { Answer::Hang } else { json(200, LIST) }).await;
+    let mut settings = Settings::new(&fake.url, 2).api("timeout: 20s");
+    let folder = settings.folder();
+    let exporter = Exporter::start(&folder, &[]).await;
+    eventually("it is ready", async || (exporter.get("/readyz").await.0 == 200).then_some(())).await;
+    settings.ids.push(crate::setup::id(3));
+    folder.write("config.yaml", &settings.yaml());
+    let (reload, ()) = tokio::join!(exporter.reload(), async {
+        for _ in 0..20 {
+            assert_eq!(exporter.get("/readyz").await.0, 200, "while it reloads");
+        }
+    });
+    assert_eq!(reload.0, 200);
+    eventually("the new one is asked for", async || (!fake.list_requests(3).is_empty()).then_some(())).await;
+    assert_eq!(exporter.scrape().await.up("three"), None, "its first attempt has not ended");
+    for path in ["/readyz", "/-/ready"] {
+        assert_eq!(exporter.get(path).await.0, 200, "{path}");
+    }
 }
