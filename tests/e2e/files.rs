@@ -75,3 +75,22 @@ async fn a_pattern_that_matches_nothing_is_a_warning_of_the_start_and_of_check()
     let exporter = Exporter::start(&folder, &[]).await;
     assert!(!exporter.logged(&["level=warn", words]).is_empty(), "{:?}", exporter.log.lock());
 }
+
+#[tokio::test]
+async fn a_check_names_the_files_that_were_read() {
+    let (_fake, folder) = tenants().await;
+    for (name, number) in [("a", 2), ("b", 3)] {
+        folder.write(&format!("tenants/{name}.yaml"), &tenant(number, "app"));
+    }
+    let config = folder.path("config.yaml");
+    let checked = run(&["check", "--config.file", &config], &[]).await;
+    assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
+    let [a, b] = ["tenants/a.yaml", "tenants/b.yaml"].map(|name| folder.path(name));
+    let files = format!("configuration: {config}\n  {a}\n  {b}\nAPI: ");
+    assert!(checked.stdout.starts_with(&files), "{}", checked.stdout);
+
+    let variables = [("CSP_ORGANIZATION_ID", id(1)), ("CSP_API_TOKEN", "a".to_owned())];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let checked = run(&["check"], &variables).await;
+    assert!(checked.stdout.starts_with("configuration: environment variables\n"), "{}", checked.stdout);
+}

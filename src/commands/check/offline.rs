@@ -97,6 +97,7 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));
     let polled: Vec<&Arc<Organization>> = config.organizations.iter().filter(here).collect();
 
+    report.lines.extend(files(config));
     // What is wrong with a proxy is among the client's problems.
     let proxies = Proxies::of_process(&config.api).ok();
     for (place, url) in consoles(config) {
@@ -124,6 +125,15 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
     report.warnings.extend(load::shortfalls(config, shard));
     report.warnings.extend(config.warnings.iter().cloned());
     report
+}
+
+/// What was read: the main file, and those of organizations beside it.
+fn files(config: &Config) -> Vec<String> {
+    let Some((main, others)) = config.files.split_first() else {
+        return vec!["configuration: environment variables".to_owned()];
+    };
+    let others = others.iter().map(|file| format!("  {}", file.display()));
+    std::iter::once(format!("configuration: {}", main.display())).chain(others).collect()
 }
 
 /// Where organizations are asked: the usual console, and those of credentials that name another one.

@@ -281,10 +281,11 @@ async fn validate(path: &Path) -> Result<WebConfig, Problems> {
     let (config, Problems(mut problems)) = config::examine(&source, path);
     if let Some(WebConfig { tls: Some(settings), http2, .. }) = &config {
         // What the file refers to is looked at also where the text has problems: they are mended in one round.
-        match tls::Material::read(settings, deadline).await {
-            Ok(material) if problems.is_empty() => drop(tls::build(settings, &material, *http2)?),
-            Ok(_) => {}
-            Err(Problems(missing)) => problems.extend(missing),
+        if problems.is_empty() {
+            let material = tls::Material::read(settings, deadline).await?;
+            tls::build(settings, &material, *http2)?;
+        } else {
+            problems.extend(tls::Material::problems(settings, deadline).await.0);
         }
     }
     match config {

@@ -52,10 +52,10 @@ pub(super) struct RateLimit {
 
 /// TLS as the file describes it; what it refers to is read at each handshake.
 pub(super) struct TlsSettings {
-    /// The certificate chain.
-    pub cert: Pem,
-    /// Its key.
-    pub key: Pem,
+    /// The certificate chain; `None` only in a file with that problem.
+    pub cert: Option<Pem>,
+    /// Its key; `None` only in a file with that problem.
+    pub key: Option<Pem>,
     /// Who may have signed clients' certificates.
     pub client_ca: Option<Pem>,
     /// What is asked of clients.

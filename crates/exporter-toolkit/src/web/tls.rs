@@ -16,11 +16,18 @@ use tokio::time::Instant;
 use super::config::{ClientAuth, Pem, TlsSettings, read_small};
 use crate::document::{Problem, Problems};
 
-/// The bytes that the settings refer to, at one moment.
+/// The bytes that the settings refer to, at one moment; `None` for what they don't refer to.
 pub(super) struct Material {
-    cert: Vec<u8>,
-    key: SecretSlice<u8>,
+    cert: Option<Vec<u8>>,
+    key: Option<SecretSlice<u8>>,
     client_ca: Option<Vec<u8>>,
+}
+
+/// What the bytes say.
+struct Parts {
+    chain: Option<Vec<CertificateDer<'static>>>,
+    key: Option<PrivateKeyDer<'static>>,
+    roots: Vec<CertificateDer<'static>>,
 }
 
 impl Material {
@@ -29,26 +36,56 @@ impl Material {
     /// # Errors
     /// Every file that can't be read.
     pub(super) async fn read(settings: &TlsSettings, deadline: Instant) -> Result<Self, Problems> {
+        match Self::read_all(settings, deadline).await {
+            (material, Problems(problems)) if problems.is_empty() => Ok(material),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// What can be read, and a problem for each file that can't.
+    async fn read_all(settings: &TlsSettings, deadline: Instant) -> (Self, Problems) {
         let TlsSettings { cert, key, client_ca, .. } = settings;
-        let client_ca = async {
-            match client_ca {
-                Some(ca) => pem(ca, "client_ca", deadline).await.map(Some),
-                None => Ok(None),
-            }
+        let (cert, key, client_ca) = tokio::join!(
+            pem(cert.as_ref(), "cert", deadline),
+            pem(key.as_ref(), "key", deadline),
+            pem(client_ca.as_ref(), "client_ca", deadline)
+        );
+        let mut problems = Vec::new();
+        let mut good = |read: Result<Option<Vec<u8>>, Problem>| {
+            read.unwrap_or_else(|problem| {
+                problems.push(problem);
+                None
+            })
         };
-        match tokio::join!(pem(cert, "cert", deadline), pem(key, "key", deadline), client_ca) {
-            (Ok(cert), Ok(key), Ok(client_ca)) => Ok(Self { cert, key: key.into(), client_ca }),
-            (cert, key, client_ca) => {
-                Err(Problems([cert.err(), key.err(), client_ca.err()].into_iter().flatten().collect()))
-            }
+        let (cert, key, client_ca) = (good(cert), good(key), good(client_ca));
+        (Self { cert, key: key.map(SecretSlice::from), client_ca }, Problems(problems))
+    }
+
+    /// Everything that is wrong with what `settings` names, as far as each file can be judged by itself.
+    pub(super) async fn problems(settings: &TlsSettings, deadline: Instant) -> Problems {
+        let (material, Problems(mut problems)) = Self::read_all(settings, deadline).await;
+        problems.extend(material.parts().err().into_iter().flat_map(|Problems(more)| more));
+        Problems(problems)
+    }
+
+    fn parts(&self) -> Result<Parts, Problems> {
+        let Self { cert, key, client_ca } = self;
+        let chain = cert.as_deref().map(|cert| certificates(cert, "cert")).transpose();
+        let key = key.as_ref().map(private_key).transpose();
+        let roots = client_ca.as_deref().map(|ca| certificates(ca, "client_ca")).transpose();
+        match (chain, key, roots) {
+            (Ok(chain), Ok(key), Ok(roots)) => Ok(Parts { chain, key, roots: roots.unwrap_or_default() }),
+            (chain, key, roots) => Err(Problems([chain.err(), key.err(), roots.err()].into_iter().flatten().collect())),
         }
     }
 
     /// What tells this material from other.
     pub(super) fn fingerprint(&self) -> blake3::Hash {
         let Self { cert, key, client_ca } = self;
+        let key = key.as_ref().map(ExposeSecret::expose_secret);
         let mut hasher = blake3::Hasher::new();
-        for part in [cert.as_slice(), key.expose_secret(), client_ca.as_deref().unwrap_or_default()] {
+        for part in [cert.as_deref(), key, client_ca.as_deref()] {
+            let part = part.unwrap_or_default();
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         hasher.finalize()
@@ -61,15 +98,8 @@ impl Material {
 /// Every part of the material that is of no use.
 pub(super) fn build(settings: &TlsSettings, material: &Material, http2: bool) -> Result<ServerConfig, Problems> {
     let TlsSettings { tls12, tls13, cipher_suites, prefer_server_cipher_suites, curve_preferences, .. } = settings;
-    let chain = certificates(&material.cert, "cert");
-    let key = PrivateKeyDer::from_pem_slice(material.key.expose_secret())
-        .map_err(|_| problem("key", "holds no unencrypted private key in PEM form"));
-    let roots = material.client_ca.as_deref().map(|ca| certificates(ca, "client_ca")).transpose();
-    let (chain, key, roots) = match (chain, key, roots) {
-        (Ok(chain), Ok(key), Ok(roots)) => (chain, key, roots.unwrap_or_default()),
-        (chain, key, roots) => {
-            return Err(Problems([chain.err(), key.err(), roots.err()].into_iter().flatten().collect()));
-        }
+    let Parts { chain: Some(chain), key: Some(key), roots } = material.parts()? else {
+        return Err(problem("", "needs a certificate and a key").into());
     };
 
     let mut provider = aws_lc_rs::default_provider();
@@ -114,13 +144,20 @@ pub(super) fn verifies_nobody(settings: &TlsSettings) -> bool {
     verifies && settings.client_ca.is_none()
 }
 
-async fn pem(pem: &Pem, key: &str, deadline: Instant) -> Result<Vec<u8>, Problem> {
+async fn pem(pem: Option<&Pem>, key: &str, deadline: Instant) -> Result<Option<Vec<u8>>, Problem> {
     match pem {
-        Pem::Inline(text) => Ok(text.expose_secret().as_bytes().to_vec()),
-        Pem::File(path) => read_small(path, deadline)
+        None => Ok(None),
+        Some(Pem::Inline(text)) => Ok(Some(text.expose_secret().as_bytes().to_vec())),
+        Some(Pem::File(path)) => read_small(path, deadline)
             .await
+            .map(Some)
             .map_err(|error| problem(&format!("{key}_file"), &format!("{} can't be read: {error}", path.display()))),
     }
+}
+
+fn private_key(pem: &SecretSlice<u8>) -> Result<PrivateKeyDer<'static>, Problem> {
+    PrivateKeyDer::from_pem_slice(pem.expose_secret())
+        .map_err(|_| problem("key", "holds no unencrypted private key in PEM form"))
 }
 
 fn certificates(pem: &[u8], key: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {

@@ -65,6 +65,7 @@ fn files_that_the_toolkit_refuses_are_refused() {
         ),
         ("tls_server_config:\n  cert_file: server.crt\n".to_owned(), "missing one of key or key_file"),
         ("tls_server_config:\n  client_auth_type: RequireAnyClientCert\n".to_owned(), "missing one of cert"),
+        ("tls_server_config:\n  curve_preferences: [X25519]\n".to_owned(), "missing one of cert"),
         ("tls_server_config:\n  cert_file: x\n  key_file: server.key\n".to_owned(), "x can't be read"),
         ("tls_server_config:\n  cert_file: server.crt\n  key_file: x\n".to_owned(), "x can't be read"),
         (format!("{TLS}  client_ca_file: ca.crt\n"), "without a client_auth_type"),
@@ -145,4 +146,25 @@ fn all_files_that_can_not_be_read_are_named_at_once() {
     let problems = validate(&folder.web_config()).unwrap_err();
     let keys: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(keys, ["tls_server_config.cert_file", "tls_server_config.key_file", "tls_server_config.client_ca_file"]);
+}
+
+#[test]
+fn files_that_can_not_be_used_are_named_beside_what_is_wrong_with_the_text() {
+    let tls = "client_ca_file: server.key, client_auth_type: VerifyClientCert";
+    let text = "tls_server_config: {TLS}\nbasic_auth_users: {alice: hunter2}\nrate_limit: {interval: soon}\n";
+    let problems = |files: &str| problems(&text.replace("TLS", &format!("{files}, {tls}")));
+    for (files, expected) in [
+        ("cert_file: a, key_file: b", &["a can't be read", "b can't be read"][..]),
+        ("cert_file: server.key, key_file: server.crt", &["cert: holds no certificate", "key: holds no unencrypted"]),
+        ("cert_file: a", &["a can't be read", "missing one of key or key_file"]),
+        ("key: hunter2", &["key: holds no unencrypted", "missing one of cert or cert_file"]),
+    ] {
+        let problems = problems(files);
+        let always =
+            ["unknown policy", "users.alice: is not a bcrypt hash", "rate_limit.interval", "client_ca: holds no"];
+        for part in always.iter().chain(expected) {
+            assert!(problems.contains(part), "{files}: {part}: {problems}");
+        }
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
 }

@@ -67,7 +67,15 @@ fn tls(mut section: Fields<'_, '_>, folder: &Path, http2: bool) -> Option<TlsSet
     let cert = pem(&mut section, "cert_file", "cert", folder);
     let key = pem(&mut section, "key_file", "key", folder);
     let client_ca = pem(&mut section, "client_ca_file", "client_ca", folder);
-    let given = ["client_auth_type", "client_allowed_sans", "min_version", "max_version"];
+    let given = [
+        "client_auth_type",
+        "client_allowed_sans",
+        "min_version",
+        "max_version",
+        "cipher_suites",
+        "curve_preferences",
+        "prefer_server_cipher_suites",
+    ];
     let given = given.into_iter().filter(|key| section.has(key)).count();
     let client_auth = section.or("client_auth_type", ClientAuth::None, client_auth);
     let client_allowed_sans = section.list("client_allowed_sans", |node| word(node).map(str::to_owned));
@@ -114,9 +122,9 @@ fn tls(mut section: Fields<'_, '_>, folder: &Path, http2: bool) -> Option<TlsSet
     }
     section.finish();
     let tls12_suites = suites.as_ref().is_none_or(|suites| !suites.is_empty());
-    Some(TlsSettings {
-        cert: cert?,
-        key: key?,
+    wanted.then_some(TlsSettings {
+        cert,
+        key,
         client_ca,
         client_auth,
         client_allowed_sans,
