@@ -110,6 +110,16 @@ async fn who_opens_its_window_by_a_few_bytes_at_a_time_reads() {
     assert!(read < 16 * 1024, "{read} bytes are more than one portion");
 }
 
+#[tokio::test]
+async fn who_has_said_all_it_wanted_to_say_gets_the_whole_answer() {
+    let server = Server::with(large(), settings(2), None).await;
+    let mut stream = ask(&server, "/metrics").await;
+    stream.shutdown().await.unwrap();
+    // Time for the server to learn of it.
+    tokio::time::sleep(STALL / 4).await;
+    assert!(taken(&mut stream).await >= BODY);
+}
+
 /// Reads a little now and then, until the connection ends; returns how long that took.
 async fn sip(mut stream: TcpStream) -> Duration {
     let (start, mut mouthful) = (Instant::now(), vec![0; 256 << 10]);

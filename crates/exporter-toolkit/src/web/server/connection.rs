@@ -156,6 +156,8 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // Who has said all it wants to say (`nc -N`, some balancers) still wants the whole answer.
+        .half_close(true)
         // The pulse tells a head that does not end from a connection that waits for its next scrape.
         .header_read_timeout(None)
         .max_buf_size(16 * 1024);
