@@ -11,6 +11,7 @@ mod simulate;
 mod systemd;
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
@@ -60,6 +61,20 @@ impl Failure {
 }
 
 type Outcome = Result<(), Failure>;
+
+/// Writes what a command has found to standard output, as a whole.
+fn print(text: &[u8]) -> Outcome {
+    let mut out = io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        // As `list | head` ends: who read it has seen enough.
+        io::ErrorKind::BrokenPipe => Failure::Told,
+        _ => Failure::Running(unprintable(&error)),
+    })
+}
+
+fn unprintable(error: &io::Error) -> String {
+    format!("standard output cannot be written to: {error}")
+}
 
 /// Runs a command to its end.
 #[must_use]

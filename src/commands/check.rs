@@ -4,7 +4,6 @@ mod offline;
 mod shape;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use csp_api::{Api, Client, Deadline, Error, NoObserver, Operation, console};
@@ -13,7 +12,7 @@ use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::Fold;
 
-use super::{Failure, Outcome, block_on, configuration};
+use super::{Failure, Outcome, block_on, configuration, print};
 use crate::cli::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::QUESTION_DEADLINE;
@@ -46,7 +45,7 @@ async fn check(flags: &Check) -> Outcome {
             }
         }
     }
-    io::stdout().write_all(report.to_string().as_bytes()).map_err(Failure::running)?;
+    print(report.to_string().as_bytes())?;
     if report.exit_code() == 0 { Ok(()) } else { Err(Failure::Told) }
 }
 
@@ -63,7 +62,7 @@ async fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outc
         return Err(Failure::Running(offline.to_string()));
     };
     let (text, is_whole) = shape::reports(config, &own(flags, config)).await;
-    io::stdout().write_all(text.as_bytes()).map_err(Failure::running)?;
+    print(text.as_bytes())?;
     if is_whole { Ok(()) } else { Err(Failure::Told) }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::serve::{Front, lifecycle, serve};
-use super::{Failure, Outcome, block_on, signals, simulate};
+use super::{Failure, Outcome, block_on, signals, simulate, unprintable};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Loader, Organization, Secret};
 use crate::exporter::Parts;
@@ -41,7 +41,8 @@ pub(super) fn run(flags: Demo) -> Outcome {
         let parts = Parts::new(Arc::new(Loader::fixed(same)), None, state);
         let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
         let banner = |listeners: &[TcpListener]| {
-            write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator).map_err(Failure::running)
+            write_banner(io::stdout().lock(), scheme, &path, listeners, &simulator)
+                .map_err(|error| Failure::Running(unprintable(&error)))
         };
         let outcome = serve(&config, parts, front, shutdown, hangups, banner).await;
         simulator.shutdown().await;

@@ -11,7 +11,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use csp_api::{Client, Deadline, Error, NoObserver, Sink, SinkError};
@@ -21,7 +21,7 @@ use invitations::Millis;
 use invitations::census::{Invitation, Invitations, Rules};
 use tracing::warn;
 
-use super::{Failure, Outcome, block_on, usable_configuration};
+use super::{Failure, Outcome, block_on, print, usable_configuration};
 use crate::cli::List;
 use crate::config::{Config, Organization};
 use crate::logging;
@@ -67,8 +67,7 @@ async fn list(flags: &List) -> Outcome {
     let width = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
     let written = write::rows(&rows, flags.format, now, width.map(|(width, _)| usize::from(width.0)));
     let (text, left_out) = written.map_err(Failure::running)?;
-    let mut out = io::stdout().lock();
-    out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::running)?;
+    print(&text)?;
     if !left_out.is_empty() {
         let columns = left_out.join(", ").replace('_', " ");
         logging::say(format!("This terminal has no place for: {columns}. `| less -S` shows all.\n"));

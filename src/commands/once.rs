@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, block_on, usable_configuration};
+use super::{Failure, Outcome, block_on, print, usable_configuration};
 use crate::cli::Once;
 use crate::clock::{Reading, Steady};
 use crate::config::{Loader, Organization};
@@ -45,7 +45,7 @@ async fn poll(flags: &Once) -> Outcome {
     let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
-        None => io::stdout().write_all(&text).map_err(Failure::running)?,
+        None => print(&text)?,
     }
     let failed = parts.board.snapshot().organizations.iter().any(|entry| entry.up != Some(true));
     if failed { Err(Failure::Organization) } else { Ok(()) }

@@ -3,10 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use csp_simulator::{self as simulator, Options};
+use csp_simulator::{self as simulator, Options, Simulator};
 use exporter_toolkit::web::listen::Address;
 
-use super::{Failure, Outcome, block_on, signals};
+use super::{Failure, Outcome, block_on, signals, unprintable};
 use crate::cli::{Simulate, Simulated};
 
 pub(super) fn run(flags: &Simulate) -> Outcome {
@@ -19,9 +19,10 @@ pub(super) fn run(flags: &Simulate) -> Outcome {
     let options = Options { listen: first(&flags.listen)?, control_listen, ..options(&flags.simulated, speed) };
     block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
-        simulator::run(options, |simulator| simulator.write_banner(io::stdout()), shutdown.cancelled())
-            .await
-            .map_err(Failure::running)
+        let banner = |simulator: &Simulator| {
+            simulator.write_banner(io::stdout()).map_err(|error| io::Error::other(unprintable(&error)))
+        };
+        simulator::run(options, banner, shutdown.cancelled()).await.map_err(Failure::running)
     })?
 }
 

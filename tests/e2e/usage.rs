@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::exporter::{Exporter, run};
+use std::process::Stdio;
+
+use crate::exporter::{Exporter, command, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Folder, Settings};
 
@@ -157,4 +159,26 @@ async fn a_file_goes_before_organizations_of_the_environment_with_a_warning() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stderr.contains("level=warn") && done.stderr.contains("CSP_ORGANIZATION_ID"), "{}", done.stderr);
     assert!(!done.stdout.contains("000000000099"), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn a_standard_output_that_takes_nothing_is_a_failure_that_is_named_and_a_reader_who_leaves_is_none_to_speak_of() {
+    let fake = Fake::lists(|_, _| json(200, r#"[{"username":"a@example.com","status":"AVAILABLE"}]"#)).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    let config = folder.path("config.yaml");
+    for arguments in [&["once"][..], &["list"], &["check"], &["check", "--online", "--shape"]] {
+        let run = async |stdout: Stdio| {
+            let child = command().args(arguments).args(["--config.file", &config]).stdout(stdout).spawn().unwrap();
+            let output = child.wait_with_output().await.unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (code, said) = run(full.into()).await;
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("standard output cannot be written to: No space left"), "{arguments:?}: {said}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, said) = run(writer.into()).await;
+        assert_eq!((code, said.as_str()), (Some(1), ""), "{arguments:?}");
+    }
 }
