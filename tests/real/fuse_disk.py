@@ -1,0 +1,175 @@
+"""A disk that does as it is told: a FUSE file system that shows a folder, and hangs, fails or is slow.
+
+As a program (`fuse_disk.py FOLDER MOUNT FAULT`) it is the file system. `Disk` starts it as a process of its own, so that one that hangs
+is one that is stopped: requests to it then wait in the kernel, as those to a file server that is gone, and who waits can be killed.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class Unavailable(Exception):
+    """FUSE does not run on this machine."""
+
+
+class Disk:
+    """A mounted disk; `folder` is what it shows, `path` where. `with` takes it away."""
+
+    def __init__(self, base, name):
+        self.folder, self.path = Path(base, f"{name}-behind"), Path(base, name)
+        self._fault = Path(base, f"{name}-fault")
+        self.folder.mkdir()
+        self.path.mkdir()
+
+    def __enter__(self):
+        command = [sys.executable, __file__, self.folder, self.path, self._fault]
+        with open(f"{self._fault}.log", "wb") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + 10
+        while not os.path.ismount(self.path):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                lines = Path(f"{self._fault}.log").read_text().strip().splitlines()
+                raise Unavailable(f"FUSE does not run here: {lines[-1] if lines else 'no mount'}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_):
+        # Requests that still wait end with the process that would have answered them.
+        self._process.kill()
+        self._process.wait()
+        subprocess.run(["fusermount3", "-u", "-z", self.path], check=False)
+
+    def hang(self):
+        """Answers nothing any more."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def fail(self, error):
+        """Answers what changes or writes something with this error (`EIO`), or all that is asked with `all EIO`."""
+        self._tell(error)
+
+    def be_slow(self, seconds):
+        """Takes so long for each answer."""
+        self._tell(f"slow {seconds}")
+
+    def answer(self):
+        """Nothing is wrong any more."""
+        self._tell("")
+        self._process.send_signal(signal.SIGCONT)
+
+    def _tell(self, fault):
+        new = Path(f"{self._fault}.new")
+        new.write_text(fault)
+        new.replace(self._fault)
+
+
+def serve(folder, mount, fault):
+    """The file system."""
+    import mfusepy
+
+    def obey(writes):
+        try:
+            words = Path(fault).read_text().split()
+        except FileNotFoundError:
+            return
+        if words[:1] == ["slow"]:
+            time.sleep(float(words[1]))
+        elif words and (writes or words[0] == "all"):
+            raise OSError(getattr(errno, words[-1]), "as told")
+
+    def asks(method):
+        def obeying(self, path, *rest):
+            obey(writes=False)
+            return method(self, folder + path, *rest)
+
+        return obeying
+
+    def writes(method):
+        def obeying(self, path, *rest):
+            obey(writes=True)
+            return method(self, folder + path, *rest)
+
+        return obeying
+
+    class Mirror(mfusepy.Operations):
+        use_ns = True
+
+        @asks
+        def getattr(self, path, _handle=None):
+            found = os.lstat(path)
+            names = ("st_mode", "st_ino", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks")
+            times = {f"st_{which}": getattr(found, f"st_{which}_ns") for which in ("atime", "mtime", "ctime")}
+            return {name: getattr(found, name) for name in names} | times
+
+        @asks
+        def readdir(self, path, _handle):
+            return [".", "..", *os.listdir(path)]
+
+        @asks
+        def readlink(self, path):
+            return os.readlink(path)
+
+        @asks
+        def open(self, path, flags):
+            return os.open(path, flags & ~os.O_NOFOLLOW)
+
+        @asks
+        def read(self, _path, size, offset, handle):
+            return os.pread(handle, size, offset)
+
+        @writes
+        def create(self, path, mode, _flags=None):
+            return os.open(path, os.O_RDWR | os.O_CREAT, mode)
+
+        @writes
+        def write(self, _path, data, offset, handle):
+            return os.pwrite(handle, data, offset)
+
+        @writes
+        def truncate(self, path, length, _handle=None):
+            os.truncate(path, length)
+
+        @writes
+        def fsync(self, _path, _datasync, handle):
+            os.fsync(handle)
+
+        def release(self, _path, handle):
+            os.close(handle)
+
+        @writes
+        def rename(self, old, new):
+            os.rename(old, folder + new)
+
+        @writes
+        def unlink(self, path):
+            os.unlink(path)
+
+        @writes
+        def mkdir(self, path, mode):
+            os.mkdir(path, mode)
+
+        @writes
+        def chmod(self, path, mode):
+            os.chmod(path, mode)
+
+        @writes
+        def utimens(self, path, times=None):
+            os.utime(path, ns=times)
+
+        @asks
+        def statfs(self, path):
+            found = os.statvfs(path)
+            return {name: getattr(found, name) for name in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_namemax")}
+
+    # What is asked again is asked of this process again: a kernel that remembers would hide what is wrong.
+    uncached = {"attr_timeout": 0, "entry_timeout": 0, "negative_timeout": 0}
+    mfusepy.FUSE(Mirror(), mount, foreground=True, direct_io=True, **uncached)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
