@@ -126,8 +126,8 @@ def stat(title, description, expression, *, w=3, h=4, unit="locale", thresholds=
 
 
 def lines(title, description, targets, *, stack=False, bars=False, fill=10, legend="list", custom=None, **more):
-    """A time series, as lines or as stacked bars."""
-    style = {"drawStyle": "bars" if bars else "line", "lineWidth": 0 if bars else 1, "fillOpacity": 80 if bars else fill,
+    """A time series, as lines, or stacked as areas or bars: without a line, which that of a series with nothing would cover in its color."""
+    style = {"drawStyle": "bars" if bars else "line", "lineWidth": 0 if bars or stack else 1, "fillOpacity": 80 if bars else 60 if stack else fill,
              "stacking": {"mode": "normal" if stack else "none", "group": "A"}, "showPoints": "never", "spanNulls": False,
              "axisSoftMin": 0, **(custom or {})}
     options = {"legend": {"calcs": ["lastNotNull", "max"] if legend == "table" else [], "displayMode": legend,
@@ -138,10 +138,10 @@ def lines(title, description, targets, *, stack=False, bars=False, fill=10, lege
 
 # What stands in these columns needs so much; where a panel is too narrow for all, it scrolls.
 LEAST_WIDTHS = {
-    "Organization": 170, "Name": 160, "Id": 310, "Role": 230, "Group": 170, "Kind": 110, "Type": 150, "Domain": 130, "Credentials": 130,
+    "Organization": 170, "Name": 160, "Id": 330, "Role": 230, "Group": 170, "Kind": 100, "Type": 150, "Domain": 130, "Credentials": 130,
     "Instance": 170, "Revision": 130, "Started": 140, "Configuration": 140, "Code": 130, "Operation": 110, "Reason": 120, "Last success": 140,
     "Last attempt": 140, "Last poll took": 130, "Expiring in a day": 150, "Lapsed in a week": 150, "Failed polls in 2 h": 160, "Share of interval": 140,
-    "Age of data": 150,
+    "Age of data": 150, "Acceptance": 110,
 }
 
 
@@ -160,7 +160,7 @@ def table(title, description, targets, *, transformations, sort=None, descending
 
 def bars(name, color=BLUE):
     """An override of a column of numbers, which are drawn as bars too."""
-    return column(name, custom__cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}, custom__minWidth=180, min=0,
+    return column(name, custom__cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}, custom__minWidth=140, min=0,
                   color={"mode": "fixed", "fixedColor": color})
 
 

@@ -34,7 +34,7 @@ def build():
             lifecycle(12), acceptance_over_time(12),
             time_to_redeem(8),
             lines("Invitations by status", "All invitations in the list, each in exactly one status.",
-                  [query(by("status", "csp_invitations"), "{{status}}")], w=8, stack=True, fill=60, overrides=colors(STATUS_COLORS)),
+                  [query(by("status", "csp_invitations"), "{{status}}")], w=8, stack=True, overrides=colors(STATUS_COLORS)),
             lines("Privileged, external and duplicate", "Available invitations that carry a privileged role, those to mail domains that are not trusted, and those"
                   " beyond the first for the same person.",
                   [query('sum(max by (<organization>) (csp_invitations_privileged@{status="available"}))', "privileged"),

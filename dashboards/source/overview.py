@@ -69,7 +69,7 @@ def build():
                       " revoked or vanished meanwhile.",
                       [query(events(event), event, instant=True) for event in EVENT_COLORS], w=8, decimals=0, minimum=0, overrides=colors(EVENT_COLORS)),
             lines("Invitations by status", "All invitations in the lists, each in exactly one status.",
-                  [query(by("status", "csp_invitations"), "{{status}}")], w=8, stack=True, fill=60, overrides=colors(STATUS_COLORS)),
+                  [query(by("status", "csp_invitations"), "{{status}}")], w=8, stack=True, overrides=colors(STATUS_COLORS)),
             row("Roles and groups"),
             table("Available by role", "The roles that available invitations carry. An invitation counts once for each of its roles.",
                   [query('sum by (role_kind, role) (max by (<organization>, role_kind, role) (csp_invitations_by_role@{status="available"})) > 0')],

@@ -117,9 +117,9 @@ def at_a_glance():
         stat("Nine tenths redeem within", f"Nine tenths of the invitations that were redeemed in the last seven days took at most this long. {FROM_RULES}",
              recorded_redemption(0.9), w=6, unit="s", decimals=1, gone="none redeemed"),
         stat("Lapsed in a week", "Who was lost: people whose invitation expired in the last seven days and who have no newer one.",
-             total("csp_invitations_lapsed_by_age", 'age=~"0-1d|1-3d|3-7d"'), w=6, thresholds=RAISED, alerts=["CSPInvitationsLapsed"], gone="no data"),
+             total("csp_invitations_lapsed_by_age", 'age=~"0-1d|1-3d|3-7d"'), w=5, thresholds=RAISED, alerts=["CSPInvitationsLapsed"], gone="no data"),
         stat("Expiring in a day", "Who is about to be lost: available invitations that expire within 24 hours, the last chance for a reminder.",
-             total("csp_invitations_pending_by_time_left", 'time_left=~"0-1h|1-24h"'), w=6, thresholds=RAISED, alerts=["CSPInvitationsExpiringSoon"], gone="no data"),
+             total("csp_invitations_pending_by_time_left", 'time_left=~"0-1h|1-24h"'), w=5, thresholds=RAISED, alerts=["CSPInvitationsExpiringSoon"], gone="no data"),
         stat("Expected to expire", "How many of the available invitations will expire unless somebody acts, if things go on as in each organization's own last 30"
              " days: the older one is, the likelier. The runbook of CSPInvitationsExpiringSoon says how it is computed and when not to trust it."
              f" {FROM_RULES}",
@@ -127,9 +127,9 @@ def at_a_glance():
         stat("Without data", "Whether the numbers are current: organizations that are missing from everything here, because their data is too old to show or was"
              " never fetched.",
              'sum(max by (<organization>) (csp_organization_data_state@{state=~"fresh|held"}) == bool 0)',
-             w=3, thresholds=ALARMING, gone="no exporter", alerts=["CSPDataWithdrawn"]),
+             w=4, thresholds=ALARMING, gone="no exporter", alerts=["CSPDataWithdrawn"]),
         stat("Oldest data", "The age of the oldest numbers that are shown here.",
-             f"max({age()} and on (<organization>) max by (<organization>) (csp_organization_data_state@{{state=~\"fresh|held\"}}) == 1)", w=3, unit="s",
+             f"max({age()} and on (<organization>) max by (<organization>) (csp_organization_data_state@{{state=~\"fresh|held\"}}) == 1)", w=4, unit="s",
              decimals=0, thresholds=steps((BLUE, None)), gone="no data", alerts=["CSPDataHeld"]),
     ]
 
@@ -140,7 +140,7 @@ def headline():
         stat("Available", "Invitations that can still be redeemed, the status available. Names of metrics call some of them pending; it is the same.",
              total("csp_invitations", 'status="available"'), w=4, gone="no data"),
         stat("Older than 3 days", "Available invitations that were generated three days ago or earlier.",
-             total("csp_invitations_pending_by_age", 'age=~"3-7d|7-30d|30d[+]"'), w=4, thresholds=RAISED, alerts=["CSPInvitationsPendingTooLong"], gone="no data"),
+             total("csp_invitations_pending_by_age", 'age=~"3-7d|7-30d|30d[+]"'), w=5, thresholds=RAISED, alerts=["CSPInvitationsPendingTooLong"], gone="no data"),
         stat("Privileged", "Available invitations that carry a privileged role, directly or through an expanded group.",
              total("csp_invitations_privileged", 'status="available"'), w=4, thresholds=ALARMING, alerts=["CSPInvitationsPrivilegedPending"], gone="no data"),
         stat("External", "Available invitations to mail domains that are not trusted. No number where no trusted domains are configured, or no data is there.",
@@ -149,7 +149,7 @@ def headline():
         stat("Duplicates", "Available invitations beyond the first for the same person.",
              total("csp_invitations_duplicate"), w=4, thresholds=RAISED, alerts=["CSPInvitationsDuplicated"], gone="no data"),
         stat("Expired", "Invitations in the list that were not redeemed before their expiration, however long ago.",
-             total("csp_invitations", 'status="expired"'), w=4, gone="no data"),
+             total("csp_invitations", 'status="expired"'), w=3, gone="no data"),
     ]
 
 
@@ -233,7 +233,7 @@ def failing(w):
     return lines("Failing organizations by reason", "Organizations whose last poll failed on every instance, by the reason of that failure. Empty is good.",
                  [query("count by (reason) (group by (<organization>, reason) (csp_poll_failing@{}) unless on (<organization>)"
                         " max by (<organization>) (csp_up@{}) == 1)", "{{reason}}")],
-                 w=w, stack=True, fill=60, no_value="none", alerts=["CSPPollsFailing", "CSPCredentialsRejected", "CSPForbidden"])
+                 w=w, stack=True, no_value="none", alerts=["CSPPollsFailing", "CSPCredentialsRejected", "CSPForbidden"])
 
 
 def poll_failures(w):
