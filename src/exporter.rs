@@ -1,4 +1,9 @@
 //! The exporter as a whole: everything wired together, and what the web side asks of it.
+//!
+//! **Who waits for whom?** A reload waits for its files, each no longer than [`file_reader::PATIENCE`], and for the one
+//! before it; who asked for it waits for it, and nobody else. What takes its time on the CPU, or waits for a lock that such
+//! work holds, is done on threads for that. A stop waits for requests under way ([`web::Limits::drain`]), for the polls' loops,
+//! which end at once, and for the state, ten seconds at the most.
 
 use std::fmt;
 use std::sync::Arc;
@@ -186,7 +191,12 @@ impl Exporter {
         let result = self.apply_configuration().await;
         let exporter_metrics = self.parts.metrics.exporter();
         exporter_metrics.config_loaded(result.is_ok(), Millis::now());
-        self.parts.metrics.refresh();
+        let metrics = Arc::clone(&self.parts.metrics);
+        // It waits for scrapes that are being encoded: off the runtime's workers.
+        let refreshed = tokio::task::spawn_blocking(move || metrics.refresh());
+        if refreshed.await.is_err() {
+            error!("forgetting the last scrapes panicked");
+        }
         result
     }
 

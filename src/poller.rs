@@ -3,6 +3,10 @@
 //! One organization that hangs, fails or panics is felt by nobody else: every
 //! poll is a task with a deadline, and its result reaches the [`Board`] as a
 //! whole or not at all.
+//!
+//! **Who waits for whom, and for how long?** A loop waits for time, for a reload, and for its own poll: for the poll's turn
+//! in the [budget](csp_api::Budget) as long as it takes, then until its deadline, then five seconds for the disk. Its locks
+//! are held for moments. Nobody waits for a loop but a stop, which ends it wherever it waits.
 
 mod contain;
 mod first_round;
@@ -142,15 +146,16 @@ impl Poller {
     }
 
     /// Goes over to a new configuration. Organizations that stay keep their state, those whose settings changed and
-    /// those whose last poll failed are polled at once, those that are gone disappear.
+    /// those whose last poll failed are polled at once, those that are gone disappear. Polls that wait for their turn go by
+    /// the new settings.
     pub fn reload(&self, config: &Config, source: Arc<dyn Source>) {
         self.source.send_replace(source);
         self.arrange(config);
         self.resume();
     }
 
-    /// Ends back-off pauses: organizations whose last poll failed are polled at once. API tokens that have changed are asked
-    /// for their expiration.
+    /// Ends back-off pauses: organizations whose last poll failed are polled at once, and in a loop of reloads less and less
+    /// at once: see [`schedule::least_pause`]. API tokens that have changed are asked for their expiration.
     pub fn resume(&self) {
         self.source.borrow().resume();
         let running = self.running.lock();

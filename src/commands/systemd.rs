@@ -1,9 +1,10 @@
 //! What systemd is told, where it started the process (`Type=notify`): that it serves, that it is alive, how it fares.
 //!
-//! **Who waits for whom?** A message goes through a channel to a thread of its own, which alone may wait for systemd's
-//! socket. Where systemd does not listen, there is neither.
+//! **Who waits for whom?** A message goes through a bounded queue to a thread of its own, which alone may wait for
+//! systemd's socket, as long as it must; a message that does not fit is dropped. Where systemd does not listen, there is
+//! neither. The end of the process waits for a second at the most.
 
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -16,13 +17,16 @@ use crate::exporter::Exporter;
 /// How often the status line is looked at, where no watchdog asks for more.
 const PACE: Duration = Duration::from_secs(10);
 
+/// Messages that wait at the most. Later ones say the same and more.
+const MESSAGES: usize = 16;
+
 /// How long the end waits for systemd's socket.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to systemd; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Systemd {
-    messages: Option<Sender<Vec<Message>>>,
+    messages: Option<SyncSender<Vec<Message>>>,
     /// Half of the time after which systemd takes a silent process for dead.
     watchdog: Option<Duration>,
 }
@@ -43,7 +47,7 @@ impl Systemd {
         }
         let mut micros = 0;
         let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros) / 2);
-        let (messages, received) = mpsc::channel::<Vec<Message>>();
+        let (messages, received) = queue();
         let told = thread::Builder::new().name("systemd".to_owned()).spawn(move || {
             for message in received {
                 // Nobody is left to tell when this fails.
@@ -55,7 +59,7 @@ impl Systemd {
 
     fn tell(&self, message: Vec<Message>) {
         if let Some(messages) = &self.messages {
-            let _ = messages.send(message);
+            let _ = messages.try_send(message);
         }
     }
 
@@ -106,6 +110,10 @@ impl Systemd {
     }
 }
 
+fn queue() -> (SyncSender<Vec<Message>>, Receiver<Vec<Message>>) {
+    mpsc::sync_channel(MESSAGES)
+}
+
 fn state(message: &Message) -> NotifyState<'_> {
     match message {
         Message::Ready => NotifyState::Ready,
@@ -138,6 +146,17 @@ fn describe(all: usize, failing: usize, waiting: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_systemd_that_takes_no_messages_and_few_of_them_are_kept() {
+        let (messages, received) = queue();
+        let systemd = Systemd { messages: Some(messages), watchdog: None };
+        for _ in 0..1000 {
+            systemd.reloading();
+        }
+        drop(systemd);
+        assert_eq!(received.iter().count(), MESSAGES);
+    }
 
     #[test]
     fn the_status_line_counts_who_is_in_trouble() {

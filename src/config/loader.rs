@@ -239,7 +239,7 @@ async fn canonical(path: &Path, deadline: Instant) -> Option<PathBuf> {
 
 /// The files that a pattern matches, in the order of their names, each with where it leads.
 async fn matches(main: &Path, pattern: &str, deadline: Instant) -> Result<Vec<(PathBuf, PathBuf)>, ReadError> {
-    let invalid = |message: &str| ReadError::System(io::Error::new(io::ErrorKind::InvalidInput, message));
+    let invalid = |message: &str| ReadError::from(io::Error::new(io::ErrorKind::InvalidInput, message));
     let folder = main.parent().unwrap_or(Path::new(""));
     let folder = folder.to_str().ok_or_else(|| invalid("the name of the folder is not UTF-8 text"))?;
     // Wildcards are those of the pattern, not what the folder happens to be called.
@@ -252,14 +252,11 @@ async fn matches(main: &Path, pattern: &str, deadline: Instant) -> Result<Vec<(P
         let found = glob::glob_with(&text, options).map_err(|error| invalid(error.msg))?;
         let mut paths = Vec::new();
         for path in found {
-            let path = path.map_err(|error| ReadError::System(error.into()))?;
+            let path = path.map_err(|error| ReadError::from(io::Error::from(error)))?;
             let target = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
             paths.push((path, target));
             if std::time::Instant::now() >= until {
-                return Err(ReadError::System(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "too many folders to look into",
-                )));
+                return Err(ReadError::from(io::Error::new(io::ErrorKind::TimedOut, "too many folders to look into")));
             }
         }
         Ok(paths)

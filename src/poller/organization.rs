@@ -14,7 +14,7 @@ use super::contain::{contained, log_failure};
 use super::first_round::{FirstRound, Waiting};
 use super::questions::ask_name;
 use super::schedule::{self, Phase};
-use super::source::{Polled, Source};
+use super::source::{Polled, Source, Subject};
 use super::timetable::Timetable;
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
@@ -35,7 +35,8 @@ pub(super) struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rested {
     Whole,
-    Woken,
+    /// A reload cut it short.
+    Hurried,
 }
 
 /// How a poll went.
@@ -49,13 +50,18 @@ struct Outcome {
 
 impl Task {
     /// Polls for ever: the first time at once, then at the organization's phase. At once means as soon as the shared budget
-    /// lets it: see [`Deadline`].
+    /// lets it: see [`Deadline`]; and not before the service wants it, if it has said when.
     pub(super) async fn run(self, timetable: Timetable) {
         let phase = Phase::of(&self.organization.key());
+        let interval = self.organization.interval;
+        if let Some(not_before) = self.not_before() {
+            // It said so under other settings.
+            self.rest(not_before, Some(Instant::now())).await;
+        }
         let mut waiting = Some(self.first_round.join());
-        let mut failures = 0;
+        let (mut failures, mut hurried) = (0, 0);
         loop {
-            let (is_first, due, interval) = (waiting.is_some(), Instant::now(), self.organization.interval);
+            let (is_first, due) = (waiting.is_some(), Instant::now());
             let Outcome { result, begun, first } = self.poll(failures, waiting.take()).await;
             if let Some((invitations, took)) = first {
                 self.welcome(invitations, took);
@@ -64,24 +70,43 @@ impl Task {
             let (time, waited) = (timetable.time_of(begun), begun - due);
             let is_crowded = is_first && schedule::is_crowded(interval, waited);
             let after = if is_first && !is_crowded { time + interval } else { time };
-            let next = timetable.instant_of(schedule::next_poll(phase, interval, after, failures));
-            let rested = self.rest(next, failures > 0).await;
+            let mut next = schedule::next_poll(phase, interval, after, failures);
+            if let Some(not_before) = self.not_before() {
+                next = next.max(phase.next(interval, timetable.time_of(not_before)));
+            }
+            let next = timetable.instant_of(next);
+            let hurry = result.is_err().then(|| begun + schedule::least_pause(interval, hurried));
+            let mut rested = self.rest(next, hurry).await;
             if rested == Rested::Whole && is_crowded && !self.first_round.is_over() {
-                self.rest(next + interval, failures > 0).await;
+                rested = self.rest(next + interval, hurry).await;
+            }
+            hurried = if rested == Rested::Hurried { hurried + 1 } else { 0 };
+        }
+    }
+
+    /// Waits for the next poll. A reload cuts that short to `hurry`, if there is one, but ends no pause that the service
+    /// asked for.
+    async fn rest(&self, next: Instant, hurry: Option<Instant>) -> Rested {
+        let (mut at, mut rested) = (next, Rested::Whole);
+        loop {
+            self.announce(at);
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(at) => return rested,
+                () = self.wake.notified() => {
+                    // Asked anew: the reload may have led to another host.
+                    let sooner = hurry.map(|hurry| self.not_before().map_or(hurry, |not_before| not_before.max(hurry)));
+                    if let Some(sooner) = sooner.filter(|&sooner| sooner < at) {
+                        (at, rested) = (sooner, Rested::Hurried);
+                    }
+                }
             }
         }
     }
 
-    /// Waits for the next poll; a wake-up ends the wait of an organization that is failing.
-    async fn rest(&self, next: Instant, is_failing: bool) -> Rested {
-        self.announce(next);
-        loop {
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep_until(next) => return Rested::Whole,
-                () = self.wake.notified() => if is_failing { return Rested::Woken },
-            }
-        }
+    /// When the service wants to be asked again, where it has said so.
+    fn not_before(&self) -> Option<Instant> {
+        self.source.borrow().not_before(Subject::Poll(&self.organization))
     }
 
     /// Tells whoever has just set it up that an organization works, once.
@@ -105,16 +130,22 @@ impl Task {
     async fn poll(&self, failures_before: u32, waiting: Option<Waiting>) -> Outcome {
         let Self { organization, board, .. } = self;
         board.set_next_poll(organization, None);
-        let source = Arc::clone(&self.source.borrow());
+        let mut newest = self.source.clone();
         let deadline = Deadline::of_poll(organization.deadline);
-        let poll = source.poll(Arc::clone(organization), deadline.clone());
-        let mut poll = pin!(contained(poll, Operation::Invitations));
-        let result = tokio::select! {
-            biased;
-            result = &mut poll => result,
-            _ = deadline.beginning() => {
-                drop(waiting);
-                poll.await
+        let (source, result) = loop {
+            let source = Arc::clone(&newest.borrow_and_update());
+            let poll = source.poll(Arc::clone(organization), deadline.clone());
+            let mut poll = pin!(contained(poll, Operation::Invitations));
+            tokio::select! {
+                biased;
+                result = &mut poll => break (source, result),
+                _ = deadline.beginning() => {
+                    drop(waiting);
+                    break (source, poll.await);
+                }
+                // It waits for its turn, and nothing has been sent: it goes by the new settings, and its deadline keeps its
+                // place in the queue.
+                Ok(()) = newest.changed() => {}
             }
         };
         let begun = deadline.begun().unwrap_or_else(Instant::now);

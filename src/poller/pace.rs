@@ -1,4 +1,8 @@
 //! The pace of questions that no poll depends on.
+//!
+//! **Who waits for whom, and for how long?** A question waits for the turns of those before it, and for polls, as long as
+//! these leave nothing of the budget: that has no end where the budget is too small, and harms nobody but who wants to
+//! know a name. Polls never wait here.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,18 +1,18 @@
 //! Questions that no poll depends on: what the service calls an organization, and when an API token runs out.
 //!
 //! They are asked at the start and every hour, each at a phase of its own in the hour; after a failure again within five
-//! minutes. What they wait for is their [`Pace`], and then the budget that polls leave: see [`Deadline::of_question`].
+//! minutes, unless the service wants to be left alone for longer. What they wait for is their [`Pace`], and then the budget that polls leave: see [`Deadline::of_question`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::contain::{contained, log_failure};
 use super::pace::Pace;
 use super::schedule::Phase;
-use super::source::Source;
+use super::source::{Source, Subject};
 use super::timetable::Timetable;
 use crate::config::{Credential, Organization, OrganizationKey};
 use crate::snapshot::Board;
@@ -47,7 +47,7 @@ impl NameTask {
             let question = ask_name(&self.organization, &self.board, &self.source, deadline.clone());
             match self.pace.ask(&deadline, question).await {
                 Ok(true) => sleep_until(timetable.instant_of(phase.next(INTERVAL, timetable.now()))).await,
-                Err(_) => tokio::time::sleep(retry(phase)).await,
+                Err(_) => sleep_until(retry(phase, &self.source, Subject::Name(&self.organization))).await,
                 // The token ran out meanwhile: the next poll brings another one.
                 Ok(false) => drop(self.has_token.changed().await),
             }
@@ -105,7 +105,7 @@ impl TokenTask {
             let is_answered = answer.is_ok();
             let next = match &answer {
                 Ok(_) => timetable.instant_of(phase.next(INTERVAL, timetable.now())),
-                Err(_) => tokio::time::Instant::now() + retry(phase),
+                Err(_) => retry(phase, &self.source, Subject::Expiration(credential)),
             };
             if let Ok((secret, expiration)) = answer {
                 asked = Some(secret);
@@ -147,6 +147,8 @@ impl TokenTask {
     }
 }
 
-fn retry(phase: Phase) -> Duration {
-    RETRY / 2 + phase.part_of(RETRY / 2)
+/// When a question that failed is asked again.
+fn retry(phase: Phase, source: &watch::Receiver<Arc<dyn Source>>, subject: Subject<'_>) -> Instant {
+    let retry = Instant::now() + RETRY / 2 + phase.part_of(RETRY / 2);
+    source.borrow().not_before(subject).map_or(retry, |not_before| not_before.max(retry))
 }

@@ -8,6 +8,8 @@ use crate::config::OrganizationKey;
 const PATIENCE: u32 = 5;
 /// Longest pause, in intervals.
 const LONGEST: u32 = 4;
+/// The least time between two polls that reloads cause, when one of them has failed; it doubles with each further one.
+const LEAST: Duration = Duration::from_secs(1);
 /// Who waits for longer than this part of its interval waits in a crowd.
 const CROWD: u32 = 60;
 /// The golden ratio in 32 binary digits, four times: see [`Phase::of`].
@@ -68,6 +70,19 @@ pub fn pause(interval: Duration, consecutive_failures: u32) -> Duration {
     interval.saturating_mul(1 << doublings)
 }
 
+/// Time from the start of a failed poll to the next one that a reload may cause, after so many that reloads caused in a row.
+///
+/// None after a poll that was due: what was repaired is tried at once. But each poll that a reload has caused in vain
+/// doubles it, up to the interval, so that a loop of reloads is no hammer, whatever the polls fail of: in an interval it
+/// causes about as many polls as the interval in seconds has binary digits.
+#[must_use]
+pub fn least_pause(interval: Duration, hurried: u32) -> Duration {
+    match hurried {
+        0 => Duration::ZERO,
+        _ => LEAST.saturating_mul(1 << (hurried - 1).min(31)).min(interval),
+    }
+}
+
 /// Whether an organization whose first poll waited for others for so long is one of a crowd.
 ///
 /// The first round of a crowd goes by the budget and not by phases: each of the crowd falls into its phase right after it,
@@ -118,6 +133,13 @@ mod tests {
         let pauses: Vec<u64> = (0..9).map(|failures| pause(MINUTE, failures).as_secs() / 60).collect();
         assert_eq!(pauses, [1, 1, 1, 1, 1, 2, 4, 4, 4]);
         assert_eq!(pause(MINUTE, u32::MAX - 1), 4 * MINUTE);
+    }
+
+    #[test]
+    fn reloads_hurry_a_failing_organization_at_once_and_then_less_and_less() {
+        let pauses: Vec<u64> = (0..10).map(|hurried| least_pause(MINUTE, hurried).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(least_pause(MINUTE, u32::MAX), MINUTE);
     }
 
     #[test]

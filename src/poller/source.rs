@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use invitations::Millis;
 use invitations::census::{Fold, ListError, Rules, View, Whole, text};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::Reading;
@@ -22,6 +23,17 @@ pub struct Polled {
     pub view: Arc<View>,
     /// Where it stands what happened to its invitations so far.
     pub lifecycle: Account,
+}
+
+/// What is asked about: the service can want to be left alone about each of them (`Retry-After`).
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// An organization's list, the exchange of its credential included.
+    Poll(&'a Organization),
+    /// An organization's name.
+    Name(&'a Organization),
+    /// When an API token runs out.
+    Expiration(&'a Credential),
 }
 
 /// What the loops ask; a trait so that schedules and states can be tested without a network.
@@ -54,6 +66,13 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
     /// The base URL at which an organization is asked; `None` where nothing is asked over a network.
     fn console(&self, organization: &Organization) -> Option<Url>;
+
+    /// When the service wants to be asked again, where it has said so. Before that, a question or a poll fails without a
+    /// request.
+    fn not_before(&self, subject: Subject<'_>) -> Option<Instant> {
+        let _ = subject;
+        None
+    }
 
     /// Ends back-offs.
     fn resume(&self);
@@ -99,7 +118,8 @@ impl Upstream {
         let former_key = lifecycle.former_key(organization.key().as_str());
         let sink = || ListSink(Fold::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
-        // Sums and comparison take time in proportion to the list: off the runtime's workers.
+        // Sums and comparison take time in proportion to the list: off the runtime's workers. They give up at the deadline,
+        // so that no list holds a thread for longer.
         let drawn = tokio::task::spawn_blocking(move || {
             let in_time = || {
                 let late = "the deadline passed while the list was being counted";
@@ -172,6 +192,14 @@ impl Source for Upstream {
 
     fn console(&self, organization: &Organization) -> Option<Url> {
         Some(self.client.console(&organization.credential))
+    }
+
+    fn not_before(&self, subject: Subject<'_>) -> Option<Instant> {
+        match subject {
+            Subject::Poll(organization) => self.client.list_not_before(&organization.target()),
+            Subject::Name(organization) => self.client.details_not_before(&organization.target()),
+            Subject::Expiration(credential) => self.client.expiration_not_before(credential),
+        }
     }
 
     fn resume(&self) {

@@ -1,6 +1,8 @@
 //! Schedules and states, on a clock that stands still and with an upstream that is made up.
 
+mod api_tokens;
 mod crowds;
+mod pauses;
 mod questions;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -97,6 +97,105 @@ async fn a_loop_of_reloads_hurries_nothing_that_the_service_wants_slow() {
 }
 
 #[tokio::test]
+async fn a_loop_of_reloads_is_no_hammer_whatever_polls_fail_of() {
+    type Kind = (&'static str, u16, fn() -> Answer);
+    let kinds: [Kind; 8] = [
+        ("server_error", 200, || Answer::Keep(response(500, "", "{}"))),
+        ("connect", 200, || Answer::Close(Vec::new())),
+        ("body", 200, || Answer::Close(response(200, "", LIST)[..60].to_vec())),
+        ("decode", 200, || json(200, "<html>")),
+        ("unauthorized", 200, || json(401, "{}")),
+        ("forbidden", 200, || json(403, "{}")),
+        ("not_found", 200, || json(404, "{}")),
+        ("credentials", 400, || json(400, "{}")),
+    ];
+    let token = |status| json(status, r#"{"access_token":"access","expires_in":1800}"#);
+    let tried = kinds.map(|(reason, exchange, list)| async move {
+        let is_repaired = Arc::new(AtomicBool::new(false));
+        let repaired = Arc::clone(&is_repaired);
+        let fake =
+            Fake::start(move |request, _| match (repaired.load(SeqCst), request.path.ends_with("/auth/token")) {
+                (false, true) => token(exchange),
+                (true, true) => token(200),
+                (false, false) => list(),
+                (true, false) => json(200, LIST),
+            })
+            .await;
+        let exporter = started(&fake, 1).await;
+        exporter.until("it fails", |scrape| scrape.failures("one", reason) > 0.0).await;
+        let start = Instant::now();
+        let mut reloads = 0;
+        while start.elapsed() < Duration::from_secs(6) {
+            assert_eq!(exporter.reload().await.0, 200);
+            reloads += 1;
+        }
+        // Polls at the start, at once, and one, three and seven seconds later, of four requests at the most.
+        let requests = fake.requests("").len();
+        assert!(requests <= 20 && reloads >= 5, "{reason}: {requests} requests, {reloads} reloads");
+        // What is repaired now is tried with the pause that the loop has led to, and not with the interval.
+        is_repaired.store(true, SeqCst);
+        exporter.reload().await;
+        exporter.until("it works", |scrape| scrape.up("one") == Some(1.0)).await;
+        assert!(start.elapsed() < Duration::from_secs(30), "{reason}: {:?}", start.elapsed());
+    });
+    futures_util::future::join_all(tried).await;
+}
+
+#[tokio::test]
+async fn what_is_repaired_is_tried_at_once_when_the_configuration_is_reloaded() {
+    let is_repaired = Arc::new(AtomicBool::new(false));
+    let repaired = Arc::clone(&is_repaired);
+    let fake = Fake::lists(move |_, _| if repaired.load(SeqCst) { json(200, LIST) } else { json(403, "{}") }).await;
+    let exporter = started(&fake, 1).await;
+    exporter.until("it fails", |scrape| scrape.failures("one", "forbidden") > 0.0).await;
+    is_repaired.store(true, SeqCst);
+    let start = Instant::now();
+    exporter.reload().await;
+    exporter.until("it works", |scrape| scrape.up("one") == Some(1.0)).await;
+    // The next poll of itself is up to a minute away.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert_eq!(fake.list_requests(1).len(), 2);
+}
+
+#[tokio::test]
+async fn a_retry_after_beyond_the_deadline_is_obeyed_by_the_next_polls_and_by_all_reloads() {
+    let fake = Fake::lists(|organization, n| match (organization, n) {
+        (1, 0) => Answer::Keep(response(429, "retry-after: 5\r\n", "{}")),
+        (2, _) => Answer::Keep(response(429, "retry-after: 7200\r\n", "{}")),
+        _ => json(200, LIST),
+    })
+    .await;
+    // Polls of four fifths of a second.
+    let exporter = Exporter::start(&Settings::new(&fake.url, 3).poll("interval: 1s").folder(), &[]).await;
+    let scrape = exporter.until("two are refused", |scrape| {
+        ["one", "two"].iter().all(|name| scrape.failures(name, "rate_limited") > 0.0)
+    });
+    scrape.await;
+    let status: serde_json::Value = serde_json::from_str(&exporter.get("/api/v1/status").await.1).unwrap();
+    let seconds = |moment: &serde_json::Value| moment.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    let two = status["organizations"].as_array().unwrap().iter().find(|one| one["name"] == "two").unwrap();
+    let wait = seconds(&two["next_poll"]) - seconds(&status["now"]);
+    assert!((7190..=7202).contains(&wait), "the next poll is in {wait} seconds: {two}");
+    assert!(two["last_error"]["detail"].as_str().unwrap().contains("2h without a request"), "{two}");
+
+    let mut scrape = exporter.scrape().await;
+    while scrape.up("one") != Some(1.0) {
+        exporter.reload().await;
+        scrape = exporter.scrape().await;
+    }
+    let asked = fake.list_requests(1);
+    let waited = asked[1].at - asked[0].at;
+    assert!((5000..9000).contains(&waited.as_millis()), "{waited:?}");
+    assert_eq!(fake.list_requests(2).len(), 1);
+    assert_eq!(scrape.failures("two", "rate_limited"), 1.0, "what is not asked does not fail again");
+    exporter
+        .until("the other is polled as ever", |scrape| {
+            scrape.count("csp_polls_total", &[("organization", "three")]) >= 3.0
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_service_that_keeps_refusing_gets_no_more_attempts_than_allowed() {
     for status in [429, 503] {
         let fake = Fake::lists(move |_, _| Answer::Keep(response(status, "", "{}"))).await;

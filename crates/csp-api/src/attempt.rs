@@ -14,7 +14,7 @@ use super::error::{Error, Operation, Reason};
 use super::fault::{Fault, is_refusal, proxy_wants_password};
 use super::head::{asked_pause, too_much};
 use super::observer::Observer;
-use super::retry::{Attempts, Failure, Retry};
+use super::retry::{Attempts, CallError, Failure, Retry};
 use super::rotation::Secrets;
 use super::sink::Sink;
 use super::{tunnel, wire};
@@ -42,8 +42,17 @@ struct Progress {
 
 impl Sender {
     /// The attempts of one call.
-    pub(super) fn attempts<'a>(&'a self, host: &'a Host, operation: Operation, deadline: &'a Deadline) -> Attempts<'a> {
-        Attempts::new(host, &*self.observer, operation, deadline, self.max_attempts)
+    ///
+    /// # Errors
+    /// While the service wants to be left alone about `subject`: nothing is sent.
+    pub(super) fn attempts<'a>(
+        &'a self,
+        host: &'a Host,
+        subject: String,
+        operation: Operation,
+        deadline: &'a Deadline,
+    ) -> Result<Attempts<'a>, CallError> {
+        Attempts::new(host, subject, &*self.observer, operation, deadline, self.max_attempts)
     }
 
     /// Makes one attempt. `build` runs when the request may start: it can still find that its token has run out.
@@ -99,18 +108,17 @@ impl Sender {
         progress: &mut Progress,
         sink: impl FnOnce() -> S + Send,
     ) -> Result<S::Output, Failure> {
-        let proxy = self.connections.proxies().of(request.url());
-        let response = generation.http.execute(request).await;
-        let fault = Fault { operation, proxy, connect_timeout: self.connect_timeout };
-        let response = match response {
+        let Generation { http, recipe, .. } = generation;
+        let url = request.url().clone();
+        let proxy = recipe.proxies.of(&url);
+        let response = match http.execute(request).await {
             Ok(response) => response,
             Err(error) => {
-                let refusal = match (proxy, error.url()) {
-                    (Some(proxy), Some(url)) if is_refusal(&error) => {
-                        tunnel::refusal(&generation.http, proxy, url).await
-                    }
+                let refusal = match proxy {
+                    Some(proxy) if is_refusal(&error) => tunnel::refusal(http, proxy, &url).await,
                     _ => None,
                 };
+                let fault = Fault { operation, proxy, connect_timeout: self.connect_timeout };
                 return Err(fault.sending(&error, refusal));
             }
         };

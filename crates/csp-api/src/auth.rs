@@ -1,4 +1,8 @@
 //! Access tokens: one for each API token, and one for each OAuth app and organization.
+//!
+//! **Who waits for whom, and for how long?** Who needs a token waits for the exchange of another who needs the same, and
+//! shares its outcome: until that exchange has its turn, as long as that takes; from then on for its own deadline. Whoever
+//! gives up, or goes on under other settings, lets the next one exchange.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +20,9 @@ use super::error::{Error, Operation, Reason};
 use super::retry::CallError;
 use super::settings::{CredentialKind, Organization, Secret};
 use super::wire::Grant;
+
+#[cfg(test)]
+mod tests;
 
 /// A token is renewed when a fifth of its life is left, at the earliest this long before its end.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::Request;
 use reqwest::header::AUTHORIZATION;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use super::attempt::Sender;
@@ -17,7 +18,7 @@ use super::connections::{Connections, Recipe};
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
 use super::error::{Error, Operation, Reason};
-use super::exchange::finished;
+use super::exchange::{exchange_subject, expiration_subject, finished};
 use super::observer::Observer;
 use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
@@ -52,8 +53,9 @@ impl Client {
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
+        let connections = Connections::new(usable_recipe(api).await?).map_err(|_| BuildError::Library)?;
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Self::build(api, observer, budget, Arc::default(), Arc::default()).await
+        Ok(Self::build(api, observer, Arc::new(connections), budget, Arc::default(), Arc::default()))
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
@@ -65,29 +67,33 @@ impl Client {
     /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
     /// the service asked for, and the access tokens of unchanged credentials. Ends back-offs, as [`Client::resume`] does.
     ///
+    /// Calls of this client that are still under way go on to the URLs that they began with, and make their next attempt by
+    /// the new proxy and TLS settings.
+    ///
     /// # Errors
     /// As [`Client::new`]; this client is then unharmed.
     pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
+        let connections = Arc::clone(&sender.connections);
+        connections.replace(usable_recipe(api).await?).map_err(|_| BuildError::Library)?;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
-        let client = Self::build(api, observer, budget, Arc::clone(&sender.secrets), Arc::clone(tokens)).await?;
+        let client = Self::build(api, observer, connections, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
         sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
         tokens.prune();
         self.resume();
         Ok(client)
     }
 
-    async fn build(
+    fn build(
         api: &Api,
         observer: Arc<dyn Observer>,
+        connections: Arc<Connections>,
         budget: Arc<Budget>,
         secrets: Arc<Secrets>,
         tokens: Arc<Tokens>,
-    ) -> Result<Self, BuildError> {
-        let recipe =
-            recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))?;
+    ) -> Self {
         let sender = Sender {
-            connections: Arc::new(Connections::new(recipe).map_err(|_| BuildError::Library)?),
+            connections,
             budget,
             secrets,
             observer,
@@ -96,14 +102,8 @@ impl Client {
             max_response_size: api.max_response_size,
             max_attempts: api.max_attempts.max(1),
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                sender,
-                tokens,
-                usual: without_user(api.url.clone()),
-                token_path: api.token_path.clone(),
-            }),
-        })
+        let (usual, token_path) = (without_user(api.url.clone()), api.token_path.clone());
+        Self { inner: Arc::new(Inner { sender, tokens, usual, token_path }) }
     }
 
     /// Fetches the list of an organization's invitations into a sink; each answer gets a fresh one when it begins.
@@ -147,7 +147,8 @@ impl Client {
         let endpoints = self.endpoints(&organization.credential);
         let slot = tokens.slot(&endpoints.exchange(&organization.credential), organization);
         let url = endpoints.organization(organization, "");
-        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
+        let subject = details_subject(organization);
+        let mut attempts = sender.attempts(&endpoints.host, subject, operation, deadline).map_err(|call| call.error)?;
         loop {
             let Some(token) = slot.valid() else { return Ok(None) };
             let build = |http: &reqwest::Client| authorized(operation, http, &url, &token);
@@ -213,6 +214,30 @@ impl Client {
         credential.url.clone().map_or_else(|| self.inner.usual.clone(), without_user)
     }
 
+    /// When the service wants to be asked for an organization's list again, where it has said so: before that, a call fails
+    /// at once. What it has said of the exchange of a credential counts once there is no access token any more.
+    #[must_use]
+    pub fn list_not_before(&self, organization: &Organization) -> Option<Instant> {
+        let credential = &organization.credential;
+        let endpoints = self.endpoints(credential);
+        let slot = self.inner.tokens.slot(&endpoints.exchange(credential), organization);
+        let exchange = exchange_subject(credential, Some(organization));
+        let exchange = if slot.valid().is_some() { None } else { endpoints.host.held(&exchange) };
+        endpoints.host.held(&list_subject(organization)).max(exchange)
+    }
+
+    /// The same of an organization's details.
+    #[must_use]
+    pub fn details_not_before(&self, organization: &Organization) -> Option<Instant> {
+        self.endpoints(&organization.credential).host.held(&details_subject(organization))
+    }
+
+    /// The same of when an API token runs out.
+    #[must_use]
+    pub fn expiration_not_before(&self, credential: &Credential) -> Option<Instant> {
+        self.endpoints(credential).host.held(&expiration_subject(credential))
+    }
+
     /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service
     /// asked for.
     pub fn resume(&self) {
@@ -231,7 +256,8 @@ impl Client {
         let Inner { sender, tokens, .. } = &*self.inner;
         let (operation, credential) = (Operation::Invitations, &organization.credential);
         let slot = tokens.slot(&endpoints.exchange(credential), organization);
-        let mut attempts = sender.attempts(&endpoints.host, operation, deadline);
+        let subject = list_subject(organization);
+        let mut attempts = sender.attempts(&endpoints.host, subject, operation, deadline).map_err(|call| call.error)?;
         loop {
             let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
             let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
@@ -274,6 +300,20 @@ fn authorized(
         return Err(Failure { error: Error::new(operation, Reason::Timeout, detail).hint(hint), retry: Retry::Renew });
     }
     finished(operation, http.get(url.clone()).header(AUTHORIZATION, token.header.clone()))
+}
+
+/// What the calls are about, for a service that wants to be left alone about it.
+fn list_subject(organization: &Organization) -> String {
+    format!("list {} {}", organization.id, organization.custom_group_id.as_deref().unwrap_or_default())
+}
+
+fn details_subject(organization: &Organization) -> String {
+    format!("details {}", organization.id)
+}
+
+/// [`recipe`], or the first thing that is wrong with it.
+async fn usable_recipe(api: &Api) -> Result<Recipe, BuildError> {
+    recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))
 }
 
 /// What connections are made with; reads the files of `api.tls`.

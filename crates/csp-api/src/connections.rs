@@ -18,7 +18,10 @@
 //! | an HTTP/2 connection, used or idle | the answer to a ping that follows a silence | a third of `api.timeout` each |
 //! | any connection | the acknowledgement of what was sent, or of a keep-alive probe (kernel) | [`UNACKNOWLEDGED`] |
 //! | an idle connection | the next request | [`IDLE`] |
-//! | the name server's thread, which nobody can stop | the name server | what `/etc/resolv.conf` says; the request does not wait for it |
+//! | the name server's thread, which nobody can stop | the name server | what `/etc/resolv.conf` says, usually ten seconds; the request does not wait for it |
+//!
+//! So a name server that is silent holds `api.max_concurrent_requests` threads times its own patience over
+//! `api.connect_timeout`, sixteen at the defaults, of the hundreds that scrapes and lists share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,25 +67,34 @@ pub(super) struct Generation {
     number: u64,
     born: Instant,
     pub(super) http: reqwest::Client,
+    pub(super) recipe: Arc<Recipe>,
 }
 
-/// All connections.
+/// All connections. They outlive changes of the settings: whoever waits for its turn, or for its next attempt, goes on with
+/// what the new settings say.
 pub(super) struct Connections {
-    recipe: Recipe,
     newest: Mutex<Generation>,
 }
 
 impl Connections {
     pub(super) fn new(recipe: Recipe) -> reqwest::Result<Self> {
-        let newest = Generation { number: 0, born: Instant::now(), http: recipe.client()? };
-        Ok(Self { recipe, newest: Mutex::new(newest) })
+        let newest = Generation { number: 0, born: Instant::now(), http: recipe.client()?, recipe: Arc::new(recipe) };
+        Ok(Self { newest: Mutex::new(newest) })
+    }
+
+    /// Makes connections with another recipe from now on. Those that there are end with the requests on them.
+    pub(super) fn replace(&self, recipe: Recipe) -> reqwest::Result<()> {
+        let http = recipe.client()?;
+        let mut newest = self.newest.lock();
+        *newest = Generation { number: newest.number + 1, born: Instant::now(), http, recipe: Arc::new(recipe) };
+        Ok(())
     }
 
     /// The generation for an attempt that begins now.
     pub(super) fn newest(&self) -> Generation {
         let mut newest = self.newest.lock();
         if newest.born.elapsed() >= AGE {
-            self.renew(&mut newest);
+            newest.renew();
         }
         newest.clone()
     }
@@ -91,20 +103,17 @@ impl Connections {
     pub(super) fn retire(&self, generation: &Generation) {
         let mut newest = self.newest.lock();
         if newest.number == generation.number {
-            self.renew(&mut newest);
+            newest.renew();
         }
     }
+}
 
-    fn renew(&self, newest: &mut Generation) {
+impl Generation {
+    fn renew(&mut self) {
         // The same recipe has worked before, and it reads no files.
         if let Ok(http) = self.recipe.client() {
-            *newest = Generation { number: newest.number + 1, born: Instant::now(), http };
+            (self.number, self.born, self.http) = (self.number + 1, Instant::now(), http);
         }
-    }
-
-    /// The proxies on the way.
-    pub(super) fn proxies(&self) -> &Proxies {
-        &self.recipe.proxies
     }
 }
 

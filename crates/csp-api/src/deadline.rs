@@ -1,5 +1,6 @@
 //! How long a call may take, and from when on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,11 +9,14 @@ use tokio::time::Instant;
 /// The time that a call has, counted from the moment when its first request gets its turn in the budget.
 ///
 /// What it waits before that, it waits for others: that is not its fault, and does not shorten its time. It also says
-/// whom the call lets go first: see [`Deadline::of_question`]. Clones are one deadline.
+/// whom the call lets go first: questions go after polls, see [`Deadline::of_question`], and who has waited for longer goes
+/// before who came later. So a poll that is begun anew, with the same deadline, keeps its place. Clones are one deadline.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     length: Duration,
     is_question: bool,
+    /// Goes up with each deadline.
+    number: u64,
     begun: watch::Sender<Option<Instant>>,
 }
 
@@ -20,7 +24,9 @@ impl Deadline {
     /// The deadline of a poll, and of whatever else somebody waits for.
     #[must_use]
     pub fn of_poll(length: Duration) -> Self {
-        Self { length, is_question: false, begun: watch::Sender::new(None) }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { length, is_question: false, number, begun: watch::Sender::new(None) }
     }
 
     /// The deadline of a question that no poll depends on: its requests take what polls leave of the budget.
@@ -54,6 +60,11 @@ impl Deadline {
 
     pub(super) fn is_question(&self) -> bool {
         self.is_question
+    }
+
+    /// The place in a queue: the smaller, the earlier.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Lets the time count from `begun`, unless it counts already.

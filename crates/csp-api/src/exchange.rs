@@ -27,12 +27,33 @@ impl Sender {
         organization: Option<&Organization>,
         deadline: &Deadline,
     ) -> Result<AccessToken, CallError> {
-        let mut attempts = self.attempts(&endpoints.host, Operation::Token, deadline);
+        let operation = Operation::Token;
+        let subject = exchange_subject(credential, organization);
+        let mut attempts = self.attempts(&endpoints.host, subject, operation, deadline)?;
+        // What the service has refused, and in which words.
+        let mut refused: Option<(SecretId, Failure)> = None;
         loop {
-            match self.exchange_once(endpoints, credential, organization, deadline).await {
-                Ok(token) => return Ok(token),
-                Err(failure) => attempts.after(failure).await?,
-            }
+            let read = self.secret(operation, endpoints, credential, deadline).await;
+            let failure = match (read, refused.take()) {
+                // Still the one that was refused, or none any more.
+                (Ok((_, id)), Some((before, failure))) if id == before => failure,
+                (Err(_), Some((_, failure))) | (Err(failure), None) => failure,
+                (Ok((secret, id)), before) => {
+                    if before.is_some() {
+                        self.observer.retry(operation);
+                    }
+                    match self.exchange_once(endpoints, credential, &secret, organization, deadline).await {
+                        Ok(token) => return Ok(token),
+                        Err(failure) if failure.error.reason == Reason::Credentials && before.is_none() => {
+                            // It may have been replaced while it waited for its turn, or was on its way.
+                            refused = Some((id, failure));
+                            continue;
+                        }
+                        Err(failure) => failure,
+                    }
+                }
+            };
+            attempts.after(failure).await?;
         }
     }
 
@@ -40,12 +61,12 @@ impl Sender {
         &self,
         endpoints: &Endpoints,
         credential: &Credential,
+        secret: &SecretString,
         organization: Option<&Organization>,
         deadline: &Deadline,
     ) -> Result<AccessToken, Failure> {
         let operation = Operation::Token;
         let Credential { name, kind, url: _ } = credential;
-        let (secret, _) = self.secret(operation, endpoints, credential, deadline).await?;
         let of = organization.map(|organization| organization.name.as_str());
         tracing::debug!(credentials = name, organization = of, "exchanging the credential");
         // The life of the token starts to count when the request starts, after the wait for its turn.
@@ -98,7 +119,7 @@ impl Sender {
             let error = Error::new(operation, Reason::Internal, "only API tokens are asked about");
             return Err(CallError { error, by_deadline: false });
         };
-        let mut attempts = self.attempts(&endpoints.host, operation, deadline);
+        let mut attempts = self.attempts(&endpoints.host, expiration_subject(credential), operation, deadline)?;
         loop {
             let outcome = match self.secret(operation, endpoints, credential, deadline).await {
                 Ok((token, id)) => {
@@ -117,6 +138,20 @@ impl Sender {
             }
         }
     }
+}
+
+/// What an exchange is about, for a service that wants to be left alone about it.
+pub(super) fn exchange_subject(credential: &Credential, organization: Option<&Organization>) -> String {
+    let of = match (&credential.kind, organization) {
+        (CredentialKind::OAuthApp { .. }, Some(organization)) => organization.id.as_str(),
+        _ => "",
+    };
+    format!("exchange {of} {}", credential.name)
+}
+
+/// What the question is about when an API token runs out.
+pub(super) fn expiration_subject(credential: &Credential) -> String {
+    format!("expiration {}", credential.name)
 }
 
 /// Ends the building of a request.
@@ -150,7 +185,7 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) 
         },
         Secret::File(path) => {
             let until = start + deadline.left().min(file_reader::PATIENCE);
-            let bytes = file_reader::read(path, LARGEST_SECRET, until).await.map_err(|error| {
+            let bytes = file_reader::read_one_of_many(path, LARGEST_SECRET, until).await.map_err(|error| {
                 let hint = if error.hangs() { "look at the storage that the file is on" } else { repair };
                 refuse(format!("{} cannot be read: {error}", path.display()), hint)
             })?;

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use super::budget::Host;
 use super::deadline::Deadline;
-use super::error::{Error, Operation};
+use super::error::{Error, Operation, Reason};
 use super::observer::Observer;
 
 /// A failed attempt.
@@ -43,9 +45,13 @@ pub(super) struct CallError {
 const BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.
 const CAP: Duration = Duration::from_secs(15);
-/// One refused organization holds the others back for no longer than this: a service that asks for hours is
-/// asked again every minute.
+/// One refused organization holds the others back for no longer than this: a service that asks one of them for hours may
+/// mean that one alone. Each of the others is told by its own answer.
 const MAX_SHARED_PAUSE: Duration = Duration::from_secs(60);
+/// What the service asked for is obeyed for no longer than this. Limits count by the minute, the hour or the day, so what
+/// is longer is a mistake of somebody on the way, and one request a day harms nobody. Meanwhile nothing untrue is shown:
+/// the last poll failed, and data that are too old are withdrawn as always.
+const MAX_HOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// How often a call takes another token because the last one ran out unused. More of them mean tokens that
 /// live shorter than an exchange takes, and nothing but exchanges would ever be sent.
@@ -54,6 +60,8 @@ const MAX_RENEWALS: u32 = 4;
 /// The attempts of one call.
 pub(super) struct Attempts<'a> {
     host: &'a Host,
+    /// What the call is about, for a service that wants to be left alone about it.
+    subject: String,
     observer: &'a dyn Observer,
     operation: Operation,
     deadline: &'a Deadline,
@@ -65,15 +73,37 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
+    /// # Errors
+    /// While the service wants to be left alone about `subject`.
     pub(super) fn new(
         host: &'a Host,
+        subject: String,
         observer: &'a dyn Observer,
         operation: Operation,
         deadline: &'a Deadline,
         limit: u32,
-    ) -> Self {
+    ) -> Result<Self, CallError> {
+        if let Some(until) = host.held(&subject) {
+            let now = Instant::now();
+            // Without a request the call begins, and ends, here.
+            deadline.begin(now);
+            let detail = format!("the service asked for {} without a request (Retry-After)", words(until - now));
+            let error = Error::new(operation, Reason::RateLimited, detail).hint(HELD);
+            return Err(CallError { error, by_deadline: false });
+        }
         let base = BASE.min(deadline.left() / 10);
-        Self { host, observer, operation, deadline, base, made: 0, limit, reauthorized: false, renewals: 0 }
+        Ok(Self {
+            host,
+            subject,
+            observer,
+            operation,
+            deadline,
+            base,
+            made: 0,
+            limit,
+            reauthorized: false,
+            renewals: 0,
+        })
     }
 
     /// Waits until the next attempt may be made.
@@ -81,7 +111,7 @@ impl<'a> Attempts<'a> {
     /// # Errors
     /// Gives the failure back when there is to be no other attempt.
     pub(super) async fn after(&mut self, failure: Failure) -> Result<(), CallError> {
-        let Failure { error, retry } = failure;
+        let Failure { mut error, retry } = failure;
         let left = self.deadline.left();
         match retry {
             Retry::Renew if !left.is_zero() && self.renewals < MAX_RENEWALS => {
@@ -106,7 +136,19 @@ impl<'a> Attempts<'a> {
                     self.host.pause(shared_pause(delay, left));
                 }
                 if self.made >= self.limit || delay >= left {
-                    return Err(CallError { error, by_deadline: self.made < self.limit });
+                    let asked =
+                        if let Retry::SlowDown(asked) = retry { asked.filter(|asked| !asked.is_zero()) } else { None };
+                    if let Some(asked) = asked {
+                        let obeyed = asked.min(MAX_HOLD);
+                        self.host.hold(self.subject.clone(), Instant::now() + obeyed);
+                        let separator = if error.detail.is_empty() { "" } else { "; " };
+                        let asked = words(asked);
+                        error.detail =
+                            format!("{}{separator}it asked for {asked} without a request (Retry-After)", error.detail);
+                        error.hint.get_or_insert(HELD.into());
+                    }
+                    // What one is asked to wait for, another who wants the same is asked, too.
+                    return Err(CallError { error, by_deadline: self.made < self.limit && asked.is_none() });
                 }
                 if matches!(retry, Retry::SlowDown(_)) {
                     // Not to be cut short: the service asked for it.
@@ -136,6 +178,19 @@ fn shared_pause(asked: Duration, left: Duration) -> Duration {
     if asked < left { asked.min(MAX_SHARED_PAUSE) } else { (left / 2).min(MAX_SHARED_PAUSE) }
 }
 
+/// What to do about a service that wants to be left alone.
+const HELD: &str = "nothing: it is asked again when that time is over; look for other clients that share the limit. Once whoever \
+                    runs the service has lifted the limit, a restart of the exporter asks at once";
+
+/// A time as people say it: `90s`, `2h`, `1h 30m`.
+fn words(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if parts.is_empty() { "no time".to_owned() } else { parts.join(" ") }
+}
+
 /// Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3), which counts from `now`, the date of the
 /// answer. A date that has passed is no wait.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
@@ -153,11 +208,8 @@ mod tests {
 
     use std::sync::Arc;
 
-    use tokio::time::Instant;
-
     use super::*;
     use crate::budget::Budget;
-    use crate::error::Reason;
     use crate::observer::NoObserver;
 
     fn failure(retry: Retry) -> Failure {
@@ -175,7 +227,7 @@ mod tests {
     }
 
     fn attempts<'a>(host: &'a Host, deadline: &'a Deadline, limit: u32) -> Attempts<'a> {
-        Attempts::new(host, &NoObserver, Operation::Invitations, deadline, limit)
+        Attempts::new(host, "subject".to_owned(), &NoObserver, Operation::Invitations, deadline, limit).unwrap()
     }
 
     #[test]
@@ -239,10 +291,46 @@ mod tests {
         let deadline = deadline(Duration::from_secs(10));
         let mut attempts = attempts(&host, &deadline, 3);
         let error = attempts.after(failure(Retry::SlowDown(Some(Duration::from_hours(1))))).await.unwrap_err();
-        assert!(error.by_deadline);
+        assert!(!error.by_deadline, "nobody else who wants the same could do better");
+        assert!(error.error.detail.contains("1h without a request"), "{}", error.error);
         assert_eq!(start.elapsed(), Duration::ZERO);
         host.turn(&deadline, &NoObserver).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(5), "the others hold back for half of what was left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_service_asks_for_beyond_a_call_holds_for_the_next_ones_for_a_day_at_the_most() {
+        const HOUR: Duration = Duration::from_hours(1);
+        let budget = Budget::new(None, 8);
+        let host = budget.host(&"http://localhost".parse().unwrap());
+        let begin = |subject: &str| {
+            let deadline = Deadline::of_poll(Duration::from_secs(10));
+            let attempts = Attempts::new(&host, subject.to_owned(), &NoObserver, Operation::Token, &deadline, 3);
+            attempts.err().map(|failed| (failed.error.reason, failed.error.detail, deadline.begun().is_some()))
+        };
+        // An hour and a half before the end of what is obeyed.
+        for (asked, before_end) in [(2 * HOUR, HOUR / 2), (1000 * HOUR, 22 * HOUR + HOUR / 2)] {
+            let deadline = deadline(Duration::from_secs(10));
+            attempts(&host, &deadline, 3).after(failure(Retry::SlowDown(Some(asked)))).await.unwrap_err();
+            tokio::time::sleep(before_end).await;
+            budget.resume();
+            let (reason, detail, is_begun) = begin("subject").expect("it is left alone");
+            assert_eq!((reason, is_begun), (Reason::RateLimited, true));
+            assert!(detail.contains("1h 30m without a request"), "{detail}");
+            assert_eq!(begin("another"), None, "it was asked about one alone");
+            tokio::time::sleep(Duration::from_secs(5400)).await;
+            assert_eq!(begin("subject"), None);
+        }
+        // Also where the last attempt is told so.
+        let deadline = deadline(Duration::from_mins(4));
+        attempts(&host, &deadline, 1).after(failure(Retry::SlowDown(Some(Duration::from_secs(90))))).await.unwrap_err();
+        assert!(begin("subject").is_some_and(|(_, detail, _)| detail.contains("1m 30s")));
+        // A service that says no time, or one that is over, is obeyed by a back-off.
+        for nothing in [None, Some(Duration::ZERO)] {
+            let host = self::host();
+            attempts(&host, &deadline, 1).after(failure(Retry::SlowDown(nothing))).await.unwrap_err();
+            assert_eq!(host.held("subject"), None);
+        }
     }
 
     #[tokio::test(start_paused = true)]

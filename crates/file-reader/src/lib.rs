@@ -7,10 +7,13 @@
 //!   work, never one that polls, scrapes, health checks and signals run on.
 //! - Everybody else waits for that reader, as a task and not as a thread, and until a deadline of their own. Who gives
 //!   up costs nothing any more. A file that hangs so costs one thread, however often it is asked for.
-//! - Nobody is given what was read before they asked: who comes while a reader is at work waits for its end and reads
-//!   anew. So a file that was changed is never seen as it was.
+//! - Nobody is given what was read before they asked: who comes while a reader is at work waits for its end, and for the
+//!   one read that follows for all of them. So a file that was changed is never seen as it was, and two reads serve any
+//!   number of callers: a thousand organizations that share a secret do not wait for a thousand reads.
 //! - A file's reader waits for no other file. All readers together are at most [`MOST_READERS`] threads; runtimes that
-//!   read files get so many beside what they need otherwise.
+//!   read files get so many beside what they need otherwise. Files that there can be thousands of, [`read_one_of_many`],
+//!   get at most [`MOST_OF_MANY`] of them: when all of those hang, whoever needs one of the few others, to let a scrape in
+//!   or for a reload, still finds a reader.
 //! - A path that hung can lead elsewhere by now: a link was turned, another disk mounted over it. The reader does not
 //!   know, and to ask the disk may hang as well. So an operator who asks for a reload sends one more reader a file,
 //!   [`try_again`], and at most `MOST_AGAIN` of them.
@@ -23,16 +26,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 /// Threads that may wait for files at once, over the whole process.
 pub const MOST_READERS: usize = 1024;
+/// Of these, threads that may wait for files of which there can be thousands.
+pub const MOST_OF_MANY: usize = 896;
 /// How long most callers wait for a file: long for a disk that answers, short for an operator who waits.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers that are sent after a first one that hangs, at most.
@@ -43,11 +50,11 @@ const HANGS: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// Why a file's content is not to be had. Names neither the file nor anything of its content.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
     /// What the system says.
     #[error("{0}")]
-    System(#[from] io::Error),
+    System(Arc<io::Error>),
     /// A folder.
     #[error("it is a folder, not a file")]
     Folder,
@@ -68,6 +75,12 @@ pub enum ReadError {
     Hangs(Duration),
 }
 
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::System(Arc::new(error))
+    }
+}
+
 impl ReadError {
     /// Whether the file neither answers nor fails.
     #[must_use]
@@ -81,8 +94,15 @@ impl ReadError {
 /// # Errors
 /// When it is something else, is larger than `limit` bytes, cannot be read, or was not read before `deadline`.
 pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
-    let owned = path.to_owned();
-    ask(path, deadline, move |until| read_whole(&owned, limit, Some(until))).await
+    share(path, Kind { limit, takes_pipes: true, is_of_many: false }, deadline).await
+}
+
+/// [`read`], for a file of a kind that there can be thousands of, such as the secrets of organizations.
+///
+/// # Errors
+/// As [`read`]. Where [`MOST_OF_MANY`] of them hang, the others do, too.
+pub async fn read_one_of_many(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+    share(path, Kind { limit, takes_pipes: true, is_of_many: true }, deadline).await
 }
 
 /// [`read`], for files that are read again and again: a pipe is refused at once.
@@ -90,8 +110,7 @@ pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>,
 /// # Errors
 /// As [`read`], and when it is a pipe.
 pub async fn read_regular(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
-    let owned = path.to_owned();
-    ask(path, deadline, move |_| read_whole(&owned, limit, None)).await
+    share(path, Kind { limit, takes_pipes: false, is_of_many: false }, deadline).await
 }
 
 /// Lets the reader of `path` do `job` when it is at leisure, and waits for the outcome until `deadline`. `job` is told
@@ -104,23 +123,22 @@ pub async fn ask<T: Send + 'static>(
     deadline: Instant,
     job: impl FnOnce(std::time::Instant) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    let start = Instant::now();
     let asked = async {
-        let lane = lane(path);
-        let gone = |_| io::Error::other("the process is stopping");
-        let turn = Arc::clone(&lane.turns).acquire_owned().await.map_err(gone)?;
-        let reader = READERS.acquire().await.map_err(gone)?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let at_work = spawn_blocking(move || {
-            lane.state.lock().since = Some(std::time::Instant::now());
-            let outcome = job(std::time::Instant::now() + left);
-            drop(reader);
-            lane.finished(turn);
-            outcome
-        });
-        at_work.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
+        let turn = lane(path).turn(false).await?;
+        turn.work(deadline, job).await
     };
-    timeout_at(deadline, asked).await.unwrap_or_else(|_| Err(ReadError::Hangs(start.elapsed())))
+    within(deadline, asked).await
+}
+
+/// Waits for the next read of this kind, together with all who want the same.
+async fn share(path: &Path, kind: Kind, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+    let read = lane(path).next_read(path, kind, deadline);
+    within(deadline, read).await.map(Arc::unwrap_or_clone)
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let start = Instant::now();
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(ReadError::Hangs(start.elapsed())))
 }
 
 /// Sends another reader to each file whose reader hangs, up to a few a file: the path may lead elsewhere by now. For
@@ -138,6 +156,7 @@ pub fn try_again() {
 
 static LANES: LazyLock<Mutex<HashMap<PathBuf, Lane>>> = LazyLock::new(Mutex::default);
 static READERS: Semaphore = Semaphore::const_new(MOST_READERS);
+static READERS_OF_MANY: Semaphore = Semaphore::const_new(MOST_OF_MANY);
 
 /// The queue in front of one file.
 #[derive(Debug, Clone)]
@@ -152,17 +171,99 @@ struct State {
     since: Option<std::time::Instant>,
     /// Turns beyond the one that each file has.
     again: usize,
+    /// Reads that have not begun yet: who comes now may join.
+    next: HashMap<Kind, Next>,
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    limit: u64,
+    takes_pipes: bool,
+    is_of_many: bool,
+}
+
+/// A read that several wait for.
+type SharedRead = BoxFuture<'static, Result<Arc<Vec<u8>>, ReadError>>;
+
+/// A read that has not begun. It is there as long as somebody waits for it, and moves on while any of them does.
+#[derive(Debug)]
+struct Next {
+    read: WeakShared<SharedRead>,
+    /// When the last of them gives up.
+    deadline: Instant,
+}
+
+/// The right to send a reader to a file.
+struct Turn {
+    lane: Lane,
+    permit: OwnedSemaphorePermit,
+    reader: (Option<SemaphorePermit<'static>>, SemaphorePermit<'static>),
 }
 
 impl Lane {
+    /// Waits until the file's reader is at leisure.
+    async fn turn(self, is_of_many: bool) -> Result<Turn, ReadError> {
+        let gone = |_| io::Error::other("the process is stopping");
+        let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(gone)?;
+        let of_many = if is_of_many { Some(READERS_OF_MANY.acquire().await.map_err(gone)?) } else { None };
+        let reader = READERS.acquire().await.map_err(gone)?;
+        Ok(Turn { lane: self, permit, reader: (of_many, reader) })
+    }
+
+    /// The read that begins next.
+    fn next_read(self, path: &Path, kind: Kind, deadline: Instant) -> Shared<SharedRead> {
+        let state = Arc::clone(&self.state);
+        let mut state = state.lock();
+        if let Some(next) = state.next.get_mut(&kind)
+            && let Some(read) = next.read.upgrade()
+        {
+            next.deadline = next.deadline.max(deadline);
+            return read;
+        }
+        let path = path.to_owned();
+        let read = async move {
+            let turn = self.turn(kind.is_of_many).await?;
+            // Who comes from here on comes too late for this read.
+            let next = turn.lane.state.lock().next.remove(&kind);
+            let deadline = next.map_or(deadline, |next| next.deadline);
+            turn.work(deadline, move |until| read_whole(&path, kind, until)).await.map(Arc::new)
+        };
+        let read = read.boxed().shared();
+        if let Some(weak) = read.downgrade() {
+            state.next.insert(kind, Next { read: weak, deadline });
+        }
+        read
+    }
+
     /// Ends a reader's turn. One that was given beside another is not given again.
-    fn finished(&self, turn: tokio::sync::OwnedSemaphorePermit) {
+    fn finished(&self, turn: OwnedSemaphorePermit) {
         let mut state = self.state.lock();
         state.since = None;
         if state.again > 0 {
             state.again -= 1;
             turn.forget();
         }
+    }
+}
+
+impl Turn {
+    /// Does `job` on a thread that may wait.
+    async fn work<T: Send + 'static>(
+        self,
+        deadline: Instant,
+        job: impl FnOnce(std::time::Instant) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let Self { lane, permit, reader } = self;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let at_work = spawn_blocking(move || {
+            lane.state.lock().since = Some(std::time::Instant::now());
+            let outcome = job(std::time::Instant::now() + left);
+            drop(reader);
+            lane.finished(permit);
+            outcome
+        });
+        at_work.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
     }
 }
 
@@ -178,8 +279,9 @@ fn lane(path: &Path) -> Lane {
     lane
 }
 
-/// `until` is how long the writer of a pipe is waited for; pipes are refused without.
-fn read_whole(path: &Path, limit: u64, until: Option<std::time::Instant>) -> Result<Vec<u8>, ReadError> {
+/// `until` is how long the writer of a pipe is waited for.
+fn read_whole(path: &Path, kind: Kind, until: std::time::Instant) -> Result<Vec<u8>, ReadError> {
+    let Kind { limit, takes_pipes, is_of_many: _ } = kind;
     let open = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     loop {
         // Opening a pipe waits for its writer otherwise, and a terminal would become that of this process.
@@ -189,18 +291,20 @@ fn read_whole(path: &Path, limit: u64, until: Option<std::time::Instant>) -> Res
             opened => opened?,
         };
         let metadata = file.metadata()?;
-        let kind = metadata.file_type();
+        let file_type = metadata.file_type();
         let mut bytes = Vec::new();
-        if kind.is_dir() {
+        if file_type.is_dir() {
             return Err(ReadError::Folder);
-        } else if kind.is_fifo() {
-            let until = until.ok_or(ReadError::Pipe)?;
+        } else if file_type.is_fifo() {
+            if !takes_pipes {
+                return Err(ReadError::Pipe);
+            }
             let is_still_there =
                 || Ok(fs::metadata(path).map(|now| (now.dev(), now.ino()))? == (metadata.dev(), metadata.ino()));
             if !read_pipe(file, limit, until, is_still_there, &mut bytes)? {
                 continue;
             }
-        } else if kind.is_file() {
+        } else if file_type.is_file() {
             file.take(limit + 1).read_to_end(&mut bytes)?;
         } else {
             return Err(ReadError::NotAFile);

@@ -136,3 +136,57 @@ async fn an_operator_sends_a_few_more_readers_after_one_that_hangs() {
     ask(&path, later(), |_| Ok(())).await.unwrap();
     assert_eq!(lane(&path).state.lock().again, 0);
 }
+
+#[tokio::test]
+async fn one_read_serves_all_who_wait_for_it_and_none_is_given_what_was_read_before_it_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = pipe(&folder);
+    let started = Arc::new(AtomicUsize::new(0));
+    let (end, hangs) = mpsc::channel();
+    let first = tokio::spawn({
+        let (path, job) = (path.clone(), stuck(&started, hangs));
+        async move { ask(&path, later(), job).await }
+    });
+    while started.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Somebody who gives up, at first or on the way, is no loss to the others.
+    assert!(read(&path, 1024, soon()).await.unwrap_err().hangs());
+    let read_it = |deadline: Instant| {
+        let path = path.clone();
+        async move { read(&path, 1024, deadline).await }
+    };
+    let mut waiting: Vec<_> = (0..300).map(|_| Box::pin(read_it(later()))).collect();
+    for one in &mut waiting {
+        assert!(one.now_or_never().is_none());
+    }
+    drop(waiting.remove(0));
+    let waiting: Vec<_> = waiting.into_iter().map(tokio::spawn).collect();
+    drop(end);
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    // A pipe gives what it holds to one reader alone.
+    let write = |text: &'static str| {
+        let path = path.clone();
+        spawn_blocking(move || std::fs::write(path, text).unwrap())
+    };
+    write("first").await.unwrap();
+    for one in waiting {
+        assert_eq!(one.await.unwrap().unwrap(), b"first");
+    }
+    let next = tokio::spawn(read_it(later()));
+    write("second").await.unwrap();
+    assert_eq!(next.await.unwrap().unwrap(), b"second");
+}
+
+#[tokio::test]
+async fn files_of_which_there_are_thousands_leave_readers_to_the_few_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "there").unwrap();
+    let hanging = READERS_OF_MANY.acquire_many(u32::try_from(MOST_OF_MANY).unwrap()).await.unwrap();
+    assert!(read_one_of_many(&path, 1024, soon()).await.unwrap_err().hangs());
+    assert_eq!(read(&path, 1024, later()).await.unwrap(), b"there");
+    assert_eq!(read_regular(&path, 1024, later()).await.unwrap(), b"there");
+    drop(hanging);
+    assert_eq!(read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
+}

@@ -4,33 +4,53 @@ use super::*;
 use csp_api::{Budget, Denied, Host, NoObserver};
 
 /// How long the upstream takes to answer one request.
-const LATENCY: Duration = Duration::from_millis(150);
+pub(super) const LATENCY: Duration = Duration::from_millis(150);
 /// How long an access token lives.
 const TOKEN_LIFE: Duration = Duration::from_mins(30);
 
 /// An upstream behind a budget. Every organization has an access token of its own, which is a request before the list.
 #[derive(Debug)]
-struct Busy {
+pub(super) struct Busy {
     host: Arc<Host>,
     /// When each request began.
     requests: Mutex<Vec<Instant>>,
     /// When each poll of each organization began.
-    begun: Mutex<HashMap<String, Vec<Instant>>>,
+    pub(super) begun: Mutex<HashMap<String, Vec<Instant>>>,
     tokens: Mutex<HashMap<String, Instant>>,
 }
 
 impl Busy {
-    fn new(requests_per_second: f64) -> Arc<Self> {
+    pub(super) fn new(requests_per_second: f64) -> Arc<Self> {
         let host = Budget::new(Some(requests_per_second), 8).host(&"https://upstream".parse().expect("a URL"));
         Arc::new(Self { host, requests: Mutex::default(), begun: Mutex::default(), tokens: Mutex::default() })
     }
 
-    async fn request(&self, deadline: &Deadline) -> Result<(), Error> {
+    pub(super) async fn request(&self, deadline: &Deadline) -> Result<(), Error> {
         let late = |_: Denied| Error::new(Operation::Invitations, Reason::Timeout, "");
         let (_turn, at) = self.host.turn(deadline, &NoObserver).await.map_err(late)?;
         self.requests.lock().push(Instant::now());
         let answer = tokio::time::timeout_at(at, tokio::time::sleep(LATENCY)).await;
         answer.map_err(|_| late(Denied::Deadline))
+    }
+
+    /// Polls an organization, with a fresh access token where it has to.
+    pub(super) fn poll(
+        self: &Arc<Self>,
+        organization: Arc<Organization>,
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Polled, Error>> {
+        let busy = Arc::clone(self);
+        async move {
+            if !busy.has_token(&organization.name) {
+                busy.request(&deadline).await?;
+                busy.tokens.lock().insert(organization.name.clone(), Instant::now() + TOKEN_LIFE);
+            }
+            busy.request(&deadline).await?;
+            let begun = deadline.begun().expect("it has begun");
+            busy.begun.lock().entry(organization.name.clone()).or_default().push(begun);
+            Ok(polled())
+        }
+        .boxed()
     }
 
     fn has_token(&self, name: &str) -> bool {
@@ -56,18 +76,7 @@ struct Upstream(Arc<Busy>);
 
 impl Source for Upstream {
     fn poll(&self, organization: Arc<Organization>, deadline: Deadline) -> BoxFuture<'static, Result<Polled, Error>> {
-        let busy = Arc::clone(&self.0);
-        async move {
-            if !busy.has_token(&organization.name) {
-                busy.request(&deadline).await?;
-                busy.tokens.lock().insert(organization.name.clone(), Instant::now() + TOKEN_LIFE);
-            }
-            busy.request(&deadline).await?;
-            let begun = deadline.begun().expect("it has begun");
-            busy.begun.lock().entry(organization.name.clone()).or_default().push(begun);
-            Ok(polled())
-        }
-        .boxed()
+        self.0.poll(organization, deadline)
     }
 
     fn display_name(
@@ -106,7 +115,7 @@ impl Source for Upstream {
     fn resume(&self) {}
 }
 
-fn crowd(count: usize, interval: Duration) -> Vec<Arc<Organization>> {
+pub(super) fn crowd(count: usize, interval: Duration) -> Vec<Arc<Organization>> {
     let organization = |number: usize| {
         let hash = blake3::hash(&number.to_le_bytes()).to_hex();
         Arc::new(Organization {
@@ -126,11 +135,11 @@ fn begin(count: usize, interval: Duration, requests_per_second: f64) -> (Arc<Bus
     (busy, poller, board)
 }
 
-fn failures(board: &Board) -> u64 {
+pub(super) fn failures(board: &Board) -> u64 {
     board.snapshot().organizations.iter().map(|entry| entry.failures.iter().sum::<u64>()).sum()
 }
 
-fn median_duration(board: &Board) -> Duration {
+pub(super) fn median_duration(board: &Board) -> Duration {
     let mut durations: Vec<_> = board.snapshot().organizations.iter().filter_map(|entry| entry.duration).collect();
     durations.sort();
     durations[durations.len() / 2]

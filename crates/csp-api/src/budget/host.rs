@@ -5,17 +5,22 @@
 //! 1. **Of polls that have begun**: the second request of a poll, and its retries. They wait for the rate, a place and
 //!    the host's pauses, but for no other poll, and no longer than until their poll's deadline. Only polls that got
 //!    their turn can be in this rank, so there are never many.
-//! 2. **First requests of polls**, first come, first served. They wait as long as it takes for those before them: no
-//!    deadline counts yet. An organization has at most one poll in here, so all of them take turns and none starves.
+//! 2. **First requests of polls**, in the order in which the polls came. They wait as long as it takes for those before
+//!    them: no deadline counts yet. An organization has at most one poll in here, so all of them take turns and none
+//!    starves. A poll that a reload begins anew keeps its place.
 //! 3. **Questions** that no poll depends on, one at a time. They go when nobody of the other ranks waits, and hold one
 //!    place at most, so that a poll waits for a question only where there is no second place.
 //!
 //! The queue is served by a task of its own that runs while anybody waits. It waits for the end of a pause, for the rate,
 //! and then for a place, and only then looks who is first: whoever came meanwhile and goes before others does so. In this
 //! order no rate is saved up while places are taken, and no place is held by somebody who waits for the rate. The queues
-//! of several hosts wait for places first come, first served.
+//! of several hosts wait for places first come, first served. A place is held for one attempt, which `api.timeout` ends.
+//!
+//! Nobody waits here for longer than a poll can when the service asks for it by `Retry-After`: who was asked to wait beyond
+//! its deadline ends at once, and is [held back](Host::hold) from then on. All others of the host wait for a [pause](Host::pause)
+//! of a minute at the most.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +44,8 @@ pub struct Host {
     resumes: watch::Receiver<u64>,
     /// Until when the host asked for no request.
     pause: watch::Sender<Option<Instant>>,
+    /// What the service wants to be left alone about, and until when.
+    holds: Mutex<HashMap<String, Instant>>,
     queue: Mutex<Queue>,
     /// The only question that may be under way.
     question: Arc<Semaphore>,
@@ -46,7 +53,8 @@ pub struct Host {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: [VecDeque<oneshot::Sender<OwnedSemaphorePermit>>; Rank::COUNT],
+    /// Who waits, by the number of its deadline.
+    waiting: [BTreeMap<u64, oneshot::Sender<OwnedSemaphorePermit>>; Rank::COUNT],
     /// When the last request started, or should have started; `None` before the first.
     last: Option<Instant>,
     is_served: bool,
@@ -94,6 +102,7 @@ impl Host {
             limits,
             resumes,
             pause: watch::Sender::new(None),
+            holds: Mutex::default(),
             queue: Mutex::default(),
             question: Arc::new(Semaphore::new(1)),
         }
@@ -111,12 +120,12 @@ impl Host {
     ) -> Result<(Turn, Instant), Denied> {
         let start = Instant::now();
         let turn = match deadline.at() {
-            None => Ok(self.wait(Rank::of(deadline)).await),
+            None => Ok(self.wait(deadline).await),
             Some(at) => tokio::select! {
                 biased;
                 () = sleep_until(at) => Err(Denied::Deadline),
                 () = self.paused_beyond(at) => Err(Denied::Paused),
-                turn = self.wait(Rank::of(deadline)) => Ok(turn),
+                turn = self.wait(deadline) => Ok(turn),
             },
         };
         let now = Instant::now();
@@ -128,7 +137,8 @@ impl Host {
         Ok((turn, deadline.at().unwrap_or(now)))
     }
 
-    async fn wait(self: &Arc<Self>, rank: Rank) -> Turn {
+    async fn wait(self: &Arc<Self>, deadline: &Deadline) -> Turn {
+        let rank = Rank::of(deadline);
         let question = match rank {
             Rank::Question => Arc::clone(&self.question).acquire_owned().await.ok(),
             Rank::Begun | Rank::First => None,
@@ -136,7 +146,7 @@ impl Host {
         let (sender, receiver) = oneshot::channel();
         let is_served = {
             let mut queue = self.queue.lock();
-            queue.waiting[rank as usize].push_back(sender);
+            queue.waiting[rank as usize].insert(deadline.number(), sender);
             std::mem::replace(&mut queue.is_served, true)
         };
         if !is_served {
@@ -169,7 +179,7 @@ impl Host {
                 continue;
             }
             queue.give(place, now, limits.borrow().period);
-            if queue.waiting.iter().all(VecDeque::is_empty) {
+            if queue.waiting.iter().all(BTreeMap::is_empty) {
                 // Under the lock: who comes next finds it unserved.
                 queue.is_served = false;
                 serving.is_done = true;
@@ -211,6 +221,21 @@ impl Host {
         self.pause.send_modify(|pause| *pause = (*pause).max(Some(until)));
     }
 
+    /// Lets nobody ask about `subject` before `until`, because the service wants it so. Whatever is configured later: it
+    /// ends with its time, or with the process.
+    pub fn hold(&self, subject: String, until: Instant) {
+        let mut holds = self.holds.lock();
+        let now = Instant::now();
+        holds.retain(|_, until| *until > now);
+        holds.insert(subject, until);
+    }
+
+    /// Until when nobody may ask about `subject`; `None` when anybody may.
+    #[must_use]
+    pub fn held(&self, subject: &str) -> Option<Instant> {
+        self.holds.lock().get(subject).copied().filter(|until| *until > Instant::now())
+    }
+
     /// Sleeps for `length`, or until back-offs are ended: for pauses that nobody asked for.
     pub async fn back_off(&self, length: Duration) {
         let mut resumes = self.resumes.clone();
@@ -226,7 +251,7 @@ impl Queue {
     /// Gives a place to the first who still waits.
     fn give(&mut self, mut place: OwnedSemaphorePermit, now: Instant, period: Duration) {
         for waiting in &mut self.waiting {
-            while let Some(first) = waiting.pop_front() {
+            while let Some((_, first)) = waiting.pop_first() {
                 match first.send(place) {
                     Ok(()) => {
                         let sooner = now.checked_sub(SLACK).unwrap_or(now);

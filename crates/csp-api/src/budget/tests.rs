@@ -151,6 +151,27 @@ async fn begun_polls_go_before_first_requests_and_these_before_questions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_poll_that_is_begun_anew_keeps_its_place() {
+    let (_budget, host) = host(Some(1.0), 8);
+    drop(turn(&host, &poll()).await.unwrap());
+    let (order, deadlines) = (Arc::default(), [poll(), poll(), poll()]);
+    let mut waiting = Vec::new();
+    for (name, deadline) in ["first", "second", "third"].into_iter().zip(&deadlines) {
+        waiting.push(queue(&host, &order, name, deadline.clone()));
+        tokio::task::yield_now().await;
+    }
+    for place in [1, 0] {
+        waiting[place].abort();
+        waiting[place] = queue(&host, &order, ["first again", "second again"][place], deadlines[place].clone());
+        tokio::task::yield_now().await;
+    }
+    for task in waiting {
+        task.await.unwrap();
+    }
+    assert_eq!(*order.lock(), ["first again", "second again", "third"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poll_goes_before_a_question_that_came_long_before() {
     let (_budget, host) = host(Some(0.01), 8);
     drop(turn(&host, &poll()).await.unwrap());

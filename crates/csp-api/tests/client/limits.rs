@@ -46,6 +46,85 @@ async fn a_retry_after_past_the_deadline_fails_at_once() {
 }
 
 #[tokio::test]
+async fn a_retry_after_past_the_deadline_is_obeyed_by_later_calls_whatever_is_configured_meanwhile() {
+    let fake = Fake::start(|request, n| match request.path.as_str() {
+        API_TOKEN_PATH => grant(n, 1800),
+        path if path.contains("000000000001/") => Answer::Keep(response(429, "retry-after: 7200\r\n", "")),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let (mut client, refused) = (client(&fake), organization(1, inline("s")));
+    assert_eq!(client.list_not_before(&refused), None);
+    let error = list(&client, &refused).await.unwrap_err();
+    assert!(error.status == Some(429) && error.detail.contains("2h without a request"), "{error}");
+    for _ in 0..3 {
+        client = client.reconfigured(&api(&fake.url)).await.unwrap();
+        client.resume();
+        let error = list(&client, &refused).await.unwrap_err();
+        assert_eq!((error.reason, error.status), (Reason::RateLimited, None), "{error}");
+    }
+    assert_eq!(fake.requests("/invitations").len(), 1);
+    let left = client.list_not_before(&refused).unwrap() - Instant::now();
+    assert!((7100..=7200).contains(&left.as_secs()), "{left:?}");
+    // Of others, and of the group of an organization, nobody has said anything; the host slows down for all of them.
+    let mut group = organization(1, inline("s"));
+    group.custom_group_id = Some("group".to_owned());
+    for other in [organization(2, inline("s")), group] {
+        assert_eq!(client.list_not_before(&other), None);
+    }
+    assert_eq!(client.details_not_before(&refused), None);
+}
+
+#[tokio::test]
+async fn all_who_share_a_token_obey_what_its_exchange_was_told() {
+    let fake = Fake::start(|_, _| Answer::Keep(response(429, "retry-after: 7200\r\n", ""))).await;
+    let client = client(&fake);
+    let calls: Vec<_> = (1..=20)
+        .map(|id| {
+            let client = client.clone();
+            tokio::spawn(async move { list(&client, &organization(id, inline("s"))).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap_err().reason, Reason::RateLimited);
+    }
+    let late = organization(21, inline("s"));
+    assert!(client.list_not_before(&late).is_some());
+    let error = list(&client, &late).await.unwrap_err();
+    assert_eq!((error.operation, error.reason), (Operation::Token, Reason::RateLimited));
+    assert_eq!(fake.requests("").len(), 1);
+}
+
+#[tokio::test]
+async fn an_access_token_that_is_still_good_is_used_while_its_exchange_is_left_alone() {
+    let fake = Fake::start(|request, n| match (request.path.as_str(), n) {
+        (API_TOKEN_PATH, 0) => grant(0, 8),
+        (API_TOKEN_PATH, _) => Answer::Keep(response(429, "retry-after: 7200\r\n", "")),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let (client, organization) = (client(&fake), organization(1, inline("s")));
+    // The others hold back for half of what such a poll has left, which ends before the token does.
+    let list = async || {
+        let deadline = Deadline::of_poll(Duration::from_secs(1));
+        client.invitations(&organization, BOTH, &deadline, Text::default).await
+    };
+    // It is renewed when a fifth of its life is left.
+    while fake.requests(API_TOKEN_PATH).len() < 2 {
+        list().await.unwrap();
+    }
+    assert_eq!(client.list_not_before(&organization), None, "nobody is left alone who has a token");
+    let error = loop {
+        if let Err(error) = list().await {
+            break error;
+        }
+    };
+    assert_eq!((error.operation, error.reason, error.status), (Operation::Token, Reason::RateLimited, None));
+    assert!(client.list_not_before(&organization).is_some());
+    assert_eq!(fake.requests(API_TOKEN_PATH).len(), 2);
+}
+
+#[tokio::test]
 async fn one_organizations_pause_holds_the_others_back() {
     let fake = Fake::start(|request, n| match request.path.as_str() {
         API_TOKEN_PATH => grant(n, 1800),

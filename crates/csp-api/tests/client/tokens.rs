@@ -171,6 +171,32 @@ async fn a_secret_file_is_read_at_each_exchange() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_replaced_while_its_exchange_waits_or_is_under_way_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "old").unwrap();
+    let replaced = path.clone();
+    let fake = Fake::start(move |request, n| match (is_exchange(request), request.body.as_str()) {
+        (true, "api_token=old") => {
+            std::fs::write(&replaced, "new").unwrap();
+            answer(400, "")
+        }
+        (true, "api_token=new") => grant(n, 1800),
+        (true, _) => answer(400, ""),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let (client, recorder) = observed(&api(&fake.url));
+    list(&client, &organization(1, Secret::File(path.clone()))).await.unwrap();
+    assert_eq!((fake.requests(API_TOKEN_PATH).len(), recorder.count("retry token")), (2, 1));
+
+    // One that is refused is sent once; and what is left of one that is gone is why it was refused.
+    std::fs::write(&path, "wrong").unwrap();
+    let error = client.exchange(&organization(1, Secret::File(path.clone())).credential, &soon()).await.unwrap_err();
+    assert_eq!((error.reason, error.status, fake.requests(API_TOKEN_PATH).len()), (Reason::Credentials, Some(400), 3));
+}
+
+#[tokio::test]
 async fn a_reconfigured_client_keeps_the_tokens_of_unchanged_credentials() {
     let fake = Fake::start(|request, n| if is_exchange(request) { grant(n, 1800) } else { answer(200, "[]") }).await;
     let first = client(&fake);

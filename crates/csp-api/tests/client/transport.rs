@@ -52,6 +52,25 @@ async fn a_cut_body_is_body_in_every_framing() {
 }
 
 #[tokio::test]
+async fn a_call_under_way_makes_its_next_attempt_by_the_new_proxy() {
+    let proxy = lists(|_| answer(200, "[1]")).await;
+    let mut settings = api("http://upstream.invalid");
+    settings.max_attempts = 30;
+    settings.proxy_url = Some("http://127.0.0.1:1".into());
+    let (client, recorder) = observed(&settings);
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { list(&client, &organization(1, inline("s"))).await }
+    });
+    while recorder.count("failure token connect") == 0 {
+        tokio::task::yield_now().await;
+    }
+    settings.proxy_url = Some(proxy.url.as_str().into());
+    client.reconfigured(&settings).await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap(), "[1]");
+}
+
+#[tokio::test]
 async fn a_cut_body_leaves_nothing_in_the_next_attempt() {
     let fake = lists(|n| match n {
         0 => Answer::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[1,".to_vec()),

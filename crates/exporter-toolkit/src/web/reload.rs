@@ -1,4 +1,7 @@
 //! Reloads that are asked for over HTTP: one under way, one that waits, and never more.
+//!
+//! **Who waits for whom?** Who asks waits for the reload that waits, and that for the one under way, as long as the
+//! application takes; the connection's limit of a request ends the wait of a client, not the reload.
 
 use std::sync::Arc;
 
