@@ -226,7 +226,7 @@ impl Sink for ListSink {
 /// What a list that cannot be read is to the client.
 pub(crate) fn sink_error(error: &ListError) -> SinkError {
     match error {
-        ListError::ElementTooLong | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
+        ListError::ElementTooLong | ListError::TooDeep | ListError::TooVaried => SinkError::TooLarge(error.to_string()),
         ListError::NotAList { .. }
         | ListError::Wrapped { .. }
         | ListError::NotUtf8

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Request, Response, StatusCode};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use super::body;
@@ -73,7 +74,7 @@ impl Sender {
         let limit = deadline.min(start + self.timeout);
         let mut progress = Progress::default();
         self.observer.request(operation);
-        let result = timeout_at(limit, self.exchange(operation, &generation, request, &mut progress, sink)).await;
+        let result = self.exchange(operation, &generation, request, limit, &mut progress, sink).await;
         let took = start.elapsed();
         let Progress { status, request_id, bytes } = progress;
         tracing::debug!(%operation, status, bytes, ?took, request_id, "attempt ended");
@@ -100,26 +101,31 @@ impl Sender {
         })
     }
 
+    /// Sends the request and reads the answer; fails when either is not over at `limit`. A refusal is none of that, even when
+    /// its body does not come: its status has said what there is to say.
     async fn exchange<S: Sink>(
         &self,
         operation: Operation,
         generation: &Generation,
         request: Request,
+        limit: Instant,
         progress: &mut Progress,
         sink: impl FnOnce() -> S + Send,
-    ) -> Result<S::Output, Failure> {
+    ) -> Result<Result<S::Output, Failure>, Elapsed> {
         let Generation { http, recipe, .. } = generation;
         let url = request.url().clone();
         let proxy = recipe.proxies.of(&url);
-        let response = match http.execute(request).await {
+        let response = match timeout_at(limit, http.execute(request)).await? {
             Ok(response) => response,
             Err(error) => {
                 let refusal = match proxy {
-                    Some(proxy) if is_refusal(&error) => tunnel::refusal(http, proxy, &url).await,
+                    Some(proxy) if is_refusal(&error) => {
+                        timeout_at(limit, tunnel::refusal(http, proxy, &url)).await.unwrap_or(None)
+                    }
                     _ => None,
                 };
                 let fault = Fault { operation, proxy, connect_timeout: self.connect_timeout };
-                return Err(fault.sending(&error, refusal));
+                return Ok(Err(fault.sending(&error, refusal)));
             }
         };
         let status = response.status();
@@ -127,20 +133,21 @@ impl Sender {
         progress.status = Some(status.as_u16());
         progress.request_id = response.headers().get("csp-request-id").and_then(|id| wire::request_id(id.as_bytes()));
         if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-            return Err(proxy_wants_password(operation, proxy));
+            return Ok(Err(proxy_wants_password(operation, proxy)));
         }
         if let Some(words) = too_much(response.headers()) {
             let error = Error::new(operation, Reason::TooLarge, words).hint(super::fault::HEADERS);
-            return Err(Failure { error, retry: Retry::Never });
+            return Ok(Err(Failure { error, retry: Retry::Never }));
         }
         if status.is_success() {
-            return body::read(operation, response, self.max_response_size, &mut progress.bytes, sink()).await;
+            let read = body::read(operation, response, self.max_response_size, &mut progress.bytes, sink());
+            return timeout_at(limit, read).await;
         }
-        Err(self.refusal(operation, response, &mut progress.bytes).await)
+        Ok(Err(self.refusal(operation, response, limit, &mut progress.bytes).await))
     }
 
     /// What a status other than 2xx means.
-    async fn refusal(&self, operation: Operation, response: Response, bytes: &mut u64) -> Failure {
+    async fn refusal(&self, operation: Operation, response: Response, limit: Instant, bytes: &mut u64) -> Failure {
         let status = response.status().as_u16();
         let asked = asked_pause(response.headers());
         let (reason, retry) = match (status, operation) {
@@ -154,7 +161,7 @@ impl Sender {
             (500..=599, _) => (Reason::ServerError, Retry::BackOff),
             _ => (Reason::UnexpectedStatus, Retry::Never),
         };
-        let body = body::read_error(response, bytes).await;
+        let body = body::read_error(response, limit, bytes).await;
         let mut detail = String::new();
         let mut hint = match (status, operation) {
             (404 | 405 | 410, Operation::Token | Operation::TokenDetails) => Some(

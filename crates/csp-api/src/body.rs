@@ -2,12 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use async_compression::tokio::bufread::GzipDecoder;
 use futures_util::TryStreamExt as _;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
 use super::error::{Error, Operation, Reason};
@@ -23,6 +27,9 @@ const SLICE: usize = 64 * 1024;
 
 /// Of an error body, no more is read.
 const ERROR_BODY: usize = 64 * 1024;
+
+/// For an error body, nobody waits longer.
+const ERROR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a body that is not JSON looks like: the firewall in front of the service answers with pages.
 #[derive(Debug, Default)]
@@ -51,9 +58,14 @@ impl Look {
 
 type Unpacked = Pin<Box<dyn AsyncRead + Send>>;
 
-/// The body as it was before it was packed. A packed one may have several members, as `cat a.gz b.gz` makes them.
-fn unpacked(response: Response, coding: Coding) -> Unpacked {
-    let packed = StreamReader::new(response.bytes_stream().map_err(io::Error::other));
+/// The body as it was before it was packed; `came` counts what comes. A packed one may have several members, as
+/// `cat a.gz b.gz` makes them.
+fn unpacked(response: Response, coding: Coding, came: &Arc<AtomicU64>) -> Unpacked {
+    let came = Arc::clone(came);
+    let pieces = response.bytes_stream().inspect_ok(move |piece| {
+        came.fetch_add(piece.len() as u64, Relaxed);
+    });
+    let packed = StreamReader::new(pieces.map_err(io::Error::other));
     match coding {
         Coding::Identity => Box::pin(packed),
         Coding::Gzip => {
@@ -83,11 +95,13 @@ pub(super) async fn read<S: Sink>(
             "look for what repacks answers on the way, usually a proxy or firewall, and let it keep to Accept-Encoding";
         Failure { error: Error::new(operation, Reason::Decode, words).hint(hint), retry: Retry::Never }
     })?;
-    if response.content_length().is_some_and(|length| length > limit) {
+    let announced = response.content_length();
+    if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
+    let came = Arc::default();
     sink.begin(&Head { version: response.version(), status: response.status(), headers: response.headers() });
-    let mut body = unpacked(response, coding);
+    let mut body = unpacked(response, coding, &came);
     let mut slice = vec![0; SLICE];
     loop {
         let length = body.read(&mut slice).await.map_err(|error| fault::reading(operation, &error))?;
@@ -99,6 +113,10 @@ pub(super) async fn read<S: Sink>(
         }
         sink.write(slice).map_err(|e| refused(operation, &e, &look))?;
         tokio::task::yield_now().await;
+    }
+    // An HTTP/2 stream that is reset with `NO_ERROR` or `CANCEL` has ended, to the library.
+    if announced.is_some_and(|length| came.load(Relaxed) < length) {
+        return Err(fault::cut(operation));
     }
     sink.finish().map_err(|e| refused(operation, &e, &look))
 }
@@ -119,13 +137,19 @@ pub(super) struct ErrorBody {
     pub(super) html: bool,
 }
 
-/// Reads an error body as far as it is of use. That it is cut or broken changes nothing: the status says enough.
-pub(super) async fn read_error(response: Response, count: &mut u64) -> ErrorBody {
+/// Reads an error body as far as it is of use. That it is cut, broken or does not come changes nothing: the status says
+/// enough.
+pub(super) async fn read_error(response: Response, limit: Instant, count: &mut u64) -> ErrorBody {
     let mut look = Look::new(&response);
     let mut bytes = Vec::new();
     if let Ok(coding) = coding(response.headers()) {
+        let limit = limit.min(Instant::now() + ERROR_PATIENCE);
         // What was read before it broke is kept.
-        let _ = unpacked(response, coding).take(ERROR_BODY as u64).read_to_end(&mut bytes).await;
+        let _ = timeout_at(
+            limit,
+            unpacked(response, coding, &Arc::default()).take(ERROR_BODY as u64).read_to_end(&mut bytes),
+        )
+        .await;
     }
     look.see(&bytes);
     *count += bytes.len() as u64;

@@ -290,8 +290,13 @@ pub(super) fn reading(operation: Operation, error: &io::Error) -> Failure {
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
             fail(Reason::Body, Retry::BackOff, "the body's chunks are not marked as HTTP demands", broken)
         }
-        _ => fail(Reason::Body, Retry::BackOff, "the body was cut", CLOSED),
+        _ => cut(operation),
     }
+}
+
+/// The body ended early, and nobody said why.
+pub(super) fn cut(operation: Operation) -> Failure {
+    Failure { error: Error::new(operation, Reason::Body, "the body was cut").hint(CLOSED), retry: Retry::BackOff }
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ fn what_is_not_a_list_fails_and_says_what_it_looks_like() {
     assert_eq!(error(b""), ListError::NotAList { html: false });
     assert_eq!(error(b"  <!DOCTYPE html><html>"), ListError::NotAList { html: true });
     assert_eq!(error(b"null"), ListError::NotAList { html: false });
+    assert_eq!(error("[".repeat(5000).as_bytes()), ListError::TooDeep);
     assert_eq!(error(b"\xff\xfe"), ListError::NotUtf8);
     assert_eq!(error(b"[{\"a\":\xff}]"), ListError::NotUtf8);
     assert_eq!(error(b"[{}"), ListError::Cut { offset: 3 });

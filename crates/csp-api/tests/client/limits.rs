@@ -125,6 +125,16 @@ async fn an_access_token_that_is_still_good_is_used_while_its_exchange_is_left_a
 }
 
 #[tokio::test]
+async fn a_refusal_whose_body_never_comes_is_that_refusal_all_the_same() {
+    let fake = lists(|_| Answer::Keep(b"HTTP/1.1 403 X\r\ncontent-length: 10\r\n\r\n{".to_vec())).await;
+    let start = Instant::now();
+    let error = list(&client(&fake), &organization(1, inline("s"))).await.unwrap_err();
+    assert_eq!((error.reason, error.status), (Reason::Forbidden, Some(403)));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(fake.requests("/invitations").len(), 1, "it would be the same again");
+}
+
+#[tokio::test]
 async fn one_organizations_pause_holds_the_others_back() {
     let fake = Fake::start(|request, n| match request.path.as_str() {
         API_TOKEN_PATH => grant(n, 1800),

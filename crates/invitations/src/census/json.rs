@@ -33,6 +33,8 @@ pub(super) enum Stop {
     Malformed,
     /// The value is longer than is read.
     TooLong,
+    /// The value nests deeper than is followed.
+    TooDeep,
 }
 
 /// What a field of a promised type held.

@@ -40,6 +40,9 @@ pub enum ListError {
     /// One element alone is longer than [`MAX_ELEMENT`].
     #[error("one element is longer than {} MiB", MAX_ELEMENT >> 20)]
     ElementTooLong,
+    /// A value nests deeper than is followed.
+    #[error("a value nests more than 1024 levels deep")]
+    TooDeep,
     /// The list's distinct roles and groups need more memory than is reasonable for its length.
     #[error("the list's distinct roles and groups need more memory than its length explains")]
     TooVaried,
@@ -209,6 +212,7 @@ impl ListReader {
                     break;
                 }
                 Err(Stop::TooLong) => return Err(ListError::ElementTooLong),
+                Err(Stop::TooDeep) => return Err(ListError::TooDeep),
                 Err(Stop::Malformed) if self.place == Place::BeforeArray => match cursor.peek() {
                     Ok(b'{') => match wrapping_key(&mut cursor) {
                         Ok(key) => return Err(ListError::Wrapped { key }),

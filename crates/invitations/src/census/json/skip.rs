@@ -134,7 +134,7 @@ impl Nesting {
     const WORDS: usize = 16;
 
     fn push(&mut self, object: bool) -> Result<(), Stop> {
-        let Some(word) = self.levels.get_mut(self.depth / 64) else { return Err(Stop::Malformed) };
+        let Some(word) = self.levels.get_mut(self.depth / 64) else { return Err(Stop::TooDeep) };
         let bit = 1 << (self.depth % 64);
         if object {
             *word |= bit;

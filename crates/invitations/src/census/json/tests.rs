@@ -74,7 +74,7 @@ fn texts_with_lone_surrogates_are_told_apart_by_what_was_sent() {
 fn nesting_is_followed_to_its_limit_and_refused_past_it() {
     let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
     assert!(whole(&deep(1024)).is_ok());
-    assert_eq!(whole(&deep(2000)), Err(Stop::Malformed));
+    assert_eq!(whole(&deep(2000)), Err(Stop::TooDeep));
 }
 
 /// Strings whose one escape or error stands anywhere around the bounds of the words that the marks are kept in.
