@@ -1,4 +1,5 @@
-//! A disk that hangs or refuses, and a wall clock that is set, for a real process: a library that is loaded before all others.
+//! A disk that hangs or refuses, a wall clock that is set and names that lead nowhere, for a real process: a library that is
+//! loaded before all others.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,12 +52,13 @@ impl Faults {
     }
 
     /// What a process has to be started with.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
         [
             ("LD_PRELOAD", library().to_str().unwrap().to_owned()),
             ("FAULTS_FOLDER", self.state.clone()),
             ("FAULTS_DISK", self.folder.path("faults-disk")),
             ("FAULTS_CLOCK", self.folder.path("faults-clock")),
+            ("FAULTS_NAMES", self.folder.path("names")),
         ]
     }
 

@@ -1,14 +1,19 @@
-/* Stands between the exporter and the C library: a disk that hangs or refuses, and a wall clock that is set.
+/* Stands between the exporter and the C library: a disk that hangs or refuses, a wall clock that is set, and names that
+ * lead nowhere.
  *
  * FAULTS_FOLDER  what the disk's faults are about
  * FAULTS_DISK    a file; its first word says what is wrong now: `hang` (no call returns), `hang-writes` (none that
  *                writes does, as in a frozen file system) or `refuse` (no file can be opened); nothing without it
  * FAULTS_CLOCK   a file with the seconds that the wall clock is off
+ * FAULTS_NAMES   a folder with a file for each name of a host that is in trouble; its first word says in which: `none`
+ *                (there is no such name), `again` (the name server fails), `hang` (it does not answer) or `flip` (the name
+ *                leads to where nobody listens). All others below `test` are this machine
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +25,7 @@
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-static int read_word(const char *variable, char *word, size_t size) {
-    const char *path = getenv(variable);
-    if (path == NULL) return 0;
+static int read_word_of(const char *path, char *word, size_t size) {
     int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;
     long length = syscall(SYS_read, file, word, size - 1);
@@ -31,6 +34,11 @@ static int read_word(const char *variable, char *word, size_t size) {
     word[length] = 0;
     word[strcspn(word, " \n")] = 0;
     return 1;
+}
+
+static int read_word(const char *variable, char *word, size_t size) {
+    const char *path = getenv(variable);
+    return path != NULL && read_word_of(path, word, size);
 }
 
 /* Returns when the call may go on; -1 when it has to fail. */
@@ -93,4 +101,23 @@ int clock_gettime(clockid_t clock, struct timespec *out) {
     char word[32];
     if (code == 0 && clock == CLOCK_REALTIME && read_word("FAULTS_CLOCK", word, sizeof word)) out->tv_sec += atol(word);
     return code;
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
+    const char *folder = getenv("FAULTS_NAMES"), *here = "127.0.0.1";
+    size_t length = name == NULL ? 0 : strlen(name);
+    if (folder == NULL || length < 5 || strcmp(name + length - 5, ".test") != 0) {
+        return NEXT(getaddrinfo)(name, service, hints, found);
+    }
+    char path[4096], word[32];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    while (read_word_of(path, word, sizeof word)) {
+        if (strcmp(word, "none") == 0) return EAI_NONAME;
+        if (strcmp(word, "again") == 0) return EAI_AGAIN;
+        if (strcmp(word, "flip") == 0) here = "127.0.0.2";
+        if (strcmp(word, "hang") != 0) break;
+        struct timespec pause = {0, 10 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    return NEXT(getaddrinfo)(here, service, hints, found);
 }

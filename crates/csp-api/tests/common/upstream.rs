@@ -181,7 +181,8 @@ async fn connection(mut stream: impl AsyncRead + AsyncWrite + Unpin, running: &R
     }
 }
 
-async fn receive(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Request> {
+/// Reads the next request; `None` when the connection ends.
+pub(crate) async fn receive(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Request> {
     loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
