@@ -18,6 +18,8 @@ mod endpoints;
 pub mod error;
 mod exchange;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod head;
 mod observer;

@@ -20,6 +20,8 @@ mod access;
 mod auth;
 mod config;
 mod deliveries;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 pub mod listen;
 mod reload;
