@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use crate::config::OrganizationKey;
 
+/// Shards at most: to know an organization's takes a hash for each.
+const MOST: u32 = 1024;
+
 /// One of several instances that share the organizations of one configuration.
 ///
 /// Rendezvous hashing: each organization belongs to the shard that scores highest for it. Growing from `n` to
@@ -33,6 +36,9 @@ impl Shard {
         let shape = || format!("`{text}` is not a shard: expected INDEX/COUNT as in `2/5`, or `auto/COUNT`");
         let (index, count) = text.split_once('/').ok_or_else(shape)?;
         let count = number(count).ok_or_else(shape)?;
+        if count > MOST {
+            return Err(format!("`{text}` has more than {MOST} shards"));
+        }
         let index = if index == "auto" {
             let host = hostname();
             // What follows the first dot is the domain of a fully qualified name.

@@ -34,6 +34,11 @@ pub(super) fn prepare(
             // As it should be: clap reads it, and says where it came from when it is wrong.
             continue;
         }
+        let is_switch = !flag.get_action().takes_values();
+        if is_switch && !trimmed.is_empty() && says(trimmed).is_none() {
+            // Neither yes nor no: clap refuses it, too.
+            continue;
+        }
         settled.push(flag.get_id().to_string());
         if !trimmed.is_empty() && !is_given(&arguments, long) {
             arguments.extend(as_flag(flag, long, trimmed));
@@ -115,11 +120,17 @@ fn is_given(arguments: &[OsString], long: &str) -> bool {
     })
 }
 
-/// A variable's value as its flag; a switch is on unless the value says no.
+/// A variable's value as its flag; none for a switch that is off.
 fn as_flag(flag: &Arg, long: &str, value: &str) -> Option<OsString> {
     if flag.get_action().takes_values() {
         return Some(format!("--{long}={value}").into());
     }
-    let says_no = ["n", "no", "f", "false", "off", "0"].iter().any(|no| value.eq_ignore_ascii_case(no));
-    (!says_no).then(|| format!("--{long}").into())
+    says(value).unwrap_or(false).then(|| format!("--{long}").into())
+}
+
+/// Yes or no, in the words that clap knows.
+fn says(value: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 6]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let yes = is_one_of(["y", "yes", "t", "true", "on", "1"]);
+    (yes || is_one_of(["n", "no", "f", "false", "off", "0"])).then_some(yes)
 }

@@ -27,7 +27,7 @@ pub struct Serve {
         long = "config.enable-auto-reload",
         env = "CSP_EXPORTER_CONFIG_ENABLE_AUTO_RELOAD",
         action = clap::ArgAction::SetTrue,
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub auto_reload: bool,
     /// How often the configuration files are compared with what was read last
@@ -47,7 +47,7 @@ pub struct Serve {
         long = "web.systemd-socket",
         env = "CSP_EXPORTER_WEB_SYSTEMD_SOCKET",
         action = clap::ArgAction::SetTrue,
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub systemd_socket: bool,
     #[command(flatten)]

@@ -15,6 +15,9 @@ use crate::logging;
 
 use super::systemd::Systemd;
 
+/// What a file that is larger than it may be brings; the same number on every Linux but that on MIPS.
+const SIGXFSZ: i32 = 25;
+
 /// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once.
 ///
 /// # Errors
@@ -36,6 +39,8 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
 
 async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Result<()>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Of a file that may not grow any more (`ulimit -f`) the write then says so; without a handler the process ends.
+    let _too_large = signal(SignalKind::from_raw(SIGXFSZ))?;
     let _ = installed.send(Ok(()));
     loop {
         tokio::select! {

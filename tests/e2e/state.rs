@@ -244,3 +244,22 @@ async fn a_state_of_a_newer_version_is_set_aside_and_counted() {
     assert_eq!(names(&faults), ["lock", "state.redb", "state.redb.set-aside-1"]);
     assert_eq!(exporter.logged(&["set aside", "state.redb.set-aside-1"]).len(), 1);
 }
+
+#[tokio::test]
+async fn a_state_file_that_may_not_grow_any_more_is_a_disk_that_refuses() {
+    let (simulator, _settings, folder) = simulated(1, "interval: 1s", Options::default()).await;
+    serve(&simulator, 0, &list(1));
+    let exporter = Exporter::start(&folder, &["--state.dir", &folder.path("state")]).await;
+    exporter.until("it is durable", |scrape| scrape.up("one") == Some(1.0) && durable(scrape) == Some(1.0)).await;
+    let limit = async |bytes: &str| {
+        let pid = exporter.pid().to_string();
+        let set = tokio::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+        assert!(set.await.unwrap().success());
+    };
+    limit("0").await;
+    serve(&simulator, 0, &list(3));
+    let scrape = exporter.until("it is noticed", |scrape| durable(scrape) == Some(0.0)).await;
+    assert_eq!(generated(&scrape, "one"), Some(2.0), "counts go on in memory");
+    limit("unlimited").await;
+    exporter.until("all is written", |scrape| durable(scrape) == Some(1.0)).await;
+}

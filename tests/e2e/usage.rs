@@ -182,3 +182,16 @@ async fn a_standard_output_that_takes_nothing_is_a_failure_that_is_named_and_a_r
         assert_eq!((code, said.as_str()), (Some(1), ""), "{arguments:?}");
     }
 }
+
+#[tokio::test]
+async fn a_switch_that_a_variable_turns_neither_on_nor_off_is_wrong_usage() {
+    for value in ["maybe", " maybe\n", "flase"] {
+        let done = run(&["serve"], &[("CSP_EXPORTER_CONFIG_ENABLE_AUTO_RELOAD", value)]).await;
+        assert_eq!(done.code, Some(64), "{value:?}");
+        assert!(done.stderr.contains("--config.enable-auto-reload"), "{value:?}: {}", done.stderr);
+    }
+    for value in ["no", "off\n", "YES", " true "] {
+        let done = run(&["serve"], &[("CSP_EXPORTER_CONFIG_ENABLE_AUTO_RELOAD", value)]).await;
+        assert!(done.stderr.contains("no organization is configured"), "{value:?}: {}", done.stderr);
+    }
+}
