@@ -53,8 +53,8 @@ pub struct Host {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Who waits, by the number of its deadline.
-    waiting: [BTreeMap<u64, oneshot::Sender<OwnedSemaphorePermit>>; Rank::COUNT],
+    /// Who waits, by the number of its deadline, and where several requests go by one, in the order in which they came.
+    waiting: [BTreeMap<(u64, u64), oneshot::Sender<OwnedSemaphorePermit>>; Rank::COUNT],
     /// When the last request started, or should have started; `None` before the first.
     last: Option<Instant>,
     is_served: bool,
@@ -146,7 +146,13 @@ impl Host {
         let (sender, receiver) = oneshot::channel();
         let is_served = {
             let mut queue = self.queue.lock();
-            queue.waiting[rank as usize].insert(deadline.number(), sender);
+            let waiting = &mut queue.waiting[rank as usize];
+            let mut place = (deadline.number(), 0);
+            // One that gave up leaves its place to who comes again.
+            while waiting.get(&place).is_some_and(|other| !other.is_closed()) {
+                place.1 += 1;
+            }
+            waiting.insert(place, sender);
             std::mem::replace(&mut queue.is_served, true)
         };
         if !is_served {

@@ -172,6 +172,22 @@ async fn a_poll_that_is_begun_anew_keeps_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_go_by_one_deadline_all_get_their_turn() {
+    let (_budget, host) = host(Some(1.0), 8);
+    drop(turn(&host, &poll()).await.unwrap());
+    let (order, deadline) = (Arc::default(), poll());
+    let mut waiting = Vec::new();
+    for name in ["first", "second", "third"] {
+        waiting.push(queue(&host, &order, name, deadline.clone()));
+        tokio::task::yield_now().await;
+    }
+    for task in waiting {
+        task.await.unwrap();
+    }
+    assert_eq!(*order.lock(), ["first", "second", "third"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poll_goes_before_a_question_that_came_long_before() {
     let (_budget, host) = host(Some(0.01), 8);
     drop(turn(&host, &poll()).await.unwrap());
