@@ -2,6 +2,9 @@
 # Builds the image without a registry, runs it and looks at it. Needs root and Debian's docker.io; takes about ten minutes.
 # Leaves the image in target/tests/docker/image.tar.
 #
+#   tests/real/docker.sh          the image that the Dockerfile builds
+#   tests/real/docker.sh FOLDER   the image among the release's files in FOLDER, for this machine's architecture
+#
 # The base image is a stand-in: a small Debian, this machine's Rust toolchain and its downloaded crates, imported under the name
 # that the Dockerfile's build argument then takes. Where Docker can pull, `docker build .` needs none of this.
 set -euo pipefail
@@ -12,12 +15,12 @@ source tests/real/lib.sh
 image=csp-invitations-exporter:test
 base=csp-invitations-exporter-base:test
 work=$(mktemp -d)
-daemon='' container=''
+daemon='' container='' containers=()
 
 finish() {
     local code=$?
     set +e
-    [[ -z $container ]] || docker rm --force --volumes "$container" >/dev/null
+    [[ -z $container ]] || docker rm --force --volumes "$container" "${containers[@]}" >/dev/null
     if [[ -n $daemon ]]; then
         kill "$daemon"
         wait "$daemon"
@@ -39,20 +42,33 @@ if ! docker info >/dev/null 2>&1; then
     until_true "dockerd" 60 docker info >/dev/null
 fi
 
-if ! docker image inspect "$base" >/dev/null 2>&1; then
-    root=$work/root
-    debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$(suite)" "$root" "$(mirror)" >"$work"/debootstrap.log
-    mkdir -p "$root"/opt/cargo
-    cp -a "$(rustc --print sysroot)" "$root"/opt/rust
-    rm -rf "$root"/opt/rust/share
-    cp -a "${CARGO_HOME:-$HOME/.cargo}/registry" "$root"/opt/cargo/
-    tar -C "$root" -c . | docker import --change 'ENV PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
-        --change 'ENV CARGO_HOME=/opt/cargo' --change 'ENV CARGO_NET_OFFLINE=true' - "$base" >/dev/null
-    rm -rf "$root"
-fi
+# from_dockerfile: builds it in the stand-in.
+from_dockerfile() {
+    if ! docker image inspect "$base" >/dev/null 2>&1; then
+        local root=$work/root
+        debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$(suite)" "$root" "$(mirror)" >"$work"/debootstrap.log
+        mkdir -p "$root"/opt/cargo
+        cp -a "$(rustc --print sysroot)" "$root"/opt/rust
+        rm -rf "$root"/opt/rust/share
+        cp -a "${CARGO_HOME:-$HOME/.cargo}/registry" "$root"/opt/cargo/
+        tar -C "$root" -c . | docker import --change 'ENV PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+            --change 'ENV CARGO_HOME=/opt/cargo' --change 'ENV CARGO_NET_OFFLINE=true' - "$base" >/dev/null
+        rm -rf "$root"
+    fi
+    docker build --network=none --build-arg RUST_IMAGE="$base" --build-arg PROFILE=release --build-arg REVISION="$revision" --tag "$image" .
+}
+
+# from_release FOLDER: what `docker load` makes of its archive.
+from_release() {
+    local loaded
+    loaded=$(docker load --quiet --input "$1"/csp-invitations-exporter-*.image.tar | sed -n "s/^Loaded image: \(.*-$(dpkg --print-architecture)\)\$/\1/p")
+    [[ -n $loaded ]] || fail "$1 has no image for this machine"
+    docker tag "$loaded" "$image"
+    revision=$(sed -n 's/^source: revision \([^,]*\),.*/\1/p' "$1"/*.buildinfo)
+}
 
 revision=$(git rev-parse --short=12 HEAD)
-docker build --network=none --build-arg RUST_IMAGE="$base" --build-arg REVISION="$revision" --tag "$image" .
+if (($#)); then from_release "$(readlink -e "$1")"; else from_dockerfile; fi
 
 inspect() {
     docker image inspect --format "$1" "$image"
@@ -62,6 +78,7 @@ inspect() {
 size=$(inspect '{{.Size}}')
 ((size < 40000000)) || fail "the image has $size bytes"
 container=$(docker create "$image")
+docker export "$container" | tar --numeric-owner -tv | grep -E '^drwxr-xr-x 65532/65532 .* state/$' || fail "the owner of the state folder"
 files=$(docker export "$container" | tar -t | grep -v '/$' | grep -vE '^(dev|proc|sys|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' | sort | tr '\n' ' ')
 [[ $files == "csp-invitations-exporter etc/ssl/certs/ca-certificates.crt " ]] || fail "files: $files"
 docker rm --volumes "$container" >/dev/null
@@ -87,7 +104,37 @@ docker stop --time 20 "$container" >/dev/null
 code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
 [[ $code == 0 ]] || fail "it ended with $code"
 
+# Whoever is paged gets from the container to the people, as docs/list.md says.
+docker rm --volumes "$container" >/dev/null
+container=$(docker run --detach --network=host "$image" simulate --listen=127.0.0.1:"$port" --organizations=1 --invitations=50)
+said() {
+    docker logs "$container" 2>&1 | sed -n "s/^export $1=//p" | grep .
+}
+until_true "the simulated API" 30 said CSP_CLIENT_SECRET >/dev/null
+mkdir "$work"/configuration
+said CSP_CLIENT_SECRET >"$work"/configuration/secret
+cat >"$work"/configuration/config.yaml <<YAML
+api: {url: "http://127.0.0.1:$port"}
+credentials:
+  app: {client_id: $(said CSP_CLIENT_ID), client_secret_file: secret}
+organizations:
+  - {id: $(said CSP_ORGANIZATION_ID), name: acme, credentials: app}
+YAML
+chmod 0755 "$work" "$work"/configuration
+chown 65532 "$work"/configuration/secret
+chmod 0400 "$work"/configuration/secret
+exporter=$(docker run --detach --network=host --read-only --cap-drop=ALL --security-opt=no-new-privileges \
+    --env CSP_EXPORTER_WEB_LISTEN_ADDRESS=127.0.0.1:0 --env CSP_EXPORTER_CONFIG_FILE=/etc/csp/config.yaml \
+    --volume "$work"/configuration:/etc/csp:ro "$image" serve)
+containers+=("$exporter")
+docker exec "$exporter" csp-invitations-exporter list --organization acme --format json >"$work"/people.json
+docker exec "$exporter" /csp-invitations-exporter list --organization acme --format csv >"$work"/people.csv
+people=$(python3 -c 'import json, sys; print(len([one["username"] for one in json.load(open(sys.argv[1])) if "@" in one["username"]]))' "$work"/people.json)
+((people > 0)) || fail "list shows nobody: $(cat "$work"/people.json)"
+[[ $(tail -n +2 "$work"/people.csv | wc -l) == "$people" ]] || fail "list shows other people with the path than without"
+docker logs "$exporter" 2>&1 | grep '@' && fail "a person is in the container's log"
+
 # For compose.sh.
 mkdir -p target/tests/docker
 docker save --output=target/tests/docker/image.tar "$image"
-echo "image: $((size / 1000000)) MB, user 65532, healthy, $files"
+echo "image: $((size / 1000000)) MB, user 65532, healthy, list shows $people people, $files"
