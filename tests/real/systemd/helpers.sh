@@ -82,7 +82,7 @@ configure() {
     IFS=, read -r -a ids < <(exported CSP_ORGANIZATION_ID)
     {
         echo "api: {url: $upstream, requests_per_second: 0}"
-        echo "poll: {interval: 1s}"
+        echo "poll: {interval: 2s}"
         echo "credentials:"
         echo "  acme-app: {client_id: $(exported CSP_CLIENT_ID), client_secret_file: /run/credentials/$unit/acme}"
         echo "organizations:"

@@ -207,6 +207,30 @@ purged() {
     is "links to the units" "$(find /etc/systemd/system -name "$name*" -type l)" ""
 }
 
+# Out of the tarball, by the commands of docs/deployment.md; the editor alone is a stand-in. Secret and drop-in are those of before.
+unpacked() {
+    userdel $name
+    cd /checks
+    sudo() {
+        if [[ $1 == -e ]]; then
+            simulate 0
+            configure 3
+        else
+            "$@"
+        fi
+    }
+    sed -n '/^## Tarball/,/^## Container/s/^\$ //p' deployment.md >/run/commands.sh
+    grep systemctl /run/commands.sh || fail "the page has no commands"
+    # shellcheck disable=SC1091 # written just now
+    source /run/commands.sh
+    until_true "readiness out of the tarball" 20 ready
+    until_true "three organizations" 10 up 3
+    is "its user" "$(stat --format %U "/proc/$(show MainPID)")" $name
+    is "durability" "$(value csp_exporter_state_durable)" 1
+    systemctl disable --now $unit
+    systemctl stop upstream.service
+}
+
 # Nothing of it runs or listens.
 gone() {
     is "the service" "$(systemctl is-active $unit || true) $(systemctl is-active $name.socket || true)" "inactive inactive"
