@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
-# Builds the Debian package and installs, upgrades, removes and purges it for real. Needs root, cargo-deb and dpkg-dev, and a machine
-# that may be changed: afterwards only the user of the service is left, and that is taken away as well.
+# Installs, upgrades, removes and purges the Debian package of a release for real: deb.sh [FOLDER], with the release's files; else a
+# rehearsal makes them. Needs root, and a machine that may be changed: afterwards only the user of the service is left, and that is taken
+# away as well.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+# shellcheck source=lib.sh
+source tests/real/lib.sh
 
 name=csp-invitations-exporter
 config=/etc/$name/config.yaml
 state=/var/lib/$name
-
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
 
 dpkg --status "$name" >/dev/null 2>&1 && fail "$name is installed on this machine"
 finish() {
@@ -21,14 +19,10 @@ finish() {
 }
 trap finish EXIT
 
-command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
-command -v dpkg-shlibdeps >/dev/null || apt-get install -y -qq --no-install-recommends dpkg-dev
-command -v adduser >/dev/null || apt-get install -y -qq --no-install-recommends adduser
-
+need adduser:adduser man:man-db
 folder=target/tests/deb
 mkdir -p "$folder"
-deploy/debian/build.sh --deb-revision=1 --output="$folder/first.deb"
-deploy/debian/build.sh --deb-revision=2 --output="$folder/second.deb"
+upgrades "$(released "$@")"/${name}_*-1_"$(dpkg --print-architecture)".deb "$folder"
 dpkg-deb --info "$folder/first.deb"
 dpkg-deb --contents "$folder/first.deb"
 

@@ -53,3 +53,21 @@ unpack_later() {
         (cd "$folder" && timeout 300 apt-get "${options[@]}" -qq download "$package" && dpkg -x "$package"_*.deb .) || return
     done
 }
+
+# released [FOLDER]: the folder with the files of a release: the one that is given, else a rehearsal's, which is made once for each commit.
+released() {
+    local folder=${1:-$PWD/target/tests/release-$(git rev-parse --short=12 HEAD)}
+    [[ -e $folder ]] || deploy/release --rehearsal --output "$folder" >&2
+    readlink -e "$folder"
+}
+
+# upgrades PACKAGE FOLDER: the Debian package as first.deb, and the same with the next revision as second.deb.
+upgrades() {
+    local tree
+    tree=$(mktemp -d)
+    cp "$1" "$2"/first.deb
+    dpkg-deb --raw-extract "$1" "$tree"
+    sed -i 's/^\(Version: .*\)-1$/\1-2/' "$tree"/DEBIAN/control
+    dpkg-deb --build --root-owner-group -Zgzip -z1 "$tree" "$2"/second.deb >/dev/null
+    rm -rf "$tree"
+}

@@ -28,8 +28,8 @@ CRON = "*/5 * * * * "
 
 # What is not run, by what it begins with, and why.
 ELSEWHERE = [
-    (r"docker (build|run)\b", "pulls images: tests/real/docker.sh builds and runs them"),
-    (r"cargo install\b|deploy/debian/build\.sh|sudo (apt|systemctl)\b", "changes the machine: tests/real/deb.sh and systemd.sh do it"),
+    (r"docker (build|load|run)\b", "pulls images: tests/real/docker.sh builds, loads and runs them"),
+    (r"cargo install\b|tar -xf csp-|sudo (apt|systemctl|useradd|install csp-|install -D|install -d -m 0750|install -m)\b", "changes the machine: tests/real/deb.sh and systemd.sh do it"),
     (r"helm\b|kubectl (-\S+ \S+ )?(create|get|label|apply -k)\b", "needs a cluster: the steps kubernetes and chart look at what is applied"),
     (r"dashboards/check\.py|tests/real/|promtool check config|cd dashboards/preview|PROMETHEUS=", "is what other steps of the test command run"),
 ]

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs the service of the Debian package under a real systemd: boots a small Debian in a container of its own (systemd-nspawn, own
-# network), installs the package there, and does what an administrator does until it is purged; systemd/service.sh has the steps.
-# Needs root, cargo-deb and what apt-get brings; changes nothing on this machine. Takes some minutes.
+# network), installs the package there, and does what an administrator does until it is purged and
+# comes back out of the tarball; systemd/service.sh has the steps.
+# Takes the folder with the release's files; else a rehearsal makes them. Needs root and what apt-get brings; changes nothing on this
+# machine. Takes some minutes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 # shellcheck source=lib.sh
@@ -24,11 +26,10 @@ finish() {
 }
 trap finish EXIT
 
-need cargo:cargo dpkg-shlibdeps:dpkg-dev debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux
-command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+need debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux
 mkdir -p "$folder"
-deploy/debian/build.sh --deb-revision=1 --output="$folder/first.deb"
-deploy/debian/build.sh --deb-revision=2 --output="$folder/second.deb"
+files=$(released "$@")
+upgrades "$files"/csp-invitations-exporter_*-1_"$(dpkg --print-architecture)".deb "$folder"
 
 base=$folder/base-$(suite)
 if [[ ! -e $base/etc/debian_version ]]; then
@@ -41,7 +42,7 @@ if [[ ! -e $base/etc/debian_version ]]; then
 fi
 cp -a "$base" "$root"
 mkdir "$root/checks"
-cp "$folder"/*.deb tests/real/lib.sh tests/real/systemd/* "$root/checks/"
+cp "$folder"/*.deb "$files"/*.linux-"$(dpkg --print-architecture)".tar.gz docs/deployment.md tests/real/lib.sh tests/real/systemd/* "$root/checks/"
 
 # boot: systemd as the first process of a container that can't reach this machine's network.
 boot() {
@@ -69,7 +70,7 @@ booted() {
 }
 
 boot
-until_true "systemd" 60 booted
+until_true "systemd" 180 booted
 inside systemctl --version | head -n 1
 inside /checks/service.sh installed refused started hardened reloaded restarted killed quiet activated upgraded
 first=$(leader)
@@ -84,7 +85,7 @@ fi
 rebooted() {
     [[ $(leader) != "$first" ]] && booted
 }
-until_true "the reboot" 60 rebooted
-inside /checks/service.sh rebooted removed purged
+until_true "the reboot" 180 rebooted
+inside /checks/service.sh rebooted removed purged unpacked
 [[ $(inside systemctl is-system-running) == running ]] || fail "something failed: $(inside systemctl --failed)"
-echo "under systemd: installed, refused, started, hardened, reloaded, restarted, killed, quiet, activated, upgraded, rebooted, removed, purged"
+echo "under systemd: installed, refused, started, hardened, reloaded, restarted, killed, quiet, activated, upgraded, rebooted, removed, purged, unpacked"
