@@ -32,6 +32,7 @@ mod credentials;
 mod crowd;
 mod demo;
 mod files;
+mod hammer;
 mod hanging;
 mod lifecycle;
 mod list;
