@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 use crate::clock::{Reading, Steady};
 use crate::config::{Config, Loader};
 use crate::logging;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::panics;
 use crate::poller::Poller;
 use crate::poller::source::Upstream;
@@ -253,20 +253,15 @@ async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds)
 async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     /// Of this many parts of the time of a CPU it takes one: where polls end all the time, it prepares less often.
     const PARTS: u32 = 20;
-    let mut next = None;
     loop {
         // What nobody asks for any more is forgotten also when no poll ends.
-        match next {
-            Some(pause) => drop(tokio::time::timeout(pause, board.changed()).await),
-            None => board.changed().await,
-        }
+        drop(tokio::time::timeout(metrics::FORGOTTEN_LATE, board.changed()).await);
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
         let prepared = tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await;
-        next = prepared.unwrap_or_else(|_| {
+        if prepared.is_err() {
             error!("preparing a scrape panicked");
-            None
-        });
+        }
         tokio::time::sleep(start.elapsed() * PARTS).await;
     }
 }

@@ -5,7 +5,6 @@
 //! as they are sent; what is the exporter's own lives in a `prometheus_client` registry and is written for each scrape.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Encoding, Scrape, negotiate};
@@ -30,6 +29,8 @@ pub use exporter::ExporterMetrics;
 use families::FAMILIES;
 use family::{Family, Part};
 use kept::Kept;
+
+pub use kept::FORGOTTEN_LATE;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -92,11 +93,11 @@ impl Metrics {
     }
 
     /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it, and
-    /// forgets the other forms. Returns when it should be called again, even if nothing changes until then.
+    /// forgets the other forms. To be called when something has changed, and each [`FORGOTTEN_LATE`].
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
-    pub fn prepare(&self, now: Steady) -> Option<Duration> {
-        self.kept.prepare(&(self.snapshots)(), now, Instant::now())
+    pub fn prepare(&self, now: Steady) {
+        self.kept.prepare(&(self.snapshots)(), now);
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.

@@ -20,7 +20,7 @@ impl Exporter for Up {
         Scrape {
             content_type: "text/plain".to_owned(),
             content_encoding: None,
-            body: vec![Bytes::from_static(b"up 1\n")],
+            body: std::iter::once(Bytes::from_static(b"up 1\n")).collect(),
         }
     }
 

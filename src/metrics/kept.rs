@@ -10,8 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use exporter_toolkit::exposition::{Compressor, Encoding};
+use exporter_toolkit::exposition::{self, Compressor, Encoding, Part};
 use parking_lot::Mutex;
 
 use super::pieces::{Body, Pieces};
@@ -27,6 +26,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// A form that nobody asked for in this time is forgotten: twice the longest usual pause between scrapes, and soon
 /// enough for the memory to be free after five minutes.
 const WANTED_FOR: Duration = Duration::from_secs(240);
+/// A form is forgotten at most this much later than it might be: how often is looked for such forms.
+pub const FORGOTTEN_LATE: Duration = Duration::from_secs(30);
 
 /// The newest scrape of each form: format and coding.
 #[derive(Debug, Default)]
@@ -38,10 +39,11 @@ struct Form {
     pieces: Option<Pieces>,
     polled: Option<Polled>,
     /// The newest scrape, and when it was made.
-    newest: Option<(Instant, Vec<Bytes>)>,
+    newest: Option<(Instant, exposition::Body)>,
     /// Since when scrapes are counted, and how many were made since then.
     window: Option<(Instant, u32)>,
-    asked: Option<Instant>,
+    /// When it was asked for last.
+    asked: Option<Steady>,
 }
 
 /// What comes from polls.
@@ -63,7 +65,7 @@ impl Polled {
 
 impl Form {
     /// The newest scrape, if nobody would notice that it is not made anew.
-    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<Vec<Bytes>> {
+    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<exposition::Body> {
         let (made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
         let is_true = self.polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, now));
@@ -85,12 +87,12 @@ impl Form {
         &polled.body
     }
 
-    fn count(&mut self, made: Instant) {
+    fn count(&mut self, made: Instant, now: Steady) {
         self.window = match self.window {
             Some((begin, count)) if made.duration_since(begin) < WINDOW => Some((begin, count + 1)),
             _ => Some((made, 1)),
         };
-        self.asked = Some(made);
+        self.asked = Some(now);
     }
 }
 
@@ -102,7 +104,7 @@ impl Kept {
         gzip: bool,
         snapshot: &Arc<Snapshot>,
         now: Steady,
-    ) -> Option<Vec<Bytes>> {
+    ) -> Option<exposition::Body> {
         self.0[encoding as usize][usize::from(gzip)].try_lock()?.at_hand(snapshot, now)
     }
 
@@ -115,39 +117,35 @@ impl Kept {
         snapshot: &Arc<Snapshot>,
         now: Steady,
         own: impl FnOnce() -> Vec<u8>,
-    ) -> Vec<Bytes> {
+    ) -> exposition::Body {
         let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
         if let Some(body) = form.at_hand(snapshot, now) {
             return body;
         }
         let made = Instant::now();
         let body = match form.polled(encoding, gzip, snapshot, now) {
-            Body::Plain(pieces) => pieces.iter().cloned().chain([own().into()]).collect(),
-            Body::Compressed(member) => member.end(&Compressor::default().piece([own().as_slice()])).to_vec(),
+            Body::Plain(parts) => parts.iter().cloned().chain([Part::Made(own().into())]).collect(),
+            Body::Compressed(member) => {
+                member.end(&Compressor::default().piece([own().as_slice()])).into_iter().collect()
+            }
         };
-        form.newest = Some((made, Vec::clone(&body)));
-        form.count(made);
+        form.newest = Some((made, exposition::Body::clone(&body)));
+        form.count(made, now);
         body
     }
 
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
-    ///
-    /// Returns when the next one is to be forgotten, if nobody asks for it until then.
-    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Steady, at: Instant) -> Option<Duration> {
-        let mut next = None;
+    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Steady) {
         for encoding in Encoding::ALL {
             for gzip in [false, true] {
                 let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
-                let wanted = form.asked.and_then(|asked| WANTED_FOR.checked_sub(at.duration_since(asked)));
-                if wanted.is_some() {
+                if form.asked.is_some_and(|asked| now.since(asked) < WANTED_FOR) {
                     form.polled(encoding, gzip, snapshot, now);
-                    next = next.into_iter().chain(wanted).min();
                 } else {
                     *form = Form::default();
                 }
             }
         }
-        next
     }
 
     /// Forgets the exporter's own metrics: what happened must show at once.
@@ -165,7 +163,7 @@ mod tests {
     use super::*;
 
     /// A scrape, and how many times the exporter's own metrics were made for one.
-    fn scrape(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> Vec<Bytes> {
+    fn scrape(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> exposition::Body {
         kept.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
             own.set(own.get() + 1);
             Vec::new()
@@ -177,7 +175,7 @@ mod tests {
         let (kept, snapshot, changed, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
         let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Steady(0));
         for _ in 0..10 {
-            assert_eq!(find(&snapshot), None);
+            assert!(find(&snapshot).is_none());
             scrape(&kept, &snapshot, &own);
         }
         assert_eq!(own.get(), 10);
@@ -186,30 +184,28 @@ mod tests {
         }
         assert!(own.get() < 200, "{} in a flood", own.get());
         assert!(find(&snapshot).is_some());
-        assert_eq!(find(&changed), None, "a poll shows at once");
+        assert!(find(&changed).is_none(), "a poll shows at once");
         let before = own.replace(0);
         scrape(&kept, &changed, &own);
         assert_eq!(own.get(), 1, "after {before}");
         kept.forget_own();
-        assert_eq!(find(&changed), None);
+        assert!(find(&changed).is_none());
     }
 
     #[test]
     fn only_forms_that_are_asked_for_are_made_and_only_while_they_are() {
         let (kept, before, after, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
         let made = || -> Vec<bool> { kept.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
-        let start = Instant::now();
-        assert_eq!(kept.prepare(&before, Steady(0), start), None);
+        kept.prepare(&before, Steady(0));
         assert_eq!(made(), [false; 6], "nobody has asked");
         scrape(&kept, &before, &own);
-        let wait = kept.prepare(&after, Steady(0), Instant::now()).expect("a time to forget");
-        assert!(wait <= WANTED_FOR && wait > WANTED_FOR / 2, "{wait:?}");
+        kept.prepare(&after, Steady(0));
         assert_eq!(made(), [true, false, false, false, false, false]);
         let polled =
             |snapshot| kept.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
         assert!(polled(&after), "made before the scrape");
-        assert_eq!(kept.prepare(&after, Steady(0), Instant::now() + WANTED_FOR), None);
+        kept.prepare(&after, Steady(0).after(WANTED_FOR));
         assert_eq!(made(), [false; 6], "nobody asks any more");
-        assert!(WANTED_FOR < Duration::from_secs(5 * 60));
+        assert!(WANTED_FOR + FORGOTTEN_LATE < Duration::from_secs(5 * 60));
     }
 }

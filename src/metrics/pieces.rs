@@ -3,12 +3,15 @@
 //! Nothing of an exposition is kept but its pieces, as they are sent. A piece is a run of samples of one family; when a
 //! sample in it changes, the whole piece is written anew from the snapshot. Most polls change a few families of one
 //! organization, so most pieces outlive them.
+//!
+//! Compressed, a series takes some five bytes, as plain text a hundred or two. So of a plain exposition no more is kept
+//! than [`KEPT`]; the rest is written from the snapshot again each time, when it is its turn to be sent.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use exporter_toolkit::exposition::{self, Compressor, Encoding, Member};
+use exporter_toolkit::exposition::{self, Compressor, Encoding, Make, Member, Part};
 
 use super::families::FAMILIES;
 use super::family::{Family, Organization, Produce, Source};
@@ -18,8 +21,11 @@ use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 /// Bytes of text after which a piece ends, together with an organization. Twice what deflate looks back over: smaller
 /// ones would compress worse, larger ones be written anew more often.
 const COMPRESSED: usize = 64 * 1024;
-/// The same where the text itself is kept.
+/// The same of plain text.
 const PLAIN: usize = 256 * 1024;
+/// Bytes of plain text that are kept. A hundred thousand series or so are served as fast as a file is; what is past that is
+/// written at some 100 ns a series, and takes no memory.
+const KEPT: usize = 16 * 1024 * 1024;
 
 /// The families of organizations, in the order of the table.
 static PRODUCED: LazyLock<Vec<(&'static Family, Produce)>> = LazyLock::new(|| {
@@ -34,7 +40,7 @@ static PRODUCED: LazyLock<Vec<(&'static Family, Produce)>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) enum Body {
     /// As it is.
-    Plain(Vec<Bytes>),
+    Plain(Vec<Part>),
     /// The beginning of a gzip member.
     Compressed(Member),
 }
@@ -43,7 +49,7 @@ pub(super) enum Body {
 #[derive(Debug)]
 pub(super) struct Pieces {
     maker: Maker,
-    rows: Vec<Row>,
+    rows: Arc<Vec<Row>>,
     /// By family; the pieces of each cover every row.
     families: Vec<Vec<Piece>>,
 }
@@ -73,6 +79,8 @@ struct Piece {
     rows: Range<usize>,
     /// The samples, in bytes of text.
     length: usize,
+    /// The same with what is said before them.
+    whole: usize,
     /// What is said of the family as a whole goes before its first sample; where that is in this piece: the length
     /// that was said there.
     head: Option<usize>,
@@ -82,7 +90,8 @@ struct Piece {
 /// A piece as it is sent.
 #[derive(Debug)]
 enum Form {
-    Plain(Bytes),
+    /// None where it is written when it is sent.
+    Plain(Option<Bytes>),
     Compressed(exposition::Piece),
 }
 
@@ -90,8 +99,8 @@ impl Pieces {
     /// Without any organization.
     pub(super) fn new(encoding: Encoding, gzip: bool) -> Self {
         let (compressor, size) = if gzip { (Some(Compressor::default()), COMPRESSED) } else { (None, PLAIN) };
-        let maker = Maker { encoding, compressor, size, text: Vec::new(), before: Vec::new() };
-        Self { maker, rows: Vec::new(), families: PRODUCED.iter().map(|_| Vec::new()).collect() }
+        let maker = Maker { encoding, compressor, size, free: KEPT, text: Vec::new(), before: Vec::new() };
+        Self { maker, rows: Arc::default(), families: PRODUCED.iter().map(|_| Vec::new()).collect() }
     }
 
     /// Goes over to `snapshot` as it is at `now`.
@@ -104,19 +113,71 @@ impl Pieces {
         for ((family, produce), pieces) in PRODUCED.iter().zip(families) {
             Making { maker, family, produce: *produce, rows: &after }.renew(pieces, rows, &changes);
         }
-        *rows = after;
+        *rows = Arc::new(after);
         self.body()
     }
 
     fn body(&mut self) -> Body {
-        let (mut plain, mut compressed) = (Vec::new(), Vec::new());
-        for piece in self.families.iter_mut().flatten().filter(|piece| piece.length > 0) {
-            match &mut piece.form {
-                Form::Plain(bytes) => plain.push(bytes.clone()),
-                Form::Compressed(piece) => compressed.push(piece),
-            }
+        let Self { maker, rows, families } = self;
+        if maker.compressor.is_some() {
+            let compressed = families.iter_mut().flatten().filter(|piece| piece.length > 0);
+            return Body::Compressed(Member::begin(compressed.filter_map(|piece| match &mut piece.form {
+                Form::Compressed(piece) => Some(piece),
+                Form::Plain(_) => None,
+            })));
         }
-        if self.maker.compressor.is_some() { Body::Compressed(Member::begin(compressed)) } else { Body::Plain(plain) }
+        let sent =
+            || families.iter().enumerate().flat_map(|(family, pieces)| pieces.iter().map(move |piece| (family, piece)));
+        let sent = || sent().filter(|(_, piece)| piece.length > 0);
+        let unmade = sent().filter(|(_, piece)| matches!(piece.form, Form::Plain(None)));
+        let unmade = unmade.map(|(family, piece)| Unmade {
+            family,
+            rows: piece.rows.clone(),
+            head: piece.head,
+            length: piece.whole,
+        });
+        let maker: Arc<dyn Make> =
+            Arc::new(Unmades { encoding: maker.encoding, rows: Arc::clone(rows), unmade: unmade.collect() });
+        let mut index = 0..;
+        let part = |(_, piece): (_, &Piece)| match &piece.form {
+            Form::Plain(Some(bytes)) => Part::Made(bytes.clone()),
+            _ => {
+                Part::Unmade { maker: Arc::clone(&maker), index: index.next().unwrap_or_default(), length: piece.whole }
+            }
+        };
+        Body::Plain(sent().map(part).collect())
+    }
+}
+
+/// The pieces of one plain body that are not kept.
+#[derive(Debug)]
+struct Unmades {
+    encoding: Encoding,
+    rows: Arc<Vec<Row>>,
+    unmade: Vec<Unmade>,
+}
+
+/// What a piece is written from.
+#[derive(Debug)]
+struct Unmade {
+    /// Position of the family among those of organizations.
+    family: usize,
+    rows: Range<usize>,
+    head: Option<usize>,
+    length: usize,
+}
+
+impl Make for Unmades {
+    fn make(&self, index: usize) -> Bytes {
+        let Self { encoding, rows, unmade } = self;
+        let Unmade { family, rows: range, head, length } = &unmade[index];
+        let (family, produce) = PRODUCED[*family];
+        let mut text = Vec::with_capacity(*length);
+        preamble(*encoding, family, *head, &mut text);
+        for row in &rows[range.clone()] {
+            write(*encoding, family, produce, row, &mut text);
+        }
+        text.into()
     }
 }
 
@@ -163,8 +224,19 @@ struct Maker {
     compressor: Option<Compressor>,
     /// Bytes of text after which a piece ends.
     size: usize,
+    /// Bytes of plain text that may still be kept.
+    free: usize,
     text: Vec<u8>,
     before: Vec<u8>,
+}
+
+impl Maker {
+    /// The memory of this piece is for others.
+    fn forget(&mut self, piece: &Piece) {
+        if let Form::Plain(Some(bytes)) = &piece.form {
+            self.free += bytes.len();
+        }
+    }
 }
 
 /// Makes pieces of one family.
@@ -193,6 +265,7 @@ impl Making<'_> {
             if touches(gone, &piece.rows) || touches(&differing, &rows) {
                 // One that still has about its size stays one.
                 let times = if piece.length < self.maker.size / 2 { 1 } else { 2 };
+                self.maker.forget(&piece);
                 self.split(rows, self.maker.size * times, pieces);
             } else {
                 pieces.push(Piece { rows, ..piece });
@@ -226,11 +299,9 @@ impl Making<'_> {
 
     /// A piece of the first of these rows: of all of them, or of as many as make `size`.
     fn piece(&mut self, rows: Range<usize>, size: usize, head: Option<usize>) -> Piece {
-        let Self { maker: Maker { encoding, compressor, text, .. }, family, produce, rows: all } = self;
+        let Self { maker: Maker { encoding, compressor, free, text, .. }, family, produce, rows: all } = self;
         text.clear();
-        if let Some(length) = head {
-            text.extend(exposition::preamble(*encoding, &family.header(), length));
-        }
+        preamble(*encoding, family, head, text);
         let (start, begin) = (rows.start, text.len());
         let mut end = start;
         while end < rows.end && text.len() - begin < size {
@@ -240,10 +311,13 @@ impl Making<'_> {
         let length = text.len() - begin;
         let form = match compressor {
             Some(compressor) if length > 0 => Form::Compressed(compressor.piece([text.as_slice()])),
-            _ if length > 0 => Form::Plain(Bytes::copy_from_slice(text)),
-            _ => Form::Plain(Bytes::new()),
+            Some(_) => Form::Plain(None),
+            None => Form::Plain(free.checked_sub(text.len()).map(|rest| {
+                *free = rest;
+                Bytes::copy_from_slice(text)
+            })),
         };
-        Piece { rows: start..end, length, head, form }
+        Piece { rows: start..end, length, whole: text.len(), head, form }
     }
 
     /// Has the first piece that is sent, and no other, begin with what is said of the family.
@@ -256,6 +330,7 @@ impl Making<'_> {
         for piece in pieces.iter_mut().filter(|piece| piece.length > 0) {
             let head = head.take();
             if piece.head != head {
+                self.maker.forget(piece);
                 *piece = self.piece(piece.rows.clone(), usize::MAX, head);
             }
         }
@@ -265,6 +340,13 @@ impl Making<'_> {
 /// Whether one of these positions, which ascend, is in `rows`.
 fn touches(positions: &[usize], rows: &Range<usize>) -> bool {
     positions.get(positions.partition_point(|position| *position < rows.start)).is_some_and(|first| *first < rows.end)
+}
+
+/// Appends what is said of a family before its samples, where that is to be said.
+fn preamble(encoding: Encoding, family: &'static Family, head: Option<usize>, out: &mut Vec<u8>) {
+    if let Some(length) = head {
+        out.extend(exposition::preamble(encoding, &family.header(), length));
+    }
 }
 
 /// Appends the samples of one family and one organization.
@@ -334,7 +416,7 @@ mod tests {
     /// The text that is sent, compressed or not.
     fn unpacked(body: &Body) -> Vec<u8> {
         match body {
-            Body::Plain(pieces) => pieces.concat(),
+            Body::Plain(parts) => parts.iter().flat_map(Part::make).collect(),
             Body::Compressed(member) => {
                 let member = member.end(&Compressor::default().piece([])).concat();
                 let mut text = Vec::new();
@@ -342,6 +424,10 @@ mod tests {
                 text
             }
         }
+    }
+
+    fn is_made(part: &Part) -> bool {
+        matches!(part, Part::Made(_))
     }
 
     /// One change: an organization appears, changes or goes, or the data of all of them goes stale.
@@ -359,13 +445,18 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn whatever_changes_the_pieces_say_what_the_snapshot_says(steps in steps(), size in 1..3000_usize) {
+        fn whatever_changes_the_pieces_say_what_the_snapshot_says(
+            steps in steps(),
+            size in 1..3000_usize,
+            kept in 0..20_000_usize,
+        ) {
             let mut forms: Vec<Pieces> = Encoding::ALL
                 .into_iter()
                 .flat_map(|encoding| [false, true].map(|gzip| Pieces::new(encoding, gzip)))
                 .collect();
             for pieces in &mut forms {
                 pieces.maker.size = size;
+                pieces.maker.free = kept;
             }
             let mut known = std::collections::BTreeMap::new();
             for (number, change, is_late) in steps {
@@ -379,6 +470,11 @@ mod tests {
                     let encoding = pieces.maker.encoding;
                     let body = pieces.refresh(&snapshot, now);
                     prop_assert!(unpacked(&body) == text(encoding, &snapshot, now, |_| true), "{encoding:?}");
+                    if let Body::Plain(parts) = &body {
+                        prop_assert!(parts.iter().all(|part| part.length() == part.make().len()));
+                        let made: usize = parts.iter().filter(|part| is_made(part)).map(Part::length).sum();
+                        prop_assert!(made <= kept, "{made} bytes in memory");
+                    }
                 }
             }
         }
@@ -391,8 +487,9 @@ mod tests {
         let mut addresses = |organizations: &[Arc<OrganizationSnapshot>]| {
             let snapshot = Snapshot { organizations: organizations.to_vec(), api_token_expirations: Vec::new() };
             let Body::Plain(body) = pieces.refresh(&snapshot, NOW) else { panic!("plain") };
-            assert_eq!(body.concat(), text(Encoding::Text, &snapshot, NOW, |_| true));
-            body.iter().map(|piece| piece.as_ptr()).collect::<std::collections::HashSet<_>>()
+            let made: Vec<_> = body.iter().map(Part::make).collect();
+            assert_eq!(made.concat(), text(Encoding::Text, &snapshot, NOW, |_| true));
+            made.iter().map(|piece| piece.as_ptr()).collect::<std::collections::HashSet<_>>()
         };
         let first = addresses(&organizations);
         assert!(first.len() > 20, "{} pieces", first.len());

@@ -58,13 +58,14 @@ class Run:
         with open(self.folder / "config.yaml", "a") as file:
             file.write(extra)
 
-    def start(self):
+    def start(self, prefix=()):
+        """Starts the exporter; `prefix` is a command that runs it."""
         port = scrape.free_port()
         self.base = f"http://127.0.0.1:{port}"
         self.begin = time.monotonic()
         self.exporter = subprocess.Popen(
-            [scrape.BINARY, f"--config.file={self.folder / 'config.yaml'}", f"--web.listen-address=127.0.0.1:{port}"],
-            stderr=subprocess.DEVNULL)
+            [*prefix, scrape.BINARY, f"--config.file={self.folder / 'config.yaml'}",
+             f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
         self.processes.append(self.exporter)
         return self.exporter.pid
 
@@ -77,7 +78,11 @@ class Run:
                 time.sleep(0.001)
 
     def ready(self):
-        scrape.wait_until(lambda: scrape.get(f"{self.base}/readyz", {}) is not None, "the first round", 600)
+        def is_ready():
+            if self.exporter.poll() is not None:
+                sys.exit(f"the exporter ended with {self.exporter.returncode}")
+            return scrape.get(f"{self.base}/readyz", {}) is not None
+        scrape.wait_until(is_ready, "the first round", 600)
         return time.monotonic() - self.begin
 
     def polls(self):

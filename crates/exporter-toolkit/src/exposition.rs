@@ -4,8 +4,7 @@
 //! one format that it was made for. Headers and samples are written apart, so that the samples of one source can be kept
 //! and put together with those of others, scrape by scrape.
 
-use bytes::Bytes;
-
+mod body;
 mod gzip;
 mod header;
 pub mod negotiate;
@@ -17,6 +16,7 @@ mod sample;
 mod text;
 mod writer;
 
+pub use body::{Body, Make, Part};
 pub use gzip::{Compressor, Member, Piece};
 pub use header::{Header, Kind};
 pub use registry::{families, scrape};
@@ -46,8 +46,8 @@ pub struct Scrape {
     pub content_type: String,
     /// Value of the header `Content-Encoding`, when `body` is compressed.
     pub content_encoding: Option<&'static str>,
-    /// The exposition, one piece after the other; scrapes share what they have in common.
-    pub body: Vec<Bytes>,
+    /// The exposition.
+    pub body: Body,
 }
 
 /// What precedes the samples of a family, when they have this length altogether.

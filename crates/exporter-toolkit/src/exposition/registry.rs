@@ -45,9 +45,9 @@ pub fn scrape(registry: &Registry, accept: Option<&str>, accept_encoding: Option
     finish(encoding, &mut text);
     if negotiate::gzip(accept_encoding) {
         let body = Member::begin([]).end(&Compressor::default().piece([text.as_slice()]));
-        return Scrape { content_type, content_encoding: Some("gzip"), body: body.to_vec() };
+        return Scrape { content_type, content_encoding: Some("gzip"), body: body.into_iter().collect() };
     }
-    Scrape { content_type, content_encoding: None, body: vec![Bytes::from(text)] }
+    Scrape { content_type, content_encoding: None, body: std::iter::once(Bytes::from(text)).collect() }
 }
 
 fn header(family: &MetricFamily) -> Header<'_> {

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::server::Connection;
+use crate::exposition::{Body, Part};
 
 /// Bodies that all answers together may hold, each as large as the largest of them.
 const BODIES: usize = 4;
@@ -41,8 +41,8 @@ struct UnderWay {
     bytes: usize,
 }
 
-/// Where a piece of a body is in memory, and its length.
-type Piece = (usize, usize);
+/// Where a piece of a body is in memory, or what it is made from and which part of that it is; and its length.
+type Piece = (usize, usize, usize);
 
 #[derive(Debug)]
 struct Delivery {
@@ -92,11 +92,10 @@ impl Deliveries {
 
 impl Ticket {
     /// The body is there: from now on it is the peer who takes the time.
-    pub(super) fn ready<'b>(&self, body: impl IntoIterator<Item = &'b Bytes>) {
+    pub(super) fn ready(&self, body: &Body) {
         let Place { deliveries, number } = &*self.0;
         let mut under_way = deliveries.under_way.lock();
-        let pieces = body.into_iter().filter(|piece| !piece.is_empty());
-        let pieces: Vec<Piece> = pieces.map(|piece| (piece.as_ptr().addr(), piece.len())).collect();
+        let pieces: Vec<Piece> = body.parts().iter().filter(|part| part.length() > 0).map(piece).collect();
         under_way.hold(&pieces);
         if let Some(delivery) = under_way.deliveries.get_mut(number) {
             delivery.ready = Some(Instant::now());
@@ -107,6 +106,14 @@ impl Ticket {
             let Some(oldest) = oldest else { return };
             under_way.cut(oldest);
         }
+    }
+}
+
+fn piece(part: &Part) -> Piece {
+    match part {
+        Part::Made(bytes) => (bytes.as_ptr().addr(), 0, bytes.len()),
+        // It is not in memory, but what it is made from is.
+        Part::Unmade { maker, index, length } => (Arc::as_ptr(maker).addr(), *index, *length),
     }
 }
 
@@ -123,7 +130,7 @@ impl UnderWay {
     }
 
     fn allowance(&self) -> usize {
-        let lengths = self.deliveries.values().map(|delivery| delivery.pieces.iter().map(|(_, length)| length).sum());
+        let lengths = self.deliveries.values().map(|delivery| delivery.pieces.iter().map(|(.., length)| length).sum());
         lengths.max().map_or(0, |largest: usize| largest.saturating_mul(BODIES)).max(FLOOR)
     }
 
@@ -131,7 +138,7 @@ impl UnderWay {
         for piece in pieces {
             let holders = self.pieces.entry(*piece).or_default();
             if *holders == 0 {
-                self.bytes += piece.1;
+                self.bytes += piece.2;
             }
             *holders += 1;
         }
@@ -152,7 +159,7 @@ impl UnderWay {
             *holders -= 1;
             if *holders == 0 {
                 self.pieces.remove(piece);
-                self.bytes -= piece.1;
+                self.bytes -= piece.2;
             }
         }
         Some(delivery)

@@ -91,7 +91,7 @@ async fn deliver(
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the exporter itself");
     };
-    ticket.ready([&body]);
+    ticket.ready(&std::iter::once(body.clone()).collect());
     let mut response = Response::from_parts(head, Body::from(body));
     response.extensions_mut().insert(ticket);
     response

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,12 +10,13 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, Head
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::{JoinError, JoinHandle};
 
 use super::Exporter;
 use super::deliveries::{Deliveries, Ticket};
 use super::response::text;
 use super::server::Connection;
-use crate::exposition::Scrape;
+use crate::exposition::{self, Part, Scrape};
 
 /// Answers scrapes, a limited number of them at once.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ impl Scrapes {
         let accept = joined(headers, &ACCEPT);
         let accept_encoding = joined(headers, &ACCEPT_ENCODING);
         if let Some(kept) = exporter.kept_scrape(accept.as_deref(), accept_encoding.as_deref()) {
-            return exposition(kept, ticket);
+            return answer(kept, ticket);
         }
         // Encoding a large snapshot is work for the CPU, and would hold up every other connection of the thread.
         // The place goes along: without a client the work still goes on.
@@ -48,19 +49,19 @@ impl Scrapes {
             (scrape, ticket)
         });
         match scrape.await {
-            Ok((scrape, ticket)) => exposition(scrape, ticket),
+            Ok((scrape, ticket)) => answer(scrape, ticket),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself"),
         }
     }
 }
 
-fn exposition(scrape: Scrape, ticket: Ticket) -> Response<Body> {
+fn answer(scrape: Scrape, ticket: Ticket) -> Response<Body> {
     let Scrape { content_type, content_encoding, body } = scrape;
     let Ok(content_type) = HeaderValue::try_from(content_type) else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
     };
     ticket.ready(&body);
-    let mut response = Response::new(Body::new(Pieces(body.into_iter()).map_err(axum::Error::new)));
+    let mut response = Response::new(Body::new(Writing::new(body).map_err(axum::Error::new)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -78,22 +79,55 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// A body in pieces that it shares with other scrapes.
-struct Pieces(std::vec::IntoIter<Bytes>);
+/// A body as it is written, part by part.
+struct Writing {
+    parts: std::vec::IntoIter<Part>,
+    /// The part that is being made.
+    making: Option<JoinHandle<Bytes>>,
+    /// Bytes that are still to come.
+    left: u64,
+}
 
-impl HttpBody for Pieces {
+impl Writing {
+    fn new(body: exposition::Body) -> Self {
+        let left = body.parts().iter().map(|part| part.length() as u64).sum();
+        Self { parts: body.into_iter(), making: None, left }
+    }
+}
+
+impl HttpBody for Writing {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = JoinError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, JoinError>>> {
+        loop {
+            let bytes = if let Some(making) = &mut self.making {
+                let made = ready!(Pin::new(making).poll(context));
+                self.making = None;
+                made?
+            } else {
+                match self.parts.next() {
+                    None => return Poll::Ready(None),
+                    Some(Part::Made(bytes)) => bytes,
+                    Some(part) => {
+                        self.making = Some(tokio::task::spawn_blocking(move || part.make()));
+                        continue;
+                    }
+                }
+            };
+            self.left = self.left.saturating_sub(bytes.len() as u64);
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_slice().iter().all(Bytes::is_empty)
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_slice().iter().map(|piece| piece.len() as u64).sum())
+        SizeHint::with_exact(self.left)
     }
 }

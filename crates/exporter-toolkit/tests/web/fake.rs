@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::routing::get;
 use bytes::Bytes;
-use exporter_toolkit::exposition::Scrape;
+use exporter_toolkit::exposition::{Body, Make, Part, Scrape};
 use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
@@ -51,6 +51,8 @@ pub(crate) struct Fake {
     pub(crate) body: Bytes,
     /// Whether each scrape gets a body of its own, as when polls end between them.
     pub(crate) changing: bool,
+    /// Whether the body is made while it is sent.
+    pub(crate) unmade: bool,
     /// The body of the application's pages.
     pub(crate) page: Bytes,
     pub(crate) health: Result<(), String>,
@@ -71,6 +73,7 @@ impl Default for Fake {
         Self {
             body: Bytes::from_static(b"up 1\n"),
             changing: false,
+            unmade: false,
             page: Bytes::from_static(b"a page"),
             health: Ok(()),
             ready: Ok(()),
@@ -83,6 +86,27 @@ impl Default for Fake {
     }
 }
 
+/// Bytes in parts that are made late.
+#[derive(Debug)]
+struct Late(Bytes);
+
+impl Late {
+    const LENGTH: usize = 100_000;
+}
+
+impl Make for Late {
+    fn make(&self, index: usize) -> Bytes {
+        let start = index * Self::LENGTH;
+        self.0.slice(start..self.0.len().min(start + Self::LENGTH))
+    }
+}
+
+fn unmade(body: &Bytes) -> Body {
+    let maker: Arc<dyn Make> = Arc::new(Late(body.clone()));
+    let parts = body.chunks(Late::LENGTH).map(<[u8]>::len).enumerate();
+    parts.map(|(index, length)| Part::Unmade { maker: Arc::clone(&maker), index, length }).collect()
+}
+
 impl Exporter for Fake {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         self.asked.lock().push((accept.map(str::to_owned), accept_encoding.map(str::to_owned)));
@@ -90,7 +114,11 @@ impl Exporter for Fake {
         Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(),
             content_encoding: None,
-            body: vec![if self.changing { self.body.to_vec().into() } else { self.body.clone() }],
+            body: match &self.body {
+                body if self.unmade => unmade(body),
+                body if self.changing => std::iter::once(Bytes::from(body.to_vec())).collect(),
+                body => std::iter::once(body.clone()).collect(),
+            },
         }
     }
 

@@ -83,11 +83,13 @@ async fn a_scrape_says_what_it_is_and_what_it_depends_on() {
 
 #[tokio::test]
 async fn a_long_scrape_arrives_whole() {
-    let body = bytes::Bytes::from(vec![b'x'; 5_000_001]);
-    let server = Server::start(Fake { body: body.clone(), ..Fake::default() }).await;
-    let response = client().get(server.url("/metrics")).send().await.unwrap();
-    assert_eq!(response.headers()[CONTENT_LENGTH], "5000001");
-    assert_eq!(response.bytes().await.unwrap(), body);
+    let body: bytes::Bytes = (0..=250_u8).cycle().take(5_000_001).collect();
+    for unmade in [false, true] {
+        let server = Server::start(Fake { body: body.clone(), unmade, ..Fake::default() }).await;
+        let response = client().get(server.url("/metrics")).send().await.unwrap();
+        assert_eq!(response.headers()[CONTENT_LENGTH], "5000001", "unmade: {unmade}");
+        assert!(response.bytes().await.unwrap() == body, "unmade: {unmade}");
+    }
 }
 
 #[tokio::test]

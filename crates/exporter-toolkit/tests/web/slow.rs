@@ -149,8 +149,9 @@ async fn who_reads_slowly_has_a_limit_for_the_whole_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scrapers_that_do_not_read_hold_at_most_four_bodies_but_one_body_may_be_held_by_all() {
-    for (changing, held) in [(true, 4), (false, 12)] {
-        let server = Server::with(Fake { changing, ..large() }, Settings::default(), None).await;
+    // What a body is made from is held, too.
+    for (changing, unmade, held) in [(true, false, 4), (false, false, 12), (false, true, 4)] {
+        let server = Server::with(Fake { changing, unmade, ..large() }, Settings::default(), None).await;
         let mut silent = Vec::new();
         for _ in 0..12 {
             silent.push(ask(&server, "/metrics").await);
@@ -159,7 +160,7 @@ async fn scrapers_that_do_not_read_hold_at_most_four_bodies_but_one_body_may_be_
         for stream in &mut silent {
             whole += usize::from(taken(stream).await >= BODY);
         }
-        assert_eq!(whole, held, "changing: {changing}");
+        assert_eq!(whole, held, "changing: {changing}, unmade: {unmade}");
         assert_eq!(client().get(server.url("/metrics")).send().await.unwrap().status(), 200);
     }
 }

@@ -8,6 +8,11 @@
 //! except that a lone surrogate in an escape becomes U+FFFD and that nesting
 //! past 1024 levels is refused.
 //!
+//! Why not another parser: `sonic-rs` validates in 0.84 to 0.93 of the time of `serde_json`, but finding the fields of an
+//! element so that each can be of a wrong type takes it 1.0 to 1.8 times as long as the whole fold; `simd-json` builds a
+//! tape of the whole list. Tried on this cursor and dropped: lending it by copy, to stay in registers (no change to 7 %
+//! slower); key and colon in one look (0 to 3 % faster); keys by length and digits by eight (nothing to be seen).
+//!
 //! Where a string may end is marked for the whole text beforehand
 //! ([`Marks`]): the cursor never looks at the bytes inside of one.
 

@@ -10,6 +10,9 @@ const BLOCK: usize = 64;
 /// Finding them in a pass of its own takes no decision per string, and vector
 /// instructions do most of it; the end of a string is then a shift and a count
 /// of zeros away. The buffer is there to be used again for the next text.
+///
+/// Comparing blocks of bytes in plain Rust took 1.7 to 2.2 times as long: the compiler makes no bit mask of that. Vectors
+/// wider than every processor has would need `unsafe`, for half of the 6 % that this takes.
 #[derive(Debug, Default)]
 pub(in super::super) struct Marks {
     words: Vec<u64>,
