@@ -102,7 +102,7 @@ def scrape_for(started, headers, seconds, is_slow, sizes):
     host, port = started.base.removeprefix("http://").split(":")
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and started.exporter.poll() is None:
         size = 0
         try:
             with socket.create_connection((host, int(port)), 60) as connection:
@@ -116,13 +116,13 @@ def scrape_for(started, headers, seconds, is_slow, sizes):
         sizes.append(size)
 
 
-def survives(organizations, invitations, limit, seconds=60):
-    """Whether a process of this many MiB outlives twelve scrapers at once while all organizations are polled each minute."""
+def survives(organizations, invitations, limit, seconds=60, interval="1m"):
+    """Whether a process of this many MiB outlives twelve scrapers at once while all organizations are polled at this interval."""
     group = Group(limit * 1024 * 1024)
     join = ["sh", "-c", f'echo $$ >{group.folder}/cgroup.procs && exec "$@"', "sh"]
     started = None
     try:
-        started = run(organizations, invitations, "1m", prefix=join)
+        started = run(organizations, invitations, interval, prefix=join)
         sizes = [[] for _ in range(2 * len(FORMS))]
         scrapers = [threading.Thread(target=scrape_for, args=(started, FORMS[n // 2], seconds, n % 2 == 1, into))
                     for n, into in enumerate(sizes)]

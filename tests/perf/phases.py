@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Many organizations in one budget: whether their polls are spread, and whether any of them suffers from the others.
 
-    EXPORTER_BINARY=target/release/csp-invitations-exporter tests/perf/phases.py
+    EXPORTER_BINARY=target/dist/csp-invitations-exporter tests/perf/phases.py
 
 Takes about fifteen minutes and little of the processors: all of it runs at once. The simulated API answers in 50 ms.
 
