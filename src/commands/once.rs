@@ -2,7 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -51,15 +52,13 @@ async fn poll(flags: &Once) -> Outcome {
     if failed { Err(Failure::Organization) } else { Ok(()) }
 }
 
-/// Writes a file so that a reader finds the old content or the new, never half of it. A link stays one, permissions stay,
-/// and what is no file, a pipe or a device, is written to instead of replaced.
+/// Writes a file so that a reader finds the old content or the new, never half of it. A link stays one, permissions and, as
+/// far as this user may, the owner stay, and what is no file, a pipe or a device, is written to instead of replaced.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let resolved = fs::canonicalize(path);
-    let path = resolved.as_deref().unwrap_or(path);
-    let permissions = match fs::metadata(path) {
+    let path = destination(path)?;
+    let there = match fs::metadata(&path) {
         Ok(there) if !there.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(content),
-        Ok(there) => Some(there.permissions()),
-        Err(_) => None,
+        there => there.ok(),
     };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // A text file collector reads `*.prom`: the file in the making must not end like that.
@@ -67,8 +66,10 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_file_name(name);
     let written = File::create(&temporary)
         .and_then(|mut file| {
-            if let Some(permissions) = permissions {
-                file.set_permissions(permissions)?;
+            if let Some(there) = there {
+                // Or its reader, who is not this user, could not read it any more.
+                let _ = fchown(&file, Some(there.uid()), Some(there.gid()));
+                file.set_permissions(there.permissions())?;
             }
             file.write_all(content)?;
             file.sync_all()
@@ -79,4 +80,15 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Where a path leads, through all links; the last one may lead to a file that is not there yet.
+fn destination(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => destination(&path.parent().unwrap_or(Path::new("")).join(target)),
+            Err(_) => Ok(path.to_owned()),
+        },
+        resolved => resolved,
+    }
 }

@@ -84,7 +84,7 @@ async fn the_output_file_is_replaced_as_a_whole() {
 
 #[tokio::test]
 async fn a_link_a_pipe_and_permissions_stay_what_they_are() {
-    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
     let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
     let config = folder.path("config.yaml");
     let write = async |name: &str| run(&["once", "--config.file", &config, "--output", &folder.path(name)], &[]).await;
@@ -97,6 +97,21 @@ async fn a_link_a_pipe_and_permissions_stay_what_they_are() {
     assert!(std::fs::symlink_metadata(folder.path("link.prom")).unwrap().is_symlink());
     assert_eq!(Scrape::parse(&folder.read("target.prom")).up("one"), Some(1.0));
     assert_eq!(std::fs::metadata(folder.path("target.prom")).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // Somebody else's, where this user may give files away.
+    let _ = chown(folder.path("target.prom"), Some(12_345), Some(12_345));
+    let owner = || std::fs::metadata(folder.path("target.prom")).map(|file| (file.uid(), file.gid())).unwrap();
+    let before = owner();
+    assert_eq!(write("link.prom").await.code, Some(0));
+    assert_eq!(owner(), before);
+
+    // One that leads to a file that is not there yet, and one that leads nowhere ever.
+    std::os::unix::fs::symlink("fresh.prom", folder.path("early.prom")).unwrap();
+    assert_eq!(write("early.prom").await.code, Some(0));
+    assert!(std::fs::symlink_metadata(folder.path("early.prom")).unwrap().is_symlink());
+    assert_eq!(Scrape::parse(&folder.read("fresh.prom")).up("one"), Some(1.0));
+    std::os::unix::fs::symlink("loop.prom", folder.path("loop.prom")).unwrap();
+    assert_eq!(write("loop.prom").await.code, Some(1));
 
     let pipe = folder.path("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

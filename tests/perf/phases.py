@@ -28,8 +28,8 @@ import scale
 import scrape
 
 WINDOW = 10
-#: How much longer than a poll of one alone is no longer: on a busy machine either can come late.
-LATE = 1.25
+#: How much longer than a poll of one alone still counts as the same: only a quiet machine can tell.
+LATE = 1.1
 
 
 class Report:
