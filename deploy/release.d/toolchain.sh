@@ -31,5 +31,5 @@ cp /etc/resolv.conf "$new"/etc/
 chroot "$new" apt-get clean
 # This machine's cargo compiles it, since the toolchain has no network of its own.
 cargo install --locked --quiet --root "$new"/usr/local --features static-lzma cargo-deb@3.8.0
-mkdir "$new"/src "$new"/work
+mkdir "$new"/src "$new"/build
 mv "$new" "$root"
