@@ -13,6 +13,10 @@ import time
 from pathlib import Path
 
 
+# Where the kernel says how many wait for each file system.
+CONNECTIONS = Path("/sys/fs/fuse/connections")
+
+
 class Unavailable(Exception):
     """FUSE does not run on this machine."""
 
@@ -37,6 +41,9 @@ class Disk:
                 lines = Path(f"{self._fault}.log").read_text().strip().splitlines()
                 raise Unavailable(f"FUSE does not run here: {lines[-1] if lines else 'no mount'}")
             time.sleep(0.05)
+        if not os.path.ismount(CONNECTIONS):
+            subprocess.run(["mount", "-t", "fusectl", "fusectl", CONNECTIONS], check=False, stderr=subprocess.DEVNULL)
+        self._waiting = CONNECTIONS / str(os.minor(os.stat(self.path).st_dev)) / "waiting"
         return self
 
     def __exit__(self, *_):
@@ -46,8 +53,28 @@ class Disk:
         subprocess.run(["fusermount3", "-u", "-z", self.path], check=False)
 
     def hang(self):
-        """Answers nothing any more."""
-        self._process.send_signal(signal.SIGSTOP)
+        """Answers nothing any more. It hangs between two requests: who waits for one that it has taken already can't even be killed."""
+        deadline = time.monotonic() + 10
+        while True:
+            self._process.send_signal(signal.SIGSTOP)
+            while not self._stands_still():
+                time.sleep(0.001)
+            if not self._is_asked() or time.monotonic() > deadline:
+                return
+            self._process.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
+
+    def _stands_still(self):
+        """Whether each of its threads is stopped."""
+        states = (stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{self._process.pid}/task").glob("*/stat"))
+        return all(state == "T" for state in states)
+
+    def _is_asked(self):
+        """Whether somebody waits for an answer, as far as the system says."""
+        try:
+            return self._waiting.read_text().strip() != "0"
+        except FileNotFoundError:
+            return False
 
     def fail(self, error):
         """Answers what changes or writes something with this error (`EIO`), or all that is asked with `all EIO`."""

@@ -60,7 +60,10 @@ class Exporter:
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            raise Failed("it can't be killed: it waits for a disk that has taken its request") from None
 
     def listening(self):
         """Waits until it listens, and returns itself."""
