@@ -134,12 +134,7 @@ pub(crate) fn cuts(http: Http, count: usize) -> Vec<Case> {
     };
     let cut = |number: usize| {
         let at = number * (head + rest) / count;
-        let reasons: &[_] = match http {
-            _ if at < head => &["connect"],
-            Http::One => &["body"],
-            // The end of the connection can overtake the headers: the client still has something to say, so it is a reset.
-            Http::Two => &["body", "connect"],
-        };
+        let reasons: &[_] = if at < head { &["connect"] } else { &["body"] };
         Case {
             name: format!("cut after {at} of {} bytes", head + rest),
             site: Site::List([&steps[..], &[Step::CutAfter(at)]].concat()),
