@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
+pub(crate) use host::Hold;
 pub use host::{Denied, Host, Turn};
 
 /// The limits over all requests of a process.

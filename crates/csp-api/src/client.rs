@@ -222,20 +222,20 @@ impl Client {
         let endpoints = self.endpoints(credential);
         let slot = self.inner.tokens.slot(&endpoints.exchange(credential), organization);
         let exchange = exchange_subject(credential, Some(organization));
-        let exchange = if slot.valid().is_some() { None } else { endpoints.host.held(&exchange) };
-        endpoints.host.held(&list_subject(organization)).max(exchange)
+        let exchange = if slot.valid().is_some() { None } else { endpoints.not_before(&exchange) };
+        endpoints.not_before(&list_subject(organization)).max(exchange)
     }
 
     /// The same of an organization's details.
     #[must_use]
     pub fn details_not_before(&self, organization: &Organization) -> Option<Instant> {
-        self.endpoints(&organization.credential).host.held(&details_subject(organization))
+        self.endpoints(&organization.credential).not_before(&details_subject(organization))
     }
 
     /// The same of when an API token runs out.
     #[must_use]
     pub fn expiration_not_before(&self, credential: &Credential) -> Option<Instant> {
-        self.endpoints(credential).host.held(&expiration_subject(credential))
+        self.endpoints(credential).not_before(&expiration_subject(credential))
     }
 
     /// Ends the back-offs that wait now, for example after a repaired configuration was accepted; no pause that the service

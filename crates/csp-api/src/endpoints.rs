@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use url::Url;
 
 use super::budget::{Budget, Host};
@@ -30,6 +31,11 @@ impl Endpoints {
     pub(super) fn new(base: &Url, token_path: &str, budget: &Budget) -> Self {
         let base = without_user(base.clone());
         Self { host: budget.host(&base), base, token_path: token_path.to_owned() }
+    }
+
+    /// When the service wants to be asked about `subject` again, where it has said so.
+    pub(super) fn not_before(&self, subject: &str) -> Option<Instant> {
+        self.host.held(subject).map(|hold| hold.until)
     }
 
     /// Where a credential is exchanged.

@@ -30,6 +30,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Limits;
 use crate::deadline::Deadline;
+use crate::error::Reason;
 use crate::observer::Observer;
 
 /// A start that comes late, because timers are coarse, lets the next one come as much earlier, up to this much.
@@ -45,7 +46,7 @@ pub struct Host {
     /// Until when the host asked for no request.
     pause: watch::Sender<Option<Instant>>,
     /// What the service wants to be left alone about, and until when.
-    holds: Mutex<HashMap<String, Instant>>,
+    holds: Mutex<HashMap<String, Hold>>,
     queue: Mutex<Queue>,
     /// The only question that may be under way.
     question: Arc<Semaphore>,
@@ -94,6 +95,14 @@ pub enum Denied {
 pub struct Turn {
     _place: OwnedSemaphorePermit,
     _question: Option<OwnedSemaphorePermit>,
+}
+
+/// What the service wants to be left alone about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) until: Instant,
+    /// What it refused with when it said so.
+    pub(crate) reason: Reason,
 }
 
 impl Host {
@@ -227,19 +236,18 @@ impl Host {
         self.pause.send_modify(|pause| *pause = (*pause).max(Some(until)));
     }
 
-    /// Lets nobody ask about `subject` before `until`, because the service wants it so. Whatever is configured later: it
+    /// Lets nobody ask about `subject` while `hold` lasts, because the service wants it so. Whatever is configured later: it
     /// ends with its time, or with the process.
-    pub fn hold(&self, subject: String, until: Instant) {
+    pub(crate) fn hold(&self, subject: String, hold: Hold) {
         let mut holds = self.holds.lock();
         let now = Instant::now();
-        holds.retain(|_, until| *until > now);
-        holds.insert(subject, until);
+        holds.retain(|_, hold| hold.until > now);
+        holds.insert(subject, hold);
     }
 
-    /// Until when nobody may ask about `subject`; `None` when anybody may.
-    #[must_use]
-    pub fn held(&self, subject: &str) -> Option<Instant> {
-        self.holds.lock().get(subject).copied().filter(|until| *until > Instant::now())
+    /// Until when nobody may ask about `subject`, and why; `None` when anybody may.
+    pub(crate) fn held(&self, subject: &str) -> Option<Hold> {
+        self.holds.lock().get(subject).copied().filter(|hold| hold.until > Instant::now())
     }
 
     /// Sleeps for `length`, or until back-offs are ended: for pauses that nobody asked for.
