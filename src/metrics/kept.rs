@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use exporter_toolkit::exposition::{self, Compressor, Encoding, Part};
 use parking_lot::Mutex;
 
-use super::pieces::{Body, Pieces};
+use super::pieces::{FromPolls, Pieces};
 use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
@@ -53,7 +53,7 @@ struct Polled {
     snapshot: Arc<Snapshot>,
     /// The span of time in which no organization's data state changes by itself.
     valid: Range<Steady>,
-    body: Body,
+    body: FromPolls,
 }
 
 impl Polled {
@@ -73,7 +73,7 @@ impl Form {
     }
 
     /// What comes from polls, made anew where something has changed.
-    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> &Body {
+    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> &FromPolls {
         if self.polled.as_ref().is_some_and(|polled| !polled.is_true(snapshot, now)) {
             // Their memory is free for what takes their place.
             (self.polled, self.newest) = (None, None);
@@ -124,8 +124,8 @@ impl Kept {
         }
         let made = Instant::now();
         let body = match form.polled(encoding, gzip, snapshot, now) {
-            Body::Plain(parts) => parts.iter().cloned().chain([Part::Made(own().into())]).collect(),
-            Body::Compressed(member) => {
+            FromPolls::Plain(parts) => parts.iter().cloned().chain([Part::Made(own().into())]).collect(),
+            FromPolls::Compressed(member) => {
                 member.end(&Compressor::default().piece([own().as_slice()])).into_iter().collect()
             }
         };

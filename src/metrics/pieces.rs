@@ -7,14 +7,19 @@
 //! Compressed, a series takes some five bytes, as plain text a hundred or two. So of a plain exposition no more is kept
 //! than [`KEPT`]; the rest is written from the snapshot again each time, when it is its turn to be sent.
 
+mod making;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Compressor, Encoding, Make, Member, Part};
 
+use self::making::{Maker, Making, preamble, write};
 use super::families::FAMILIES;
-use super::family::{Family, Organization, Produce, Source};
+use super::family::{Family, Produce, Source};
 use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
@@ -38,7 +43,7 @@ static PRODUCED: LazyLock<Vec<(&'static Family, Produce)>> = LazyLock::new(|| {
 
 /// What comes from polls, as it is sent.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum FromPolls {
     /// As it is.
     Plain(Vec<Part>),
     /// The beginning of a gzip member.
@@ -104,7 +109,7 @@ impl Pieces {
     }
 
     /// Goes over to `snapshot` as it is at `now`.
-    pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Steady) -> Body {
+    pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Steady) -> FromPolls {
         let Self { maker, rows, families } = self;
         let organizations = snapshot.organizations.iter();
         let after: Vec<Row> =
@@ -117,11 +122,11 @@ impl Pieces {
         self.body()
     }
 
-    fn body(&mut self) -> Body {
+    fn body(&mut self) -> FromPolls {
         let Self { maker, rows, families } = self;
         if maker.compressor.is_some() {
             let compressed = families.iter_mut().flatten().filter(|piece| piece.length > 0);
-            return Body::Compressed(Member::begin(compressed.filter_map(|piece| match &mut piece.form {
+            return FromPolls::Compressed(Member::begin(compressed.filter_map(|piece| match &mut piece.form {
                 Form::Compressed(piece) => Some(piece),
                 Form::Plain(_) => None,
             })));
@@ -145,7 +150,7 @@ impl Pieces {
                 Part::Unmade { maker: Arc::clone(&maker), index: index.next().unwrap_or_default(), length: piece.whole }
             }
         };
-        Body::Plain(sent().map(part).collect())
+        FromPolls::Plain(sent().map(part).collect())
     }
 }
 
@@ -216,145 +221,6 @@ impl Changes {
     }
 }
 
-/// What makes pieces, and the memory that it needs for it.
-#[derive(Debug)]
-struct Maker {
-    encoding: Encoding,
-    /// None where pieces stay as they are.
-    compressor: Option<Compressor>,
-    /// Bytes of text after which a piece ends.
-    size: usize,
-    /// Bytes of plain text that may still be kept.
-    free: usize,
-    text: Vec<u8>,
-    before: Vec<u8>,
-}
-
-impl Maker {
-    /// The memory of this piece is for others.
-    fn forget(&mut self, piece: &Piece) {
-        if let Form::Plain(Some(bytes)) = &piece.form {
-            self.free += bytes.len();
-        }
-    }
-}
-
-/// Makes pieces of one family.
-struct Making<'m> {
-    maker: &'m mut Maker,
-    family: &'static Family,
-    produce: Produce,
-    rows: &'m [Row],
-}
-
-impl Making<'_> {
-    /// Brings `pieces` of the rows `before` up to date.
-    fn renew(&mut self, pieces: &mut Vec<Piece>, before: &[Row], changes: &Changes) {
-        let Changes { position, gone, changed } = changes;
-        let differing: Vec<usize> = changed
-            .iter()
-            .filter(|(now, was)| self.differs(*now, was.map(|was| &before[was])))
-            .map(|(now, _)| *now)
-            .collect();
-        let known = std::mem::take(pieces);
-        if known.is_empty() {
-            self.split(0..self.rows.len(), self.maker.size, pieces);
-        }
-        for piece in known {
-            let rows = position[piece.rows.start]..position[piece.rows.end];
-            if touches(gone, &piece.rows) || touches(&differing, &rows) {
-                // One that still has about its size stays one.
-                let times = if piece.length < self.maker.size / 2 { 1 } else { 2 };
-                self.maker.forget(&piece);
-                self.split(rows, self.maker.size * times, pieces);
-            } else {
-                pieces.push(Piece { rows, ..piece });
-            }
-        }
-        self.set_heads(pieces);
-    }
-
-    /// Whether a row has other samples than before.
-    fn differs(&mut self, now: usize, before: Option<&Row>) -> bool {
-        self.maker.text.clear();
-        self.maker.before.clear();
-        write(self.maker.encoding, self.family, self.produce, &self.rows[now], &mut self.maker.text);
-        if let Some(before) = before {
-            write(self.maker.encoding, self.family, self.produce, before, &mut self.maker.before);
-        }
-        self.maker.text != self.maker.before
-    }
-
-    /// Adds pieces of these rows, each of which ends past this size.
-    fn split(&mut self, rows: Range<usize>, size: usize, pieces: &mut Vec<Piece>) {
-        let mut start = rows.start;
-        while start < rows.end {
-            // What is said of a family before its samples depends on them in one format alone.
-            let head = (start == 0 && self.maker.encoding != Encoding::Protobuf).then_some(0);
-            let piece = self.piece(start..rows.end, size, head);
-            start = piece.rows.end;
-            pieces.push(piece);
-        }
-    }
-
-    /// A piece of the first of these rows: of all of them, or of as many as make `size`.
-    fn piece(&mut self, rows: Range<usize>, size: usize, head: Option<usize>) -> Piece {
-        let Self { maker: Maker { encoding, compressor, free, text, .. }, family, produce, rows: all } = self;
-        text.clear();
-        preamble(*encoding, family, head, text);
-        let (start, begin) = (rows.start, text.len());
-        let mut end = start;
-        while end < rows.end && text.len() - begin < size {
-            write(*encoding, family, *produce, &all[end], text);
-            end += 1;
-        }
-        let length = text.len() - begin;
-        let form = match compressor {
-            Some(compressor) if length > 0 => Form::Compressed(compressor.piece([text.as_slice()])),
-            Some(_) => Form::Plain(None),
-            None => Form::Plain(free.checked_sub(text.len()).map(|rest| {
-                *free = rest;
-                Bytes::copy_from_slice(text)
-            })),
-        };
-        Piece { rows: start..end, length, whole: text.len(), head, form }
-    }
-
-    /// Has the first piece that is sent, and no other, begin with what is said of the family.
-    fn set_heads(&mut self, pieces: &mut [Piece]) {
-        let length = match self.maker.encoding {
-            Encoding::Protobuf => pieces.iter().map(|piece| piece.length).sum(),
-            Encoding::Text | Encoding::OpenMetrics => 0,
-        };
-        let mut head = Some(length);
-        for piece in pieces.iter_mut().filter(|piece| piece.length > 0) {
-            let head = head.take();
-            if piece.head != head {
-                self.maker.forget(piece);
-                *piece = self.piece(piece.rows.clone(), usize::MAX, head);
-            }
-        }
-    }
-}
-
-/// Whether one of these positions, which ascend, is in `rows`.
-fn touches(positions: &[usize], rows: &Range<usize>) -> bool {
-    positions.get(positions.partition_point(|position| *position < rows.start)).is_some_and(|first| *first < rows.end)
-}
-
-/// Appends what is said of a family before its samples, where that is to be said.
-fn preamble(encoding: Encoding, family: &'static Family, head: Option<usize>, out: &mut Vec<u8>) {
-    if let Some(length) = head {
-        out.extend(exposition::preamble(encoding, &family.header(), length));
-    }
-}
-
-/// Appends the samples of one family and one organization.
-fn write(encoding: Encoding, family: &'static Family, produce: Produce, row: &Row, out: &mut Vec<u8>) {
-    let Row { snapshot, state } = row;
-    produce(&Organization::new(snapshot, *state), &mut family.samples(encoding, out));
-}
-
 /// The wanted families of these organizations at `now`, as they are.
 pub(super) fn text(encoding: Encoding, snapshot: &Snapshot, now: Steady, wanted: impl Fn(&Family) -> bool) -> Vec<u8> {
     let (mut out, mut block) = (Vec::new(), Vec::new());
@@ -370,136 +236,4 @@ pub(super) fn text(encoding: Encoding, snapshot: &Snapshot, now: Steady, wanted:
         }
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read;
-
-    use exporter_toolkit::exposition::Compressor;
-    use invitations::Millis;
-    use invitations::census::View;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::clock::Reading;
-    use crate::config::{Credential, CredentialKind, Organization, Secret};
-
-    const NOW: Steady = Steady(1_000_000);
-
-    /// An organization with this many roles; none before its first poll, and `count` invitations.
-    fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
-        let kind = CredentialKind::ApiToken { token: Secret::File("token".into()) };
-        let settings = Organization {
-            id: String::new(),
-            custom_group_id: None,
-            name: format!("organization-{number:03}"),
-            credential: Arc::new(Credential { name: "app".into(), kind, url: None }),
-            interval: std::time::Duration::from_secs(60),
-            deadline: std::time::Duration::from_secs(50),
-            stale_after: std::time::Duration::from_secs(240),
-        };
-        let mut snapshot = OrganizationSnapshot::new(Arc::new(settings), Some(Arc::default()));
-        if let Some(roles) = roles {
-            let role = |n| invitations::census::view::RoleRow {
-                kind: invitations::RoleKind::Custom,
-                role: format!("role-{n}"),
-                counts: [count; 5],
-            };
-            let by_role = (0..roles).map(role).collect();
-            snapshot.view = Some(Arc::new(View { by_role, ..View::empty(Millis(0)) }));
-            (snapshot.last_success, snapshot.up) = (Some(Reading { wall: Millis(0), steady: NOW }), Some(true));
-        }
-        Arc::new(snapshot)
-    }
-
-    /// The text that is sent, compressed or not.
-    fn unpacked(body: &Body) -> Vec<u8> {
-        match body {
-            Body::Plain(parts) => parts.iter().flat_map(Part::make).collect(),
-            Body::Compressed(member) => {
-                let member = member.end(&Compressor::default().piece([])).concat();
-                let mut text = Vec::new();
-                flate2::read::GzDecoder::new(&member[..]).read_to_end(&mut text).unwrap();
-                text
-            }
-        }
-    }
-
-    fn is_made(part: &Part) -> bool {
-        matches!(part, Part::Made(_))
-    }
-
-    /// One change: an organization appears, changes or goes, or the data of all of them goes stale.
-    type Step = (usize, Option<(Option<usize>, u64)>, bool);
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let roles = prop::option::weighted(0.8, 0..12_usize);
-        prop::collection::vec(
-            (0..12_usize, prop::option::weighted(0.8, (roles, 0..20_u64)), prop::bool::weighted(0.1)),
-            1..30,
-        )
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn whatever_changes_the_pieces_say_what_the_snapshot_says(
-            steps in steps(),
-            size in 1..3000_usize,
-            kept in 0..20_000_usize,
-        ) {
-            let mut forms: Vec<Pieces> = Encoding::ALL
-                .into_iter()
-                .flat_map(|encoding| [false, true].map(|gzip| Pieces::new(encoding, gzip)))
-                .collect();
-            for pieces in &mut forms {
-                pieces.maker.size = size;
-                pieces.maker.free = kept;
-            }
-            let mut known = std::collections::BTreeMap::new();
-            for (number, change, is_late) in steps {
-                match change {
-                    Some((roles, count)) => known.insert(number, organization(number, roles, count)),
-                    None => known.remove(&number),
-                };
-                let snapshot = Snapshot { organizations: known.values().cloned().collect(), api_token_expirations: Vec::new() };
-                let now = if is_late { Steady(NOW.0 + 1_000_000) } else { NOW };
-                for pieces in &mut forms {
-                    let encoding = pieces.maker.encoding;
-                    let body = pieces.refresh(&snapshot, now);
-                    prop_assert!(unpacked(&body) == text(encoding, &snapshot, now, |_| true), "{encoding:?}");
-                    if let Body::Plain(parts) = &body {
-                        prop_assert!(parts.iter().all(|part| part.length() == part.make().len()));
-                        let made: usize = parts.iter().filter(|part| is_made(part)).map(Part::length).sum();
-                        prop_assert!(made <= kept, "{made} bytes in memory");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_poll_makes_few_pieces_anew() {
-        let mut organizations: Vec<_> = (0..500).map(|number| organization(number, Some(20), 1)).collect();
-        let mut pieces = Pieces::new(Encoding::Text, false);
-        let mut addresses = |organizations: &[Arc<OrganizationSnapshot>]| {
-            let snapshot = Snapshot { organizations: organizations.to_vec(), api_token_expirations: Vec::new() };
-            let Body::Plain(body) = pieces.refresh(&snapshot, NOW) else { panic!("plain") };
-            let made: Vec<_> = body.iter().map(Part::make).collect();
-            assert_eq!(made.concat(), text(Encoding::Text, &snapshot, NOW, |_| true));
-            made.iter().map(|piece| piece.as_ptr()).collect::<std::collections::HashSet<_>>()
-        };
-        let first = addresses(&organizations);
-        assert!(first.len() > 20, "{} pieces", first.len());
-        organizations[77] = organization(77, Some(20), 2);
-        let second = addresses(&organizations);
-        assert_eq!(second.difference(&first).count(), 1, "one family has changed");
-        organizations.remove(200);
-        organizations.insert(0, organization(0, None, 0));
-        let third = addresses(&organizations);
-        assert!(third.intersection(&second).count() > 0);
-        assert_eq!(addresses(&organizations), third, "nothing has changed");
-    }
 }

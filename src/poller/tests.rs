@@ -1,5 +1,39 @@
 //! Schedules and states, on a clock that stands still and with an upstream that is made up.
 
+/// What a source says of API tokens that has none.
+macro_rules! no_api_tokens {
+    () => {
+        fn api_token_expiration(
+            &self,
+            _: Arc<Credential>,
+            _: Deadline,
+        ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
+            std::future::pending().boxed()
+        }
+
+        fn api_token(&self, _: &Credential) -> watch::Receiver<Option<SecretId>> {
+            watch::channel(None).1
+        }
+
+        fn read_api_token(&self, _: Arc<Credential>) -> BoxFuture<'static, ()> {
+            async {}.boxed()
+        }
+    };
+}
+
+/// What a source says that keeps no access tokens and asks nothing over a network.
+macro_rules! nothing_more {
+    () => {
+        fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
+            None
+        }
+
+        fn console(&self, _: &Organization) -> Option<url::Url> {
+            None
+        }
+    };
+}
+
 mod api_tokens;
 mod crowds;
 mod pauses;
@@ -73,29 +107,8 @@ impl Source for Script {
         async move { Ok(Some(format!("The {}", of.name))) }.boxed()
     }
 
-    fn api_token_expiration(
-        &self,
-        _: Arc<Credential>,
-        _: Deadline,
-    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
-        std::future::pending().boxed()
-    }
-
-    fn api_token(&self, _: &Credential) -> watch::Receiver<Option<SecretId>> {
-        watch::channel(None).1
-    }
-
-    fn read_api_token(&self, _: Arc<Credential>) -> BoxFuture<'static, ()> {
-        async {}.boxed()
-    }
-
-    fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
-        None
-    }
-
-    fn console(&self, _: &Organization) -> Option<url::Url> {
-        None
-    }
+    no_api_tokens!();
+    nothing_more!();
 
     fn resume(&self) {
         self.resumed.fetch_add(1, Ordering::Relaxed);

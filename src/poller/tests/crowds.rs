@@ -88,29 +88,8 @@ impl Source for Upstream {
         async move { busy.request(&deadline).await.map(|()| Some("a name".to_owned())) }.boxed()
     }
 
-    fn api_token_expiration(
-        &self,
-        _: Arc<Credential>,
-        _: Deadline,
-    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
-        std::future::pending().boxed()
-    }
-
-    fn api_token(&self, _: &Credential) -> watch::Receiver<Option<SecretId>> {
-        watch::channel(None).1
-    }
-
-    fn read_api_token(&self, _: Arc<Credential>) -> BoxFuture<'static, ()> {
-        async {}.boxed()
-    }
-
-    fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
-        None
-    }
-
-    fn console(&self, _: &Organization) -> Option<url::Url> {
-        None
-    }
+    no_api_tokens!();
+    nothing_more!();
 
     fn resume(&self) {}
 }

@@ -34,29 +34,8 @@ impl Source for Refusing {
         self.script.display_name(of, at)
     }
 
-    fn api_token_expiration(
-        &self,
-        credential: Arc<Credential>,
-        deadline: Deadline,
-    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
-        self.script.api_token_expiration(credential, deadline)
-    }
-
-    fn api_token(&self, credential: &Credential) -> watch::Receiver<Option<SecretId>> {
-        self.script.api_token(credential)
-    }
-
-    fn read_api_token(&self, credential: Arc<Credential>) -> BoxFuture<'static, ()> {
-        self.script.read_api_token(credential)
-    }
-
-    fn access_token_expiration(&self, organization: &Organization) -> Option<Millis> {
-        self.script.access_token_expiration(organization)
-    }
-
-    fn console(&self, organization: &Organization) -> Option<url::Url> {
-        self.script.console(organization)
-    }
+    no_api_tokens!();
+    nothing_more!();
 
     fn not_before(&self, subject: Subject<'_>) -> Option<Instant> {
         let is_poll = matches!(subject, Subject::Poll(_));
@@ -183,29 +162,8 @@ impl Source for Queued {
         async { Ok(None) }.boxed()
     }
 
-    fn api_token_expiration(
-        &self,
-        _: Arc<Credential>,
-        _: Deadline,
-    ) -> BoxFuture<'static, Result<(SecretId, Option<Millis>), Error>> {
-        std::future::pending().boxed()
-    }
-
-    fn api_token(&self, _: &Credential) -> watch::Receiver<Option<SecretId>> {
-        watch::channel(None).1
-    }
-
-    fn read_api_token(&self, _: Arc<Credential>) -> BoxFuture<'static, ()> {
-        async {}.boxed()
-    }
-
-    fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
-        None
-    }
-
-    fn console(&self, _: &Organization) -> Option<url::Url> {
-        None
-    }
+    no_api_tokens!();
+    nothing_more!();
 
     fn resume(&self) {}
 }

@@ -89,13 +89,7 @@ impl Source for Asked {
         async {}.boxed()
     }
 
-    fn access_token_expiration(&self, _: &Organization) -> Option<Millis> {
-        None
-    }
-
-    fn console(&self, _: &Organization) -> Option<url::Url> {
-        None
-    }
+    nothing_more!();
 
     fn resume(&self) {}
 }

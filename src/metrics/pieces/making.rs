@@ -1,0 +1,148 @@
+//! Making the pieces of one family anew where something in them has changed.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use exporter_toolkit::exposition::{self, Compressor, Encoding};
+
+use super::{Changes, Form, Piece, Row};
+use crate::metrics::family::{Family, Organization, Produce};
+
+/// What makes pieces, and the memory that it needs for it.
+#[derive(Debug)]
+pub(super) struct Maker {
+    pub(super) encoding: Encoding,
+    /// None where pieces stay as they are.
+    pub(super) compressor: Option<Compressor>,
+    /// Bytes of text after which a piece ends.
+    pub(super) size: usize,
+    /// Bytes of plain text that may still be kept.
+    pub(super) free: usize,
+    pub(super) text: Vec<u8>,
+    pub(super) before: Vec<u8>,
+}
+
+impl Maker {
+    /// The memory of this piece is for others.
+    fn forget(&mut self, piece: &Piece) {
+        if let Form::Plain(Some(bytes)) = &piece.form {
+            self.free += bytes.len();
+        }
+    }
+}
+
+/// Makes pieces of one family.
+pub(super) struct Making<'m> {
+    pub(super) maker: &'m mut Maker,
+    pub(super) family: &'static Family,
+    pub(super) produce: Produce,
+    pub(super) rows: &'m [Row],
+}
+
+impl Making<'_> {
+    /// Brings `pieces` of the rows `before` up to date.
+    pub(super) fn renew(&mut self, pieces: &mut Vec<Piece>, before: &[Row], changes: &Changes) {
+        let Changes { position, gone, changed } = changes;
+        let differing: Vec<usize> = changed
+            .iter()
+            .filter(|(now, was)| self.differs(*now, was.map(|was| &before[was])))
+            .map(|(now, _)| *now)
+            .collect();
+        let known = std::mem::take(pieces);
+        if known.is_empty() {
+            self.split(0..self.rows.len(), self.maker.size, pieces);
+        }
+        for piece in known {
+            let rows = position[piece.rows.start]..position[piece.rows.end];
+            if touches(gone, &piece.rows) || touches(&differing, &rows) {
+                // One that still has about its size stays one.
+                let times = if piece.length < self.maker.size / 2 { 1 } else { 2 };
+                self.maker.forget(&piece);
+                self.split(rows, self.maker.size * times, pieces);
+            } else {
+                pieces.push(Piece { rows, ..piece });
+            }
+        }
+        self.set_heads(pieces);
+    }
+
+    /// Whether a row has other samples than before.
+    fn differs(&mut self, now: usize, before: Option<&Row>) -> bool {
+        self.maker.text.clear();
+        self.maker.before.clear();
+        write(self.maker.encoding, self.family, self.produce, &self.rows[now], &mut self.maker.text);
+        if let Some(before) = before {
+            write(self.maker.encoding, self.family, self.produce, before, &mut self.maker.before);
+        }
+        self.maker.text != self.maker.before
+    }
+
+    /// Adds pieces of these rows, each of which ends past this size.
+    fn split(&mut self, rows: Range<usize>, size: usize, pieces: &mut Vec<Piece>) {
+        let mut start = rows.start;
+        while start < rows.end {
+            // What is said of a family before its samples depends on them in one format alone.
+            let head = (start == 0 && self.maker.encoding != Encoding::Protobuf).then_some(0);
+            let piece = self.piece(start..rows.end, size, head);
+            start = piece.rows.end;
+            pieces.push(piece);
+        }
+    }
+
+    /// A piece of the first of these rows: of all of them, or of as many as make `size`.
+    fn piece(&mut self, rows: Range<usize>, size: usize, head: Option<usize>) -> Piece {
+        let Self { maker: Maker { encoding, compressor, free, text, .. }, family, produce, rows: all } = self;
+        text.clear();
+        preamble(*encoding, family, head, text);
+        let (start, begin) = (rows.start, text.len());
+        let mut end = start;
+        while end < rows.end && text.len() - begin < size {
+            write(*encoding, family, *produce, &all[end], text);
+            end += 1;
+        }
+        let length = text.len() - begin;
+        let form = match compressor {
+            Some(compressor) if length > 0 => Form::Compressed(compressor.piece([text.as_slice()])),
+            Some(_) => Form::Plain(None),
+            None => Form::Plain(free.checked_sub(text.len()).map(|rest| {
+                *free = rest;
+                Bytes::copy_from_slice(text)
+            })),
+        };
+        Piece { rows: start..end, length, whole: text.len(), head, form }
+    }
+
+    /// Has the first piece that is sent, and no other, begin with what is said of the family.
+    fn set_heads(&mut self, pieces: &mut [Piece]) {
+        let length = match self.maker.encoding {
+            Encoding::Protobuf => pieces.iter().map(|piece| piece.length).sum(),
+            Encoding::Text | Encoding::OpenMetrics => 0,
+        };
+        let mut head = Some(length);
+        for piece in pieces.iter_mut().filter(|piece| piece.length > 0) {
+            let head = head.take();
+            if piece.head != head {
+                self.maker.forget(piece);
+                *piece = self.piece(piece.rows.clone(), usize::MAX, head);
+            }
+        }
+    }
+}
+
+/// Whether one of these positions, which ascend, is in `rows`.
+fn touches(positions: &[usize], rows: &Range<usize>) -> bool {
+    positions.get(positions.partition_point(|position| *position < rows.start)).is_some_and(|first| *first < rows.end)
+}
+
+/// Appends what is said of a family before its samples, where that is to be said.
+pub(super) fn preamble(encoding: Encoding, family: &'static Family, head: Option<usize>, out: &mut Vec<u8>) {
+    if let Some(length) = head {
+        out.extend(exposition::preamble(encoding, &family.header(), length));
+    }
+}
+
+/// Appends the samples of one family and one organization.
+pub(super) fn write(encoding: Encoding, family: &'static Family, produce: Produce, row: &Row, out: &mut Vec<u8>) {
+    let Row { snapshot, state } = row;
+    produce(&Organization::new(snapshot, *state), &mut family.samples(encoding, out));
+}
