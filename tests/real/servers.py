@@ -1,5 +1,6 @@
 """Servers that the checks of this folder run on loopback: Prometheus, Alertmanager, the simulated API, exporters."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import tempfile
 import urllib.parse
 from pathlib import Path
 
-from exporter import BINARY, OUT, ROOT, fetch, require, stop, until
+from exporter import BINARY, OUT, ROOT, Report, fetch, require, stop, until
 
 
 def free_port():
@@ -33,6 +34,20 @@ def end_at_signals():
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handler)
+
+
+def tried(run, lacking):
+    """Tries all that `run(stack, report)` does; the exit code. 75 with the reason where something is `lacking`."""
+    require(BINARY.exists(), f"there is no {BINARY}")
+    if lacking:
+        print(lacking)
+        return 75
+    OUT.mkdir(parents=True, exist_ok=True)
+    end_at_signals()
+    report = Report()
+    with report.case("all of it could be tried"), contextlib.ExitStack() as stack:
+        run(stack, report)
+    return report.end()
 
 
 def packaged(name):

@@ -5,7 +5,6 @@ of a private authority, and with a squid that opens TLS. What goes wrong is name
 The service is the simulated one, behind an nginx that speaks TLS and HTTP/2. Needs squid-openssl, nginx, htpasswd (apache2-utils) and openssl.
 """
 
-import contextlib
 import os
 import re
 import shutil
@@ -14,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from exporter import BINARY, OUT, Report, fetch, require, until
+from exporter import BINARY, fetch, require, until
 from pki import Authority
-from servers import Exporter, Nginx, Server, Simulator, end_at_signals, example, free_port
+from servers import Exporter, Nginx, Server, Simulator, example, free_port, tried
 
 HOST, OTHER = "console.tanzu.broadcom.com", "console.cloud.vmware.com"
 PASSWORD = "rehearsal"
@@ -195,16 +194,8 @@ def survives(bench, stack):
 
 
 def main():
-    if not Path(CERTIFICATES).exists() or not shutil.which("nginx"):
-        print("there is no nginx, or no squid that opens TLS: Debian's package is squid-openssl")
-        return 75
-    require(BINARY.exists(), f"there is no {BINARY}")
-    OUT.mkdir(parents=True, exist_ok=True)
-    end_at_signals()
-    report = Report()
-    with report.case("all of it could be tried"), contextlib.ExitStack() as stack:
-        run(stack, report)
-    return report.end()
+    is_there = Path(CERTIFICATES).exists() and shutil.which("nginx")
+    return tried(run, None if is_there else "there is no nginx, or no squid that opens TLS: Debian's package is squid-openssl")
 
 
 if __name__ == "__main__":
