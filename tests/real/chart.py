@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import helm_python
@@ -189,6 +190,10 @@ def refused():
         "a secret among the values": {"credentials": {"acme": "hunter2"}},
         "hashes outside of a Secret": {"webConfig": {"inline": {"basic_auth_users": {"a": "b"}}}},
         "an unknown key of the configuration": {"config": {"organisations": []}},
+        "a name that is no text": {"config": merged(CONFIG, {"organizations": [ORGANIZATION | {"name": False}]})},
+        "an id that is a number": {"config": merged(CONFIG, {"credentials": {"app": {"client_id": 12}}})},
+        "an organization file that nobody would read": {"organizationFiles": {"inline": {"team.yml": {"organizations": []}}}},
+        "a text that leaves the organization files out": {"config": "organizations: []", "organizationFiles": {"configMaps": ["a"]}},
         "a severity of nothing": {"prometheusRule": {"alerts": {"CSPForbidden": {"severity": ""}}}},
         "an unknown setting of an alert": {"prometheusRule": {"alerts": {"CSPForbidden": {"after": "5m"}}}},
         "an alert that there is not": {"prometheusRule": {"enabled": True, "alerts": {"CSPNoSuchThing": {"enabled": False}}}},
@@ -216,13 +221,26 @@ def understood():
     with tempfile.TemporaryDirectory() as folder:
         here = lambda text: text.replace("/etc/csp-invitations-exporter", folder).replace("/run/secrets/csp", folder)
         for name, data in maps.items():
-            target = Path(folder, "organizations.d" if name.endswith("-organizations") else "config")
-            target.mkdir(exist_ok=True)
+            target = Path(folder, "organizations.d/values" if name.endswith("-organizations") else "config")
+            target.mkdir(parents=True, exist_ok=True)
             for file, text in data.items():
                 Path(target, file).write_text(here(text))
         Path(folder, "acme").write_text("made-up\n")
         done = subprocess.run([BINARY, "check", f"--config.file={folder}/config/config.yaml", "--shard=1/1"], capture_output=True, text=True, check=False)
         require(done.returncode == 0 and "organizations: 2" in done.stdout, f"the configuration: {done.stdout}{done.stderr}")
+
+
+def apart():
+    """Organization files of one name from several sources are each in a folder of their own, which the configuration names."""
+    both = merged(BASE, {"organizationFiles": {"inline": {"a.yaml": {"organizations": []}}, "configMaps": ["team", "other"], "secrets": ["team"]}})
+    for values in (both, both | {"config": "organization_files: [/etc/csp-invitations-exporter/organizations.d/*/*.yaml]"}):
+        documents = build.render(values)
+        container = next(one for one in documents if one["kind"] == "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+        paths = [mount["mountPath"] for mount in container["volumeMounts"] if "/organizations.d/" in mount["mountPath"]]
+        require(len(set(paths)) == 4, f"{paths}")
+        config = yaml.safe_load(next(one for one in documents if one["kind"] == "ConfigMap" and "config.yaml" in one["data"])["data"]["config.yaml"])
+        (pattern,) = config["organization_files"]
+        require(all(fnmatch(f"{path}/a.yaml", pattern) for path in paths), f"{pattern} does not find {paths}")
 
 
 def openshift():
@@ -248,6 +266,7 @@ def check():
     as_they_are = build.render(merged(BASE, {"prometheusRule": {"enabled": True}}))
     number = alerts(rules(as_they_are))
     understood()
+    apart()
     openshift()
     dashboards = [document for document in build.render(merged(BASE, SWITCHES["dashboards"])) if document["metadata"]["labels"].get("grafana_dashboard") == "1"]
     sources = sorted(path.read_text() for path in (ROOT / "dashboards").glob("*.json"))

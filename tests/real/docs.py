@@ -19,7 +19,9 @@ from exporter import BINARY, ROOT, main, require
 sys.path.insert(0, str(ROOT / "deploy/helm"))
 import build  # noqa: E402
 
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("README.md"), ROOT / "dashboards/README.md"} - {ROOT / "docs/rehearse.md"})]
+# Its commands are those of install.py.
+CHART = ROOT / "deploy/helm/csp-invitations-exporter/README.md"
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("README.md"), ROOT / "dashboards/README.md"} - {ROOT / "docs/rehearse.md", CHART})]
 CONFIGURATION = {"api", "poll", "metrics", "credentials", "organizations", "organization_files"}
 WEB = {"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"}
 
@@ -89,7 +91,7 @@ def smallest_web_configuration():
 def yaml_blocks():
     """Each YAML block of the pages, through its reader."""
     counts = {}
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/helm/csp-invitations-exporter/README.md"]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CHART]
     for path in pages:
         for number, (language, text) in enumerate(reader.blocks(path)):
             if language != "yaml" or path.name == "rehearse.md":
@@ -101,7 +103,7 @@ def yaml_blocks():
                 require(False, f"{where}: {error}")
             keys = value.keys() if isinstance(value, dict) else set()
             kind = "other"
-            if path.parent.name == "csp-invitations-exporter" and "apiVersion" not in keys:
+            if path == CHART and "apiVersion" not in keys:
                 build.render({"config": {}, **value})
                 kind = "values"
             elif keys & CONFIGURATION and keys <= CONFIGURATION and "…" not in text:

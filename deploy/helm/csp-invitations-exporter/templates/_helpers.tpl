@@ -52,14 +52,39 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 /etc/csp-invitations-exporter/config/{{ if or .Values.configFrom.configMap .Values.configFrom.secret }}{{ .Values.configFrom.key }}{{ else }}config.yaml{{ end }}
 {{- end }}
 
+{{/* Where the files of `organizationFiles` are: a folder for each source, so that files of one name from two sources don't hide each other. */}}
+{{- define "exporter.organizationFiles" -}}
+/etc/csp-invitations-exporter/organizations.d/*/*.yaml
+{{- end }}
+
+{{/* The sources of `organizationFiles`, as a list of `{name, volume}`. */}}
+{{- define "exporter.organizationSources" -}}
+{{- $sources := list }}
+{{- if .Values.organizationFiles.inline }}
+{{- $sources = append $sources (dict "name" "values" "volume" (dict "configMap" (dict "name" (printf "%s-organizations" (include "exporter.fullname" .))))) }}
+{{- end }}
+{{- range .Values.organizationFiles.configMaps }}
+{{- $sources = append $sources (dict "name" (printf "configmap-%s" .) "volume" (dict "configMap" (dict "name" .))) }}
+{{- end }}
+{{- range .Values.organizationFiles.secrets }}
+{{- $sources = append $sources (dict "name" (printf "secret-%s" .) "volume" (dict "secret" (dict "secretName" . "defaultMode" 0440))) }}
+{{- end }}
+{{- dict "sources" $sources | toYaml }}
+{{- end }}
+
 {{/* The content of the configuration file. */}}
 {{- define "exporter.config" -}}
+{{- $files := include "exporter.organizationFiles" . }}
+{{- $wanted := include "exporter.hasOrganizationFiles" . }}
 {{- if kindIs "string" .Values.config }}
+{{- if and $wanted (not (hasKey (fromYaml .Values.config) "organization_files")) }}
+{{- fail (printf "config is text and does not name the files of organizationFiles: add `organization_files: [%s]` to it" $files) }}
+{{- end }}
 {{- .Values.config }}
 {{- else }}
 {{- $config := deepCopy .Values.config }}
-{{- if and (include "exporter.hasOrganizationFiles" .) (not (hasKey $config "organization_files")) }}
-{{- $_ := set $config "organization_files" (list "/etc/csp-invitations-exporter/organizations.d/*.yaml") }}
+{{- if and $wanted (not (hasKey $config "organization_files")) }}
+{{- $_ := set $config "organization_files" (list $files) }}
 {{- end }}
 {{- toYaml $config }}
 {{- end }}
