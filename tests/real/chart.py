@@ -180,27 +180,7 @@ def alerts(all_alerts):
 
 def refused():
     """Values that are unknown or impossible."""
-    cases = {
-        "an unknown key": {"shard": 3},
-        "an unknown key below": {"state": {"sise": "1Gi"}},
-        "no shard": {"shards": 0},
-        "half a shard": {"shards": 1.5},
-        "a level": {"log": {"level": "loud"}},
-        "a port": {"ports": {"http": 70000}},
-        "a secret among the values": {"credentials": {"acme": "hunter2"}},
-        "hashes outside of a Secret": {"webConfig": {"inline": {"basic_auth_users": {"a": "b"}}}},
-        "an unknown key of the configuration": {"config": {"organisations": []}},
-        "a name that is no text": {"config": merged(CONFIG, {"organizations": [ORGANIZATION | {"name": False}]})},
-        "an id that is a number": {"config": merged(CONFIG, {"credentials": {"app": {"client_id": 12}}})},
-        "an organization file that nobody would read": {"organizationFiles": {"inline": {"team.yml": {"organizations": []}}}},
-        "a text that leaves the organization files out": {"config": "organizations: []", "organizationFiles": {"configMaps": ["a"]}},
-        "a severity of nothing": {"prometheusRule": {"alerts": {"CSPForbidden": {"severity": ""}}}},
-        "an unknown setting of an alert": {"prometheusRule": {"alerts": {"CSPForbidden": {"after": "5m"}}}},
-        "an alert that there is not": {"prometheusRule": {"enabled": True, "alerts": {"CSPNoSuchThing": {"enabled": False}}}},
-        "both monitors": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
-        "two configurations": {"configFrom": {"secret": "x"}},
-        "two sources": {"config": {}, "configFrom": {"secret": "x", "configMap": "y"}},
-    }
+    cases = yaml.safe_load((ROOT / "tests/real/bad_values.yaml").read_text())
     for what, values in cases.items():
         try:
             build.render(merged(BASE, values))

@@ -94,6 +94,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.webConfig.existingSecret .Values.webConfig.inline }}true{{ end }}
 {{- end }}
 
+{{/* How long a duration of Prometheus is. */}}
+{{- define "exporter.milliseconds" -}}
+{{- $sum := 0 }}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 }}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | int64) (get $units (regexFind "[a-z]+" .))) }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
 {{/* What a ServiceMonitor and a PodMonitor say of an endpoint alike. */}}
 {{- define "exporter.endpoint" -}}
 {{- $monitor := .Values.serviceMonitor -}}
