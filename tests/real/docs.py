@@ -103,7 +103,9 @@ def yaml_blocks():
                 require(False, f"{where}: {error}")
             keys = value.keys() if isinstance(value, dict) else set()
             kind = "other"
-            if path == CHART and "apiVersion" not in keys:
+            if keys and keys <= WEB:
+                kind = "web configuration"
+            elif path == CHART and "apiVersion" not in keys:
                 build.render({"config": {}, **value})
                 kind = "values"
             elif keys & CONFIGURATION and keys <= CONFIGURATION and "…" not in text:
