@@ -84,6 +84,10 @@ visible_hostname squid.example.com
         """What squid says of its requests."""
         return (self.folder / "access.log").read_text()
 
+    def has_seen(self, pattern):
+        """Waits for a line: a tunnel has its own once both sides have closed it, which is after the poll."""
+        until(f"{pattern} in {self.folder}/access.log", lambda: re.search(pattern, self.seen()), 10)
+
 
 class Bench:
     """A service that only squid can find, and the configuration that leads there."""
@@ -142,7 +146,7 @@ def run(stack, report):
     proxy = f"the proxy http://127.0.0.1:{squid.port}"
     with report.case("polls go by CONNECT, with a password, to a service of a private authority"):
         bench.polls(bench.configuration(ca=service))
-        require(re.search(rf"TCP_TUNNEL/200 \d+ CONNECT {HOST}:{bench.port} exporter ", squid.seen()), squid.seen())
+        squid.has_seen(rf"TCP_TUNNEL/200 \d+ CONNECT {HOST}:{bench.port} exporter ")
         require("https://" not in squid.seen(), f"squid saw what is inside: {squid.seen()}")
     with report.case("check --online names the proxy, and works through it"):
         code, out, errors = bench.run("check --online", bench.configuration(ca=service))
@@ -158,12 +162,12 @@ def run(stack, report):
             bench.fails("connect", ("status=407", proxy, "user and password", "api.proxy_url"), bench.configuration(ca=service, password=password))
     with report.case("a host that squid does not allow is `connect`, and says 403 and whom to ask"):
         bench.fails("connect", ("status=403", proxy, "allow CONNECT", "whoever runs the proxy"), bench.configuration(ca=service, host=OTHER))
-        require(re.search(rf"TCP_DENIED/403 \d+ CONNECT {OTHER}:{bench.port} ", squid.seen()), squid.seen())
+        squid.has_seen(rf"TCP_DENIED/403 \d+ CONNECT {OTHER}:{bench.port} ")
     with report.case("without the service's authority a poll fails as `tls`, and says what to name"):
         bench.fails("tls", ("unknown issuer", "api.tls.ca_file"), bench.configuration(ca=own))
     with report.case("polls go through a squid that opens TLS, when its authority is named"):
         bench.polls(bench.configuration(ca=own, proxy=squid.intercepting))
-        require(re.search(rf"TCP_MISS/200 \d+ GET https://{HOST}:{bench.port}/csp/gateway/am/api/orgs/\S+/invitations", squid.seen()), squid.seen())
+        squid.has_seen(rf"TCP_MISS/200 \d+ GET https://{HOST}:{bench.port}/csp/gateway/am/api/orgs/\S+/invitations")
     with report.case("without it a poll fails as `tls`, and says that the proxy may be the one"):
         bench.fails("tls", ("unknown issuer", f"if the proxy http://127.0.0.1:{squid.intercepting} (api.proxy_url) opens TLS"), bench.configuration(ca=service, proxy=squid.intercepting))
     with report.case("polls go on after squid was away"):
