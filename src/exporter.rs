@@ -267,8 +267,8 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
 }
 
 impl web::Exporter for Exporter {
-    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
-        self.parts.metrics.kept_scrape(Steady::now(), accept, accept_encoding)
+    fn cached_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+        self.parts.metrics.cached_scrape(Steady::now(), accept, accept_encoding)
     }
 
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {

@@ -13,24 +13,24 @@ use prometheus_client::registry::{Metric, Registry};
 use crate::clock::Steady;
 use crate::snapshot::Snapshot;
 
-mod api;
-mod exporter;
+mod api_metrics;
+mod cache;
+mod exporter_metrics;
 pub mod families;
 pub mod family;
-mod kept;
 mod native;
-mod own;
 mod pieces;
 mod samples;
+mod uncached;
 
-pub use api::ApiMetrics;
-pub use exporter::ExporterMetrics;
+pub use api_metrics::ApiMetrics;
+pub use exporter_metrics::ExporterMetrics;
 
+use cache::ScrapeCache;
 use families::FAMILIES;
-use family::{Family, Part};
-use kept::Kept;
+use family::{Chapter, Family};
 
-pub use kept::FORGOTTEN_LATE;
+pub use cache::FORGOTTEN_LATE;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -40,7 +40,7 @@ pub struct Metrics {
     snapshots: Snapshots,
     api: Arc<ApiMetrics>,
     exporter: Arc<ExporterMetrics>,
-    kept: Kept,
+    cache: ScrapeCache,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -55,7 +55,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let api = Arc::new(ApiMetrics::new(&mut registry));
         let exporter = Arc::new(ExporterMetrics::new(&mut registry));
-        Self { registry, snapshots: Box::new(source), api, exporter, kept: Kept::default() }
+        Self { registry, snapshots: Box::new(source), api, exporter, cache: ScrapeCache::default() }
     }
 
     /// Where the client's calls are counted.
@@ -78,17 +78,17 @@ impl Metrics {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let snapshot = (self.snapshots)();
-        let own = || own::encode(encoding, &self.registry, &snapshot, &self.api.durations());
-        let body = self.kept.find_or_make(encoding, gzip, &snapshot, now, own);
+        let own = || uncached::encode(encoding, &self.registry, &snapshot, &self.api.durations());
+        let body = self.cache.find_or_make(encoding, gzip, &snapshot, now, own);
         Scrape { content_type, content_encoding: gzip.then_some("gzip"), body }
     }
 
     /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
     #[must_use]
-    pub fn kept_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    pub fn cached_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
-        let body = self.kept.find(encoding, gzip, &(self.snapshots)(), now)?;
+        let body = self.cache.find(encoding, gzip, &(self.snapshots)(), now)?;
         Some(Scrape { content_type, content_encoding: gzip.then_some("gzip"), body })
     }
 
@@ -97,22 +97,22 @@ impl Metrics {
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
     pub fn prepare(&self, now: Steady) {
-        self.kept.prepare(&(self.snapshots)(), now);
+        self.cache.prepare(&(self.snapshots)(), now);
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.
     pub fn refresh(&self) {
-        self.kept.forget_own();
+        self.cache.forget_own();
     }
 
     /// The invitation and polling families of every organization at `now`, and the lifecycle's if it is kept, in the
     /// text format 0.0.4: what a text file collector can take without a clash.
     #[must_use]
     pub fn once_text(&self, now: Steady, lifecycle: bool) -> Bytes {
-        let wanted = |family: &Family| match family.part {
-            Part::Invitations | Part::Polling => true,
-            Part::Lifecycle => lifecycle,
-            Part::Api | Part::Exporter | Part::Process => false,
+        let wanted = |family: &Family| match family.chapter {
+            Chapter::Invitations | Chapter::Polling => true,
+            Chapter::Lifecycle => lifecycle,
+            Chapter::Api | Chapter::Exporter | Chapter::Process => false,
         };
         // What belongs to no organization is about this process, which is gone when the file is read.
         pieces::text(Encoding::Text, &(self.snapshots)(), now, wanted).into()

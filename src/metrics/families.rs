@@ -4,21 +4,19 @@ use std::sync::LazyLock;
 
 use exporter_toolkit::exposition::Kind;
 
-use super::family::{Family, Part, Source};
+use super::family::{Chapter, Family, Producer};
 
 pub(super) mod api;
 pub(super) mod exporter;
 mod invitations;
 mod lifecycle;
-mod people;
 mod polling;
 mod process;
 
 /// All families, sorted by name: the order of an exposition. A position in it identifies a family.
 pub static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
-    let parts: [&'static [Family]; 7] = [
+    let parts: [&'static [Family]; 6] = [
         invitations::FAMILIES,
-        people::FAMILIES,
         lifecycle::FAMILIES,
         polling::FAMILIES,
         api::FAMILIES,
@@ -38,35 +36,35 @@ pub fn position(name: &str) -> Option<usize> {
 
 /// A gauge's row; keeps the tables short.
 const fn gauge(
-    part: Part,
+    chapter: Chapter,
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
-    source: Source,
+    producer: Producer,
 ) -> Family {
-    Family { name, kind: Kind::Gauge, help, labels, part, source }
+    Family { name, kind: Kind::Gauge, help, labels, chapter, producer }
 }
 
 /// A counter's row.
 const fn counter(
-    part: Part,
+    chapter: Chapter,
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
-    source: Source,
+    producer: Producer,
 ) -> Family {
-    Family { name, kind: Kind::Counter, help, labels, part, source }
+    Family { name, kind: Kind::Counter, help, labels, chapter, producer }
 }
 
 /// A histogram's row.
 const fn histogram(
-    part: Part,
+    chapter: Chapter,
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
-    source: Source,
+    producer: Producer,
 ) -> Family {
-    Family { name, kind: Kind::Histogram, help, labels, part, source }
+    Family { name, kind: Kind::Histogram, help, labels, chapter, producer }
 }
 
 #[cfg(test)]
@@ -113,7 +111,7 @@ mod tests {
 
     #[test]
     fn help_says_that_it_comes_from_the_poll_where_it_does() {
-        for family in FAMILIES.iter().filter(|family| family.part == Part::Invitations) {
+        for family in FAMILIES.iter().filter(|family| family.chapter == Chapter::Invitations) {
             assert!(family.help.contains("from the last good poll"), "{}", family.name);
         }
     }

@@ -8,9 +8,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::samples::Samples;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
-/// What a family speaks of; the chapters of the documentation.
+/// What a family speaks of: a chapter of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Chapter {
     /// Counts from the last good list.
     Invitations,
     /// Events between two polls.
@@ -25,9 +25,9 @@ pub enum Part {
     Process,
 }
 
-/// Where the samples of a family come from.
+/// What produces the samples of a family.
 #[derive(Debug, Clone, Copy)]
-pub enum Source {
+pub enum Producer {
     /// From what is known of one organization.
     Organization(Produce),
     /// From the snapshot as a whole.
@@ -41,11 +41,11 @@ pub enum Source {
 }
 
 /// Adds the samples of one family and one organization.
-pub type Produce = fn(&Organization<'_>, &mut Samples<'_>);
+pub type Produce = fn(&OrganizationData<'_>, &mut Samples<'_>);
 
-/// One organization at one moment.
+/// What a row of the table gets to produce the samples of one organization at one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Organization<'a> {
+pub struct OrganizationData<'a> {
     /// The newest that is known.
     pub snapshot: &'a OrganizationSnapshot,
     /// How current it is.
@@ -54,7 +54,7 @@ pub struct Organization<'a> {
     pub view: Option<&'a View>,
 }
 
-impl<'a> Organization<'a> {
+impl<'a> OrganizationData<'a> {
     pub(super) fn new(snapshot: &'a OrganizationSnapshot, state: DataState) -> Self {
         let view = snapshot.view.as_deref().filter(|_| matches!(state, DataState::Fresh | DataState::Held));
         Self { snapshot, state, view }
@@ -79,16 +79,16 @@ pub struct Family {
     /// The labels of each series, `le` left out.
     pub labels: &'static [&'static str],
     /// What it speaks of.
-    pub part: Part,
-    /// Where its samples come from.
-    pub source: Source,
+    pub chapter: Chapter,
+    /// What produces its samples.
+    pub producer: Producer,
 }
 
 impl Family {
     /// What the formats write of it before its samples.
     #[must_use]
     pub fn header(&self) -> Header<'static> {
-        let Self { name, kind, help, labels: _, part: _, source: _ } = *self;
+        let Self { name, kind, help, labels: _, chapter: _, producer: _ } = *self;
         Header { name, kind, help }
     }
 

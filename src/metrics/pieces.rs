@@ -19,7 +19,7 @@ use exporter_toolkit::exposition::{self, Compressor, Encoding, Make, Member, Par
 
 use self::making::{Maker, Making, preamble, write};
 use super::families::FAMILIES;
-use super::family::{Family, Produce, Source};
+use super::family::{Family, Produce, Producer};
 use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
@@ -34,9 +34,9 @@ const KEPT: usize = 16 * 1024 * 1024;
 
 /// The families of organizations, in the order of the table.
 static PRODUCED: LazyLock<Vec<(&'static Family, Produce)>> = LazyLock::new(|| {
-    let produced = |family: &&'static Family| match family.source {
-        Source::Organization(produce) => Some((*family, produce)),
-        Source::Snapshot(_) | Source::Durations | Source::Registered | Source::Process(_) => None,
+    let produced = |family: &&'static Family| match family.producer {
+        Producer::Organization(produce) => Some((*family, produce)),
+        Producer::Snapshot(_) | Producer::Durations | Producer::Registered | Producer::Process(_) => None,
     };
     FAMILIES.iter().filter_map(produced).collect()
 });
@@ -54,20 +54,20 @@ pub(super) enum FromPolls {
 #[derive(Debug)]
 pub(super) struct Pieces {
     maker: Maker,
-    rows: Arc<Vec<Row>>,
-    /// By family; the pieces of each cover every row.
+    entries: Arc<Vec<Entry>>,
+    /// By family; the pieces of each cover every entry.
     families: Vec<Vec<Piece>>,
 }
 
 /// One organization at one moment.
 #[derive(Debug)]
-struct Row {
+struct Entry {
     snapshot: Arc<OrganizationSnapshot>,
     /// Data goes stale by itself.
     state: DataState,
 }
 
-impl Row {
+impl Entry {
     fn name(&self) -> &str {
         &self.snapshot.organization.name
     }
@@ -81,7 +81,7 @@ impl Row {
 #[derive(Debug)]
 struct Piece {
     /// Which organizations, by their position in the snapshot.
-    rows: Range<usize>,
+    entries: Range<usize>,
     /// The samples, in bytes of text.
     length: usize,
     /// The same with what is said before them.
@@ -105,25 +105,25 @@ impl Pieces {
     pub(super) fn new(encoding: Encoding, gzip: bool) -> Self {
         let (compressor, size) = if gzip { (Some(Compressor::default()), COMPRESSED) } else { (None, PLAIN) };
         let maker = Maker { encoding, compressor, size, free: KEPT, text: Vec::new(), before: Vec::new() };
-        Self { maker, rows: Arc::default(), families: PRODUCED.iter().map(|_| Vec::new()).collect() }
+        Self { maker, entries: Arc::default(), families: PRODUCED.iter().map(|_| Vec::new()).collect() }
     }
 
     /// Goes over to `snapshot` as it is at `now`.
     pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Steady) -> FromPolls {
-        let Self { maker, rows, families } = self;
+        let Self { maker, entries, families } = self;
         let organizations = snapshot.organizations.iter();
-        let after: Vec<Row> =
-            organizations.map(|one| Row { snapshot: Arc::clone(one), state: one.data_state(now) }).collect();
-        let changes = Changes::between(rows, &after);
+        let after: Vec<Entry> =
+            organizations.map(|one| Entry { snapshot: Arc::clone(one), state: one.data_state(now) }).collect();
+        let changes = Changes::between(entries, &after);
         for ((family, produce), pieces) in PRODUCED.iter().zip(families) {
-            Making { maker, family, produce: *produce, rows: &after }.renew(pieces, rows, &changes);
+            Making { maker, family, produce: *produce, entries: &after }.renew(pieces, entries, &changes);
         }
-        *rows = Arc::new(after);
+        *entries = Arc::new(after);
         self.body()
     }
 
     fn body(&mut self) -> FromPolls {
-        let Self { maker, rows, families } = self;
+        let Self { maker, entries, families } = self;
         if maker.compressor.is_some() {
             let compressed = families.iter_mut().flatten().filter(|piece| piece.length > 0);
             return FromPolls::Compressed(Member::begin(compressed.filter_map(|piece| match &mut piece.form {
@@ -137,12 +137,12 @@ impl Pieces {
         let unmade = sent().filter(|(_, piece)| matches!(piece.form, Form::Plain(None)));
         let unmade = unmade.map(|(family, piece)| Unmade {
             family,
-            rows: piece.rows.clone(),
+            entries: piece.entries.clone(),
             head: piece.head,
             length: piece.whole,
         });
         let maker: Arc<dyn Make> =
-            Arc::new(Unmades { encoding: maker.encoding, rows: Arc::clone(rows), unmade: unmade.collect() });
+            Arc::new(Unmades { encoding: maker.encoding, entries: Arc::clone(entries), unmade: unmade.collect() });
         let mut index = 0..;
         let part = |(_, piece): (_, &Piece)| match &piece.form {
             Form::Plain(Some(bytes)) => Part::Made(bytes.clone()),
@@ -158,7 +158,7 @@ impl Pieces {
 #[derive(Debug)]
 struct Unmades {
     encoding: Encoding,
-    rows: Arc<Vec<Row>>,
+    entries: Arc<Vec<Entry>>,
     unmade: Vec<Unmade>,
 }
 
@@ -167,20 +167,20 @@ struct Unmades {
 struct Unmade {
     /// Position of the family among those of organizations.
     family: usize,
-    rows: Range<usize>,
+    entries: Range<usize>,
     head: Option<usize>,
     length: usize,
 }
 
 impl Make for Unmades {
     fn make(&self, index: usize) -> Bytes {
-        let Self { encoding, rows, unmade } = self;
-        let Unmade { family, rows: range, head, length } = &unmade[index];
+        let Self { encoding, entries, unmade } = self;
+        let Unmade { family, entries: range, head, length } = &unmade[index];
         let (family, produce) = PRODUCED[*family];
         let mut text = Vec::with_capacity(*length);
         preamble(*encoding, family, *head, &mut text);
-        for row in &rows[range.clone()] {
-            write(*encoding, family, produce, row, &mut text);
+        for entry in &entries[range.clone()] {
+            write(*encoding, family, produce, entry, &mut text);
         }
         text.into()
     }
@@ -189,27 +189,27 @@ impl Make for Unmades {
 /// How the organizations of one snapshot became those of the next.
 #[derive(Debug, Default)]
 struct Changes {
-    /// For each row before: where it is now, or would be. One more for the end.
+    /// For each entry before: where it is now, or would be. One more for the end.
     position: Vec<usize>,
-    /// Rows before that are gone.
+    /// Entries before that are gone.
     gone: Vec<usize>,
-    /// Rows now that are new, or not the same as before: with the row before.
+    /// Entries now that are new, or not the same as before: with the entry before.
     changed: Vec<(usize, Option<usize>)>,
 }
 
 impl Changes {
     /// Both are sorted by name.
-    fn between(before: &[Row], after: &[Row]) -> Self {
+    fn between(before: &[Entry], after: &[Entry]) -> Self {
         let Self { mut position, mut gone, mut changed } = Self::default();
         let mut known = before.iter().enumerate().peekable();
-        for (now, row) in after.iter().enumerate() {
-            while let Some((was, _)) = known.next_if(|(_, known)| known.name() < row.name()) {
+        for (now, entry) in after.iter().enumerate() {
+            while let Some((was, _)) = known.next_if(|(_, known)| known.name() < entry.name()) {
                 position.push(now);
                 gone.push(was);
             }
-            let same = known.next_if(|(_, known)| known.name() == row.name());
+            let same = known.next_if(|(_, known)| known.name() == entry.name());
             position.extend(same.map(|_| now));
-            if !same.is_some_and(|(_, known)| known.is(row)) {
+            if !same.is_some_and(|(_, known)| known.is(entry)) {
                 changed.push((now, same.map(|(was, _)| was)));
             }
         }
@@ -227,8 +227,8 @@ pub(super) fn text(encoding: Encoding, snapshot: &Snapshot, now: Steady, wanted:
     for (family, produce) in PRODUCED.iter().filter(|(family, _)| wanted(family)) {
         block.clear();
         for one in &snapshot.organizations {
-            let row = Row { snapshot: Arc::clone(one), state: one.data_state(now) };
-            write(encoding, family, *produce, &row, &mut block);
+            let entry = Entry { snapshot: Arc::clone(one), state: one.data_state(now) };
+            write(encoding, family, *produce, &entry, &mut block);
         }
         if !block.is_empty() {
             out.extend(exposition::preamble(encoding, &family.header(), block.len()));

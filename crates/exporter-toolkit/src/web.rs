@@ -54,7 +54,7 @@ pub trait Exporter: Send + Sync + 'static {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape;
 
     /// What [`Exporter::scrape`] would answer, when it is at hand: must return at once.
-    fn kept_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    fn cached_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let _ = (accept, accept_encoding);
         None
     }

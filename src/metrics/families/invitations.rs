@@ -1,53 +1,154 @@
-//! Invitations by status, role and group.
+//! Invitations by status, role and group, by age and time left, and by what they mean: privileged, external, duplicate.
+
+use invitations::Millis;
+use invitations::census::View;
+use invitations::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
 
 use super::gauge;
-use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::family::{Chapter, Family, OrganizationData, Producer};
 use crate::metrics::samples::Samples;
+
+const ORGANIZATION: &[&str] = &["organization"];
 
 pub(super) const FAMILIES: &[Family] = &[
     gauge(
-        Part::Invitations,
+        Chapter::Invitations,
         "csp_invitations",
         &["organization", "status"],
         "Invitations, from the last good poll.",
-        Source::Organization(all),
+        Producer::Organization(all),
     ),
     gauge(
-        Part::Invitations,
+        Chapter::Invitations,
         "csp_invitations_by_role",
         &["organization", "role_kind", "role", "status"],
         "Invitations that carry the role, once each, from the last good poll. What is folded is under other.",
-        Source::Organization(by_role),
+        Producer::Organization(by_role),
     ),
     gauge(
-        Part::Invitations,
+        Chapter::Invitations,
         "csp_invitations_by_group",
         &["organization", "group_id", "group", "status"],
         "Invitations that carry the group, once each, from the last good poll. What is folded is under other.",
-        Source::Organization(by_group),
+        Producer::Organization(by_group),
     ),
     gauge(
-        Part::Invitations,
+        Chapter::Invitations,
         "csp_invitations_by_role_and_group",
         &["organization", "role_kind", "role", "group_id", "group", "status"],
         "Invitations per distinct pair of role and group, from the last good poll. Empty where an invitation has none, absent where a status does not occur.",
-        Source::Organization(by_role_and_group),
+        Producer::Organization(by_role_and_group),
     ),
     gauge(
-        Part::Invitations,
+        Chapter::Invitations,
         "csp_group_info",
         &["organization", "group_id", "group", "group_type", "domain"],
         "What is known of a group, always 1, from the last good poll.",
-        Source::Organization(group_info),
+        Producer::Organization(group_info),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_privileged",
+        &["organization", "status"],
+        "Invitations that carry a privileged role, directly or through a group, from the last good poll.",
+        Producer::Organization(|organization, samples| {
+            if let Some(view) = organization.view {
+                samples.by_status(&[("organization", organization.name())], &view.privileged);
+            }
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_external",
+        &["organization", "status"],
+        "Invitations to a mail domain that is not trusted, from the last good poll. Absent without trusted domains.",
+        Producer::Organization(|organization, samples| {
+            if let Some(external) = organization.view.and_then(|view| view.external) {
+                samples.by_status(&[("organization", organization.name())], &external);
+            }
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_duplicate",
+        ORGANIZATION,
+        "Available invitations beyond the first for the same username, from the last good poll.",
+        Producer::Organization(|organization, samples| {
+            if let Some(view) = organization.view {
+                samples.gauge(&[("organization", organization.name())], view.duplicates as f64);
+            }
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_lapsed_by_age",
+        &["organization", "age"],
+        "Expired invitations of people without a later one that is available or redeemed, by time since expiration, from the last good poll.",
+        Producer::Organization(|organization, samples| {
+            buckets(organization, samples, "age", &LAPSED_AGES, |view| &view.lapsed_by_age);
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_pending_by_age",
+        &["organization", "age"],
+        "Available invitations by time since generation, from the last good poll.",
+        Producer::Organization(|organization, samples| {
+            buckets(organization, samples, "age", &PENDING_AGES, |view| &view.pending_by_age);
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitations_pending_by_time_left",
+        &["organization", "time_left"],
+        "Available invitations by time to expiration, from the last good poll.",
+        Producer::Organization(|organization, samples| {
+            buckets(organization, samples, "time_left", &TIMES_LEFT, |view| &view.pending_by_time_left);
+        }),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitation_oldest_pending_timestamp_seconds",
+        ORGANIZATION,
+        "When the oldest available invitation was generated, from the last good poll. Absent when there is none.",
+        Producer::Organization(|organization, samples| moment(organization, samples, |view| view.oldest_pending)),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitation_next_expiration_timestamp_seconds",
+        ORGANIZATION,
+        "The earliest expiration among the available invitations, from the last good poll. Absent when there is none.",
+        Producer::Organization(|organization, samples| moment(organization, samples, |view| view.next_expiration)),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitation_last_generated_timestamp_seconds",
+        ORGANIZATION,
+        "The newest generation of an invitation, from the last good poll. Absent when there is none.",
+        Producer::Organization(|organization, samples| moment(organization, samples, |view| view.last_generated)),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitation_last_redeemed_timestamp_seconds",
+        ORGANIZATION,
+        "The newest redemption of an invitation, from the last good poll. Absent when there is none.",
+        Producer::Organization(|organization, samples| moment(organization, samples, |view| view.last_redeemed)),
+    ),
+    gauge(
+        Chapter::Invitations,
+        "csp_invitation_last_revoked_timestamp_seconds",
+        ORGANIZATION,
+        "The newest revocation of an invitation, from the last good poll. Absent when there is none.",
+        Producer::Organization(|organization, samples| moment(organization, samples, |view| view.last_revoked)),
     ),
 ];
 
-fn all(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn all(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
     samples.by_status(&[("organization", organization.name())], &view.by_status);
 }
 
-fn by_role(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn by_role(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
     for row in &view.by_role {
         let labels = [("organization", organization.name()), ("role_kind", row.kind.as_str()), ("role", &row.role)];
@@ -55,7 +156,7 @@ fn by_role(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     }
 }
 
-fn by_group(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn by_group(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
     for row in &view.by_group {
         let labels = [("organization", organization.name()), ("group_id", &row.group_id), ("group", &row.group)];
@@ -63,7 +164,7 @@ fn by_group(organization: &Organization<'_>, samples: &mut Samples<'_>) {
     }
 }
 
-fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn by_role_and_group(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
     for row in view.by_role_and_group.iter().flatten() {
         let labels = [
@@ -78,7 +179,7 @@ fn by_role_and_group(organization: &Organization<'_>, samples: &mut Samples<'_>)
     }
 }
 
-fn group_info(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn group_info(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
     for group in &view.group_info {
         let labels = [
@@ -89,5 +190,26 @@ fn group_info(organization: &Organization<'_>, samples: &mut Samples<'_>) {
             ("domain", &*group.domain),
         ];
         samples.gauge(&labels, 1.0);
+    }
+}
+
+/// One sample per bucket of a partition.
+fn buckets<const N: usize>(
+    organization: &OrganizationData<'_>,
+    samples: &mut Samples<'_>,
+    label: &'static str,
+    values: &[&'static str; N],
+    counts: fn(&View) -> &[u64; N],
+) {
+    let Some(view) = organization.view else { return };
+    for (value, count) in values.iter().zip(counts(view)) {
+        samples.gauge(&[("organization", organization.name()), (label, value)], *count as f64);
+    }
+}
+
+/// One sample when there is such a moment.
+fn moment(organization: &OrganizationData<'_>, samples: &mut Samples<'_>, moment: fn(&View) -> Option<Millis>) {
+    if let Some(at) = organization.view.and_then(moment) {
+        samples.gauge(&[("organization", organization.name())], at.as_seconds());
     }
 }

@@ -3,48 +3,48 @@
 use invitations::Event;
 
 use super::{counter, gauge, histogram};
-use crate::metrics::family::{Family, Organization, Part, Source};
+use crate::metrics::family::{Chapter, Family, OrganizationData, Producer};
 use crate::metrics::samples::Samples;
 
 pub(super) const FAMILIES: &[Family] = &[
     counter(
-        Part::Lifecycle,
+        Chapter::Lifecycle,
         "csp_invitation_events_total",
         &["organization", "event"],
         "Events of invitations, from comparing each good poll with the one before.",
-        Source::Organization(events),
+        Producer::Organization(events),
     ),
     histogram(
-        Part::Lifecycle,
+        Chapter::Lifecycle,
         "csp_invitation_redemption_duration_seconds",
         &["organization"],
         "Time from generation to redemption, of redemptions seen between two good polls.",
-        Source::Organization(redemption_duration),
+        Producer::Organization(redemption_duration),
     ),
     gauge(
-        Part::Lifecycle,
+        Chapter::Lifecycle,
         "csp_exporter_state_durable",
         &[],
         "Whether the state folder takes what is written. Absent without a state folder.",
-        Source::Registered,
+        Producer::Registered,
     ),
     counter(
-        Part::Lifecycle,
+        Chapter::Lifecycle,
         "csp_exporter_state_resets_total",
         &[],
         "Stored states that were not usable and were set aside. Absent without a state folder.",
-        Source::Registered,
+        Producer::Registered,
     ),
 ];
 
-fn events(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn events(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(tally) = &organization.snapshot.lifecycle else { return };
     for (event, count) in Event::ALL.iter().zip(&tally.events) {
         samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count);
     }
 }
 
-fn redemption_duration(organization: &Organization<'_>, samples: &mut Samples<'_>) {
+fn redemption_duration(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     if let Some(tally) = &organization.snapshot.lifecycle {
         samples.histogram(&[("organization", organization.name())], &tally.redemption);
     }

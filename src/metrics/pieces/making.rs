@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Compressor, Encoding};
 
-use super::{Changes, Form, Piece, Row};
-use crate::metrics::family::{Family, Organization, Produce};
+use super::{Changes, Entry, Form, Piece};
+use crate::metrics::family::{Family, OrganizationData, Produce};
 
 /// What makes pieces, and the memory that it needs for it.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub(super) struct Making<'m> {
     pub(super) maker: &'m mut Maker,
     pub(super) family: &'static Family,
     pub(super) produce: Produce,
-    pub(super) rows: &'m [Row],
+    pub(super) entries: &'m [Entry],
 }
 
 impl Making<'_> {
-    /// Brings `pieces` of the rows `before` up to date.
-    pub(super) fn renew(&mut self, pieces: &mut Vec<Piece>, before: &[Row], changes: &Changes) {
+    /// Brings `pieces` of the entries `before` up to date.
+    pub(super) fn renew(&mut self, pieces: &mut Vec<Piece>, before: &[Entry], changes: &Changes) {
         let Changes { position, gone, changed } = changes;
         let differing: Vec<usize> = changed
             .iter()
@@ -50,53 +50,53 @@ impl Making<'_> {
             .collect();
         let known = std::mem::take(pieces);
         if known.is_empty() {
-            self.split(0..self.rows.len(), self.maker.size, pieces);
+            self.split(0..self.entries.len(), self.maker.size, pieces);
         }
         for piece in known {
-            let rows = position[piece.rows.start]..position[piece.rows.end];
-            if touches(gone, &piece.rows) || touches(&differing, &rows) {
+            let entries = position[piece.entries.start]..position[piece.entries.end];
+            if touches(gone, &piece.entries) || touches(&differing, &entries) {
                 // One that still has about its size stays one.
                 let times = if piece.length < self.maker.size / 2 { 1 } else { 2 };
                 self.maker.forget(&piece);
-                self.split(rows, self.maker.size * times, pieces);
+                self.split(entries, self.maker.size * times, pieces);
             } else {
-                pieces.push(Piece { rows, ..piece });
+                pieces.push(Piece { entries, ..piece });
             }
         }
         self.set_heads(pieces);
     }
 
-    /// Whether a row has other samples than before.
-    fn differs(&mut self, now: usize, before: Option<&Row>) -> bool {
+    /// Whether an entry has other samples than before.
+    fn differs(&mut self, now: usize, before: Option<&Entry>) -> bool {
         self.maker.text.clear();
         self.maker.before.clear();
-        write(self.maker.encoding, self.family, self.produce, &self.rows[now], &mut self.maker.text);
+        write(self.maker.encoding, self.family, self.produce, &self.entries[now], &mut self.maker.text);
         if let Some(before) = before {
             write(self.maker.encoding, self.family, self.produce, before, &mut self.maker.before);
         }
         self.maker.text != self.maker.before
     }
 
-    /// Adds pieces of these rows, each of which ends past this size.
-    fn split(&mut self, rows: Range<usize>, size: usize, pieces: &mut Vec<Piece>) {
-        let mut start = rows.start;
-        while start < rows.end {
+    /// Adds pieces of these entries, each of which ends past this size.
+    fn split(&mut self, entries: Range<usize>, size: usize, pieces: &mut Vec<Piece>) {
+        let mut start = entries.start;
+        while start < entries.end {
             // What is said of a family before its samples depends on them in one format alone.
             let head = (start == 0 && self.maker.encoding != Encoding::Protobuf).then_some(0);
-            let piece = self.piece(start..rows.end, size, head);
-            start = piece.rows.end;
+            let piece = self.piece(start..entries.end, size, head);
+            start = piece.entries.end;
             pieces.push(piece);
         }
     }
 
-    /// A piece of the first of these rows: of all of them, or of as many as make `size`.
-    fn piece(&mut self, rows: Range<usize>, size: usize, head: Option<usize>) -> Piece {
-        let Self { maker: Maker { encoding, compressor, free, text, .. }, family, produce, rows: all } = self;
+    /// A piece of the first of these entries: of all of them, or of as many as make `size`.
+    fn piece(&mut self, entries: Range<usize>, size: usize, head: Option<usize>) -> Piece {
+        let Self { maker: Maker { encoding, compressor, free, text, .. }, family, produce, entries: all } = self;
         text.clear();
         preamble(*encoding, family, head, text);
-        let (start, begin) = (rows.start, text.len());
+        let (start, begin) = (entries.start, text.len());
         let mut end = start;
-        while end < rows.end && text.len() - begin < size {
+        while end < entries.end && text.len() - begin < size {
             write(*encoding, family, *produce, &all[end], text);
             end += 1;
         }
@@ -109,7 +109,7 @@ impl Making<'_> {
                 Bytes::copy_from_slice(text)
             })),
         };
-        Piece { rows: start..end, length, whole: text.len(), head, form }
+        Piece { entries: start..end, length, whole: text.len(), head, form }
     }
 
     /// Has the first piece that is sent, and no other, begin with what is said of the family.
@@ -123,15 +123,17 @@ impl Making<'_> {
             let head = head.take();
             if piece.head != head {
                 self.maker.forget(piece);
-                *piece = self.piece(piece.rows.clone(), usize::MAX, head);
+                *piece = self.piece(piece.entries.clone(), usize::MAX, head);
             }
         }
     }
 }
 
-/// Whether one of these positions, which ascend, is in `rows`.
-fn touches(positions: &[usize], rows: &Range<usize>) -> bool {
-    positions.get(positions.partition_point(|position| *position < rows.start)).is_some_and(|first| *first < rows.end)
+/// Whether one of these positions, which ascend, is in `entries`.
+fn touches(positions: &[usize], entries: &Range<usize>) -> bool {
+    positions
+        .get(positions.partition_point(|position| *position < entries.start))
+        .is_some_and(|first| *first < entries.end)
 }
 
 /// Appends what is said of a family before its samples, where that is to be said.
@@ -142,7 +144,7 @@ pub(super) fn preamble(encoding: Encoding, family: &'static Family, head: Option
 }
 
 /// Appends the samples of one family and one organization.
-pub(super) fn write(encoding: Encoding, family: &'static Family, produce: Produce, row: &Row, out: &mut Vec<u8>) {
-    let Row { snapshot, state } = row;
-    produce(&Organization::new(snapshot, *state), &mut family.samples(encoding, out));
+pub(super) fn write(encoding: Encoding, family: &'static Family, produce: Produce, entry: &Entry, out: &mut Vec<u8>) {
+    let Entry { snapshot, state } = entry;
+    produce(&OrganizationData::new(snapshot, *state), &mut family.samples(encoding, out));
 }

@@ -39,8 +39,8 @@ impl Scrapes {
         };
         let accept = joined(headers, &ACCEPT);
         let accept_encoding = joined(headers, &ACCEPT_ENCODING);
-        if let Some(kept) = exporter.kept_scrape(accept.as_deref(), accept_encoding.as_deref()) {
-            return answer(kept, ticket);
+        if let Some(cached) = exporter.cached_scrape(accept.as_deref(), accept_encoding.as_deref()) {
+            return answer(cached, ticket);
         }
         // Encoding a large snapshot is work for the CPU, and would hold up every other connection of the thread.
         // The place goes along: without a client the work still goes on.

@@ -1,4 +1,4 @@
-//! Whole scrapes that are kept while they are true.
+//! The cache of scrapes: each is kept while it is true.
 //!
 //! Between two polls nothing about the invitations changes, so what comes from
 //! polls is made once for each form that is asked for. The exporter's own
@@ -23,7 +23,7 @@ const OWN_MAX_AGE: Duration = Duration::from_millis(250);
 const FLOOD: u32 = 20;
 /// Time over which scrapes are counted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// A form that nobody asked for in this time is forgotten: twice the longest usual pause between scrapes, and soon
+/// A form that nobody asked for in this time is forgotten: twice the longest usual time between scrapes, and soon
 /// enough for the memory to be free after five minutes.
 const WANTED_FOR: Duration = Duration::from_secs(240);
 /// A form is forgotten at most this much later than it might be: how often is looked for such forms.
@@ -31,7 +31,7 @@ pub const FORGOTTEN_LATE: Duration = Duration::from_secs(30);
 
 /// The newest scrape of each form: format and coding.
 #[derive(Debug, Default)]
-pub(super) struct Kept([[Mutex<Form>; 2]; Encoding::ALL.len()]);
+pub(super) struct ScrapeCache([[Mutex<Form>; 2]; Encoding::ALL.len()]);
 
 /// What is kept in one form.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Form {
     }
 }
 
-impl Kept {
+impl ScrapeCache {
     /// A scrape that needs no work, if there is one. Waits for nobody.
     pub(super) fn find(
         &self,
@@ -163,8 +163,8 @@ mod tests {
     use super::*;
 
     /// A scrape, and how many times the exporter's own metrics were made for one.
-    fn scrape(kept: &Kept, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> exposition::Body {
-        kept.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
+    fn scrape(cache: &ScrapeCache, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> exposition::Body {
+        cache.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
             own.set(own.get() + 1);
             Vec::new()
         })
@@ -172,39 +172,39 @@ mod tests {
 
     #[test]
     fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
-        let (kept, snapshot, changed, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
-        let find = |snapshot| kept.find(Encoding::Text, false, snapshot, Steady(0));
+        let (cache, snapshot, changed, own) = (ScrapeCache::default(), Arc::default(), Arc::default(), Cell::new(0));
+        let find = |snapshot| cache.find(Encoding::Text, false, snapshot, Steady(0));
         for _ in 0..10 {
             assert!(find(&snapshot).is_none());
-            scrape(&kept, &snapshot, &own);
+            scrape(&cache, &snapshot, &own);
         }
         assert_eq!(own.get(), 10);
         for _ in 0..10_000 {
-            scrape(&kept, &snapshot, &own);
+            scrape(&cache, &snapshot, &own);
         }
         assert!(own.get() < 200, "{} in a flood", own.get());
         assert!(find(&snapshot).is_some());
         assert!(find(&changed).is_none(), "a poll shows at once");
         let before = own.replace(0);
-        scrape(&kept, &changed, &own);
+        scrape(&cache, &changed, &own);
         assert_eq!(own.get(), 1, "after {before}");
-        kept.forget_own();
+        cache.forget_own();
         assert!(find(&changed).is_none());
     }
 
     #[test]
     fn only_forms_that_are_asked_for_are_made_and_only_while_they_are() {
-        let (kept, before, after, own) = (Kept::default(), Arc::default(), Arc::default(), Cell::new(0));
-        let made = || -> Vec<bool> { kept.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
-        kept.prepare(&before, Steady(0));
+        let (cache, before, after, own) = (ScrapeCache::default(), Arc::default(), Arc::default(), Cell::new(0));
+        let made = || -> Vec<bool> { cache.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
+        cache.prepare(&before, Steady(0));
         assert_eq!(made(), [false; 6], "nobody has asked");
-        scrape(&kept, &before, &own);
-        kept.prepare(&after, Steady(0));
+        scrape(&cache, &before, &own);
+        cache.prepare(&after, Steady(0));
         assert_eq!(made(), [true, false, false, false, false, false]);
         let polled =
-            |snapshot| kept.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
+            |snapshot| cache.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
         assert!(polled(&after), "made before the scrape");
-        kept.prepare(&after, Steady(0).after(WANTED_FOR));
+        cache.prepare(&after, Steady(0).after(WANTED_FOR));
         assert_eq!(made(), [false; 6], "nobody asks any more");
         assert!(WANTED_FOR + FORGOTTEN_LATE < Duration::from_secs(5 * 60));
     }

@@ -1,4 +1,4 @@
-//! The families that belong to no organization: they are written anew for each scrape.
+//! The families that belong to no organization: not cached, but written anew for each scrape.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use exporter_toolkit::exposition::{self, Encoding};
 use exporter_toolkit::process::ProcessSample;
 use prometheus_client::registry::Registry;
 
-use super::api::Durations;
+use super::api_metrics::Durations;
 use super::families::FAMILIES;
-use super::family::Source;
+use super::family::Producer;
 use crate::snapshot::Snapshot;
 
 /// These families, and the end of the exposition.
@@ -20,16 +20,16 @@ pub(super) fn encode(encoding: Encoding, registry: &Registry, snapshot: &Snapsho
     for family in FAMILIES.iter() {
         block.clear();
         let mut samples = family.samples(encoding, &mut block);
-        match family.source {
-            Source::Organization(_) => continue,
-            Source::Snapshot(produce) => produce(snapshot, &mut samples),
-            Source::Durations => durations.produce(&mut samples),
-            Source::Registered => {
+        match family.producer {
+            Producer::Organization(_) => continue,
+            Producer::Snapshot(produce) => produce(snapshot, &mut samples),
+            Producer::Durations => durations.produce(&mut samples),
+            Producer::Registered => {
                 if let Some(family) = registered.get(family.name) {
                     samples.registered(family);
                 }
             }
-            Source::Process(produce) => {
+            Producer::Process(produce) => {
                 if let Some(value) = process.as_ref().and_then(produce) {
                     samples.gauge(&[], value);
                 }
