@@ -206,7 +206,7 @@ impl Exporter {
         let client = client.reconfigured(&config.api).await.map_err(|error| error.to_string())?;
         let upstream = Arc::new(Upstream::new(&config, client.clone(), Arc::clone(&self.parts.lifecycle)));
         // Once ready it stays ready, whatever organizations come.
-        let _ = web::Exporter::ready(self);
+        let _ = web::Application::ready(self);
         for warning in &config.warnings {
             warn!("{warning}");
         }
@@ -266,7 +266,7 @@ async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
     }
 }
 
-impl web::Exporter for Exporter {
+impl web::Application for Exporter {
     fn cached_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         self.parts.metrics.cached_scrape(Steady::now(), accept, accept_encoding)
     }

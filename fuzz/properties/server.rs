@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::Scrape;
-use exporter_toolkit::web::{Access, Exporter, Settings, Web};
+use exporter_toolkit::web::{Access, Application, Settings, Web};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 struct Up;
 
-impl Exporter for Up {
+impl Application for Up {
     fn scrape(&self, _accept: Option<&str>, _accept_encoding: Option<&str>) -> Scrape {
         Scrape {
             content_type: "text/plain".to_owned(),

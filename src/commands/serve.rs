@@ -116,7 +116,7 @@ pub(super) async fn serve(
     announce(config, &listeners, &probe_listeners);
     started(&listeners)?;
     tokio::spawn(systemd.clone().follow(Arc::clone(&exporter), shutdown.clone()));
-    let pages: Arc<dyn web::Exporter> = Arc::clone(&exporter) as _;
+    let pages: Arc<dyn web::Application> = Arc::clone(&exporter) as _;
     let limits = front.settings.limits;
     let reporter = Arc::clone(&exporter);
     let own = status::pages(move || reporter.status(), front.telemetry_path());

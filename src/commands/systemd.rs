@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use exporter_toolkit::web::Exporter as _;
+use exporter_toolkit::web::Application as _;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use exporter_toolkit::exposition::{self, Scrape};
-use exporter_toolkit::web::{Access, Exporter, Settings, Web, listen};
+use exporter_toolkit::web::{Access, Application, Settings, Web, listen};
 use futures_util::{FutureExt, future::BoxFuture};
 use prometheus_client::{metrics::counter::Counter, metrics::gauge::Gauge, registry::Registry};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ impl Thermometer {
     }
 }
 
-impl Exporter for Thermometer {
+impl Application for Thermometer {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         exposition::scrape(&self.registry, accept, accept_encoding)
     }

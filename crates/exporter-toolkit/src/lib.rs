@@ -1,7 +1,7 @@
 //! What an exporter for Prometheus needs around its metrics, and knows of none of them.
 //!
 //! `prometheus-client` counts; this crate serves what it counted the way the exporters of the Prometheus project do. An
-//! exporter implements [`web::Exporter`] and hands it to [`web::Web`]; it then has
+//! exporter implements [`web::Application`] and hands it to [`web::Web`]; it then has
 //!
 //! - `/metrics` in each format that a Prometheus may ask for, compressed when it wants that ([`exposition`]),
 //! - `--web.config.file` of the Prometheus exporter-toolkit: TLS with client certificates, users, a rate limit and

@@ -1,11 +1,11 @@
 //! The HTTP side: scrapes, health, reload and pages of the application, and who may see them.
 //!
-//! It sees the application through [`Exporter`] and its [`Page`]s alone. A request passes, from
+//! It sees the application through [`Application`] and its [`Page`]s alone. A request passes, from
 //! the outside in: the connection's limits ([`Limits`]), the rate limit, authentication ([`Access`]),
 //! and only then the routes. What is refused outside never reaches a route, whether it exists or not.
 //!
 //! ```no_run
-//! # async fn start(exporter: std::sync::Arc<dyn exporter_toolkit::web::Exporter>) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn start(exporter: std::sync::Arc<dyn exporter_toolkit::web::Application>) -> Result<(), Box<dyn std::error::Error>> {
 //! use exporter_toolkit::web::{Access, Settings, Web, listen};
 //!
 //! let access = Access::load(None).await?;
@@ -19,10 +19,10 @@
 mod access;
 mod auth;
 mod config;
-mod deliveries;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod in_flight;
 pub mod listen;
 mod reload;
 pub mod response;
@@ -46,14 +46,14 @@ pub use server::{Drained, Limits};
 use crate::exposition::Scrape;
 use routes::Handlers;
 
-/// What the web side asks of the exporter.
-pub trait Exporter: Send + Sync + 'static {
+/// What the web side asks of the application: an exporter.
+pub trait Application: Send + Sync + 'static {
     /// One exposition of one moment, in the format and encoding that the request's headers ask for.
     ///
     /// May take long on the CPU: it is called on a thread for blocking work.
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape;
 
-    /// What [`Exporter::scrape`] would answer, when it is at hand: must return at once.
+    /// What [`Application::scrape`] would answer, when it is at hand: must return at once.
     fn cached_scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
         let _ = (accept, accept_encoding);
         None
@@ -94,7 +94,7 @@ pub trait Exporter: Send + Sync + 'static {
 pub struct Page {
     /// Absolute, literal, and not that of another page.
     pub path: &'static str,
-    /// What [`Exporter::count_request`] calls it.
+    /// What [`Application::count_request`] calls it.
     pub handler: &'static str,
     /// What answers.
     pub route: MethodRouter,
@@ -162,16 +162,16 @@ pub struct Web {
 }
 
 impl Web {
-    /// Puts `exporter`, and the application's pages, behind `access`.
+    /// Puts `application`, and its pages, behind `access`.
     ///
     /// # Panics
     /// Two pages have the same path.
     #[must_use]
-    pub fn new(exporter: Arc<dyn Exporter>, access: Arc<Access>, settings: Settings, pages: Vec<Page>) -> Self {
+    pub fn new(application: Arc<dyn Application>, access: Arc<Access>, settings: Settings, pages: Vec<Page>) -> Self {
         let Settings { telemetry_path, max_requests, limits } = settings;
         let handlers = Handlers::of(&telemetry_path, &pages);
-        let pages = routes::pages(&exporter, &telemetry_path, max_requests, limits, pages);
-        let app = guard::wrap(pages, exporter, Arc::clone(&access), handlers);
+        let pages = routes::pages(&application, &telemetry_path, max_requests, limits, pages);
+        let app = guard::wrap(pages, application, Arc::clone(&access), handlers);
         Self { app, access, limits }
     }
 
@@ -187,12 +187,12 @@ impl Web {
 ///
 /// Drains as [`Web::serve`] does.
 pub async fn serve_probes(
-    exporter: Arc<dyn Exporter>,
+    application: Arc<dyn Application>,
     listeners: Vec<TcpListener>,
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Drained {
-    let app = guard::wrap(routes::probes(&exporter), exporter, Access::open(), Handlers::default());
+    let app = guard::wrap(routes::probes(&application), application, Access::open(), Handlers::default());
     // A share of its own, so that neither listener can use up the other's.
     let limits = Limits { connections: limits.connections.min(256), ..limits };
     server::serve(listeners, app, None, limits, shutdown).await

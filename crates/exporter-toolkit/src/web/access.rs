@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::time::Instant;
 
-use super::auth::{Credentials, Verdict, Verifier};
+use super::auth::{Checked, Credentials, Verifier};
 use super::config::{self, RateLimit, WebConfig};
 use super::tls;
 use crate::document::{Problem, Problems};
@@ -153,14 +153,14 @@ impl Access {
         if config.users.is_empty() {
             return (Some(config), Ok(()));
         }
-        let verdict = match Credentials::of(headers) {
-            None => Verdict::Wrong,
+        let checked = match Credentials::of(headers) {
+            None => Checked::Wrong,
             Some(credentials) => self.verifier.verify(&config.users, credentials, peer).await,
         };
-        let admitted = match verdict {
-            Verdict::Right => Ok(()),
-            Verdict::Wrong => Err(Refusal::Unauthorized),
-            Verdict::Busy => Err(Refusal::Busy),
+        let admitted = match checked {
+            Checked::Right => Ok(()),
+            Checked::Wrong => Err(Refusal::Unauthorized),
+            Checked::Busy => Err(Refusal::Busy),
         };
         (Some(config), admitted)
     }

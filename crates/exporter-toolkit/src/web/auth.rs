@@ -2,10 +2,10 @@
 //!
 //! A check costs tens of milliseconds of a whole CPU by design, which makes it the lever of a flood:
 //! checks run on threads of their own, few at once, with a bounded queue in which each peer has a
-//! share, and verdicts are remembered. A user that does not exist costs as much as one that does.
+//! share, and what they found is remembered. A user that does not exist costs as much as one that does.
 
+mod cache;
 mod queue;
-mod verdicts;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,8 +17,8 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::config::PasswordHash;
+use cache::CheckCache;
 use queue::Queue;
-use verdicts::Verdicts;
 
 /// What a request says who it comes from.
 pub(super) struct Credentials {
@@ -45,7 +45,7 @@ impl Credentials {
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Checked {
     Right,
     Wrong,
     /// The queue is full: nothing was checked.
@@ -54,13 +54,13 @@ pub(super) enum Verdict {
 
 /// Checks credentials.
 pub(super) struct Verifier {
-    verdicts: Arc<Verdicts>,
+    cache: Arc<CheckCache>,
     queue: Arc<Queue>,
 }
 
 impl Verifier {
     pub(super) fn new() -> Self {
-        Self { verdicts: Arc::new(Verdicts::new()), queue: Queue::new() }
+        Self { cache: Arc::new(CheckCache::new()), queue: Queue::new() }
     }
 
     /// Whether `credentials` are those of one of `users`, which must not be empty.
@@ -69,40 +69,40 @@ impl Verifier {
         users: &BTreeMap<String, PasswordHash>,
         credentials: Credentials,
         peer: Option<IpAddr>,
-    ) -> Verdict {
+    ) -> Checked {
         let Credentials { user, password } = credentials;
         let found = std::str::from_utf8(&user).ok().and_then(|user| users.get(user));
         let known = found.is_some();
         // Somebody else's hash stands in for that of an unknown user, always the same for the same name:
         // times then look alike also where costs differ.
-        let decoy = || users.values().nth(self.verdicts.pick(&user, users.len()));
-        let Some(hash) = found.or_else(decoy).cloned() else { return Verdict::Wrong };
-        let digest = self.verdicts.digest(&user, hash.as_bytes(), password.expose_secret());
-        if let Some(right) = self.verdicts.get(&digest) {
-            return verdict(right && known);
+        let decoy = || users.values().nth(self.cache.pick(&user, users.len()));
+        let Some(hash) = found.or_else(decoy).cloned() else { return Checked::Wrong };
+        let digest = self.cache.digest(&user, hash.as_bytes(), password.expose_secret());
+        if let Some(right) = self.cache.get(&digest) {
+            return checked(right && known);
         }
         let Some(place) = self.queue.enter(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))) else {
-            return Verdict::Busy;
+            return Checked::Busy;
         };
-        let Some(turn) = place.turn().await else { return Verdict::Busy };
+        let Some(turn) = place.turn().await else { return Checked::Busy };
         // Somebody before in the queue may have asked the same.
-        if let Some(right) = self.verdicts.get(&digest) {
-            return verdict(right && known);
+        if let Some(right) = self.cache.get(&digest) {
+            return checked(right && known);
         }
-        let verdicts = Arc::clone(&self.verdicts);
-        let checked = tokio::task::spawn_blocking(move || {
+        let cache = Arc::clone(&self.cache);
+        let outcome = tokio::task::spawn_blocking(move || {
             let right = hash.verify(password.expose_secret()) && known;
-            verdicts.put(digest, right);
+            cache.put(digest, right);
             // The turn ends with the work, not with a client that goes away.
             drop(turn);
             right
         });
-        verdict(checked.await.unwrap_or(false))
+        checked(outcome.await.unwrap_or(false))
     }
 }
 
-fn verdict(right: bool) -> Verdict {
-    if right { Verdict::Right } else { Verdict::Wrong }
+fn checked(right: bool) -> Checked {
+    if right { Checked::Right } else { Checked::Wrong }
 }
 
 #[cfg(test)]

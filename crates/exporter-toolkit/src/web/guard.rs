@@ -14,7 +14,7 @@ use super::access::Refusal;
 use super::response::text;
 use super::routes::{self, Handlers};
 use super::server::Connection;
-use super::{Access, Exporter};
+use super::{Access, Application};
 
 /// Declared bodies up to this size are ignored, larger ones refused: no page takes one.
 const MAX_BODY: u64 = 8 * 1024;
@@ -29,14 +29,19 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 struct Guard {
-    exporter: Arc<dyn Exporter>,
+    application: Arc<dyn Application>,
     access: Arc<Access>,
     handlers: Handlers,
 }
 
 /// Puts `pages` behind `access`, and counts what is answered.
-pub(super) fn wrap(pages: Router, exporter: Arc<dyn Exporter>, access: Arc<Access>, handlers: Handlers) -> Router {
-    let guard = Arc::new(Guard { exporter, access, handlers });
+pub(super) fn wrap(
+    pages: Router,
+    application: Arc<dyn Application>,
+    access: Arc<Access>,
+    handlers: Handlers,
+) -> Router {
+    let guard = Arc::new(Guard { application, access, handlers });
     // Around the whole router, not its routes: it would tell strangers by `Allow` what is there.
     Router::new().fallback_service(pages).layer(middleware::from_fn_with_state(guard, pass))
 }
@@ -51,7 +56,7 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
     if head {
         without_body(&mut response);
     }
-    guard.exporter.count_request(handler, response.status().as_u16());
+    guard.application.count_request(handler, response.status().as_u16());
     response
 }
 

@@ -12,7 +12,7 @@ use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 
-use super::Exporter;
+use super::Application;
 use super::response::text;
 
 /// How a reload ended; `None` when it panicked.
@@ -24,14 +24,14 @@ type Outcome = Option<Result<(), String>>;
 /// has been written until now. A flood of requests would otherwise go on reloading long after its clients have left.
 #[derive(Clone)]
 pub(super) struct Reloads {
-    exporter: Arc<dyn Exporter>,
+    application: Arc<dyn Application>,
     turn: Arc<tokio::sync::Mutex<()>>,
     waiting: Arc<Mutex<Option<Shared<BoxFuture<'static, Outcome>>>>>,
 }
 
 impl Reloads {
-    pub(super) fn new(exporter: Arc<dyn Exporter>) -> Self {
-        Self { exporter, turn: Arc::default(), waiting: Arc::default() }
+    pub(super) fn new(application: Arc<dyn Application>) -> Self {
+        Self { application, turn: Arc::default(), waiting: Arc::default() }
     }
 
     /// The answer to one request.
@@ -45,18 +45,18 @@ impl Reloads {
         match reload.await {
             Some(Ok(())) => text(StatusCode::OK, "the configuration was reloaded"),
             Some(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was changed:\n{reason}")),
-            None => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the exporter itself"),
+            None => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the application itself"),
         }
     }
 
     /// A reload in a task of its own, so that a client that goes away does not cut the transaction.
     fn begin(&self) -> Shared<BoxFuture<'static, Outcome>> {
-        let Self { exporter, turn, waiting } = self.clone();
+        let Self { application, turn, waiting } = self.clone();
         let reload = tokio::spawn(async move {
             let _turn = turn.lock().await;
             // From here on a request comes too late for this one.
             *waiting.lock() = None;
-            exporter.reload().await
+            application.reload().await
         });
         reload.map(Result::ok).boxed().shared()
     }

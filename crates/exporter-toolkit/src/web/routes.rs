@@ -10,12 +10,12 @@ use axum::{Extension, Router};
 use http::header::HeaderMap;
 use http::{Method, Response, StatusCode};
 
-use super::deliveries::Deliveries;
+use super::in_flight::InFlight;
 use super::reload::Reloads;
 use super::response::text;
 use super::scrape::Scrapes;
 use super::server::Connection;
-use super::{Exporter, Limits, Page, TelemetryPath};
+use super::{Application, Limits, Page, TelemetryPath};
 
 const HEALTH: [&str; 3] = ["/healthz", "/-/healthy", "/livez"];
 const READY: [&str; 2] = ["/readyz", "/-/ready"];
@@ -56,20 +56,20 @@ pub(super) fn takes(path: &str, method: &Method) -> bool {
 
 /// Every page.
 pub(super) fn pages(
-    exporter: &Arc<dyn Exporter>,
+    application: &Arc<dyn Application>,
     telemetry_path: &TelemetryPath,
     max_requests: usize,
     limits: Limits,
     pages: Vec<Page>,
 ) -> Router {
-    let scrapes = Scrapes::new(Arc::clone(exporter), Deliveries::new("scrapes", max_requests, limits.stall));
+    let scrapes = Scrapes::new(Arc::clone(application), InFlight::new("scrapes", max_requests, limits.stall));
     let metrics =
         get(move |Extension(connection), headers: HeaderMap| async move { scrapes.answer(connection, &headers).await });
-    let reloads = Reloads::new(Arc::clone(exporter));
+    let reloads = Reloads::new(Arc::clone(application));
     let reload = post(move |headers: HeaderMap| async move { reloads.answer(&headers).await });
-    let own = health_pages(exporter).route(RELOAD, reload).route(telemetry_path.as_str(), metrics);
-    let deliveries = Deliveries::new("pages", limits.pages, limits.stall);
-    let deliver = middleware::from_fn_with_state(deliveries, deliver);
+    let own = health_pages(application).route(RELOAD, reload).route(telemetry_path.as_str(), metrics);
+    let in_flight = InFlight::new("pages", limits.pages, limits.stall);
+    let deliver = middleware::from_fn_with_state(in_flight, deliver);
     let pages = pages
         .into_iter()
         .fold(own, |router, Page { path, route, .. }| router.route(path, route.route_layer(deliver.clone())));
@@ -78,31 +78,31 @@ pub(super) fn pages(
 
 /// Answers with a page of the application, a limited number of them at once: each has a body of its own in memory.
 async fn deliver(
-    State(deliveries): State<Arc<Deliveries>>,
+    State(in_flight): State<Arc<InFlight>>,
     Extension(connection): Extension<Connection>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
-    let ticket = match deliveries.admit(connection) {
-        Ok(ticket) => ticket,
+    let permit = match in_flight.admit(connection) {
+        Ok(permit) => permit,
         Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
     };
     let (head, body) = next.run(request).await.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the exporter itself");
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the application itself");
     };
-    ticket.ready(&std::iter::once(body.clone()).collect());
+    permit.ready(&std::iter::once(body.clone()).collect());
     let mut response = Response::from_parts(head, Body::from(body));
-    response.extensions_mut().insert(ticket);
+    response.extensions_mut().insert(permit);
     response
 }
 
 /// The health pages alone.
-pub(super) fn probes(exporter: &Arc<dyn Exporter>) -> Router {
-    finish(health_pages(exporter))
+pub(super) fn probes(application: &Arc<dyn Application>) -> Router {
+    finish(health_pages(application))
 }
 
-fn health_pages(exporter: &Arc<dyn Exporter>) -> Router {
+fn health_pages(application: &Arc<dyn Application>) -> Router {
     let mut router = Router::new();
     for path in HEALTH {
         router = router.route(path, get(health));
@@ -110,23 +110,23 @@ fn health_pages(exporter: &Arc<dyn Exporter>) -> Router {
     for path in READY {
         router = router.route(path, get(ready));
     }
-    router.with_state(Arc::clone(exporter))
+    router.with_state(Arc::clone(application))
 }
 
 fn finish(router: Router) -> Router {
     router.method_not_allowed_fallback(method_not_allowed).fallback(not_found)
 }
 
-async fn health(State(exporter): State<Arc<dyn Exporter>>) -> Response<Body> {
-    verdict(exporter.health())
+async fn health(State(application): State<Arc<dyn Application>>) -> Response<Body> {
+    answer(application.health())
 }
 
-async fn ready(State(exporter): State<Arc<dyn Exporter>>) -> Response<Body> {
-    verdict(exporter.ready())
+async fn ready(State(application): State<Arc<dyn Application>>) -> Response<Body> {
+    answer(application.ready())
 }
 
-fn verdict(verdict: Result<(), String>) -> Response<Body> {
-    match verdict {
+fn answer(outcome: Result<(), String>) -> Response<Body> {
+    match outcome {
         Ok(()) => text(StatusCode::OK, "ok"),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
     }

@@ -12,8 +12,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::{JoinError, JoinHandle};
 
-use super::Exporter;
-use super::deliveries::{Deliveries, Ticket};
+use super::Application;
+use super::in_flight::{InFlight, Permit};
 use super::response::text;
 use super::server::Connection;
 use crate::exposition::{self, Part, Scrape};
@@ -21,46 +21,46 @@ use crate::exposition::{self, Part, Scrape};
 /// Answers scrapes, a limited number of them at once.
 #[derive(Clone)]
 pub(super) struct Scrapes {
-    exporter: Arc<dyn Exporter>,
-    deliveries: Arc<Deliveries>,
+    application: Arc<dyn Application>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Scrapes {
-    pub(super) fn new(exporter: Arc<dyn Exporter>, deliveries: Arc<Deliveries>) -> Self {
-        Self { exporter, deliveries }
+    pub(super) fn new(application: Arc<dyn Application>, in_flight: Arc<InFlight>) -> Self {
+        Self { application, in_flight }
     }
 
     /// The answer to one scrape. Its place is free again once the body was written, or the client went away.
     pub(super) async fn answer(self, connection: Connection, headers: &HeaderMap) -> Response<Body> {
-        let Self { exporter, deliveries } = self;
-        let ticket = match deliveries.admit(connection) {
-            Ok(ticket) => ticket,
+        let Self { application, in_flight } = self;
+        let permit = match in_flight.admit(connection) {
+            Ok(permit) => permit,
             Err(refusal) => return text(StatusCode::SERVICE_UNAVAILABLE, refusal),
         };
         let accept = joined(headers, &ACCEPT);
         let accept_encoding = joined(headers, &ACCEPT_ENCODING);
-        if let Some(cached) = exporter.cached_scrape(accept.as_deref(), accept_encoding.as_deref()) {
-            return answer(cached, ticket);
+        if let Some(cached) = application.cached_scrape(accept.as_deref(), accept_encoding.as_deref()) {
+            return answer(cached, permit);
         }
         // Encoding a large snapshot is work for the CPU, and would hold up every other connection of the thread.
         // The place goes along: without a client the work still goes on.
         let scrape = tokio::task::spawn_blocking(move || {
-            let scrape = exporter.scrape(accept.as_deref(), accept_encoding.as_deref());
-            (scrape, ticket)
+            let scrape = application.scrape(accept.as_deref(), accept_encoding.as_deref());
+            (scrape, permit)
         });
         match scrape.await {
-            Ok((scrape, ticket)) => answer(scrape, ticket),
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself"),
+            Ok((scrape, permit)) => answer(scrape, permit),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the application itself"),
         }
     }
 }
 
-fn answer(scrape: Scrape, ticket: Ticket) -> Response<Body> {
+fn answer(scrape: Scrape, permit: Permit) -> Response<Body> {
     let Scrape { content_type, content_encoding, body } = scrape;
     let Ok(content_type) = HeaderValue::try_from(content_type) else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the application itself");
     };
-    ticket.ready(&body);
+    permit.ready(&body);
     let mut response = Response::new(Body::new(Writing::new(body).map_err(axum::Error::new)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
@@ -69,7 +69,7 @@ fn answer(scrape: Scrape, ticket: Ticket) -> Response<Body> {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     // What is attached to an answer ends when its last byte was written.
-    response.extensions_mut().insert(ticket);
+    response.extensions_mut().insert(permit);
     response
 }
 

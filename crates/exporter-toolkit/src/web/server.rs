@@ -2,14 +2,14 @@
 //!
 //! A connection costs a descriptor and a task from the moment it is accepted, before anything is known
 //! of its peer. So nothing that waits for a peer happens in the accept loop, everything that waits has
-//! a limit, and when all places are taken the connection that has been useless for longest makes room:
+//! a limit, and when it is reached the connection that has been useless for longest makes room:
 //! peers that connect and stay silent push out each other, not those that work.
 
 mod answer;
 mod connection;
+mod connection_limit;
+mod connection_state;
 mod handshake;
-mod places;
-mod pulse;
 mod watch;
 
 use std::io;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Access;
 pub(super) use connection::Connection;
-use places::Places;
+use connection_limit::ConnectionLimit;
 
 /// Times and numbers that keep peers from harming each other.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ struct Shared {
     /// Where TLS settings come from; `None` serves plain HTTP.
     tls: Option<Arc<Access>>,
     limits: Limits,
-    places: Arc<Places>,
+    connections: Arc<ConnectionLimit>,
     shutdown: CancellationToken,
     /// Past the drain limit.
     abort: CancellationToken,
@@ -101,7 +101,7 @@ pub(super) async fn serve(
         app,
         tls,
         limits,
-        places: Places::new(limits.connections.min(places::open_files_share())),
+        connections: ConnectionLimit::new(limits.connections.min(connection_limit::open_files_share())),
         shutdown,
         abort: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -113,7 +113,7 @@ pub(super) async fn serve(
     shared.tasks.close();
     let mut cut = 0;
     if tokio::time::timeout(limits.drain, shared.tasks.wait()).await.is_err() {
-        cut = shared.places.taken();
+        cut = shared.connections.count();
         tracing::warn!(connections = cut, "requests outlasted the drain and were cut");
         shared.abort.cancel();
         shared.tasks.wait().await;
@@ -129,15 +129,15 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Without a place the connection is closed here.
-                if let Some(place) = shared.places.take() {
-                    shared.tasks.spawn(connection::run(stream, peer, place, Arc::clone(&shared)));
+                // Without a permit the connection is closed here.
+                if let Some(permit) = shared.connections.acquire() {
+                    shared.tasks.spawn(connection::run(stream, peer, permit, Arc::clone(&shared)));
                 }
             }
             Err(error) if concerns_one_peer(&error) => {}
             Err(error) => {
                 // Most likely no descriptor is left: the error would come back at once, in a hot loop.
-                shared.places.evict();
+                shared.connections.evict();
                 tracing::warn!(%error, "could not accept a connection; trying again shortly");
                 tokio::select! {
                     () = shared.shutdown.cancelled() => return,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::routing::get;
 use bytes::Bytes;
 use exporter_toolkit::exposition::{Body, Make, Part, Scrape};
-use exporter_toolkit::web::{Access, Drained, Exporter, Limits, Page, Settings, Web, serve_probes};
+use exporter_toolkit::web::{Access, Application, Drained, Limits, Page, Settings, Web, serve_probes};
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;
@@ -107,7 +107,7 @@ fn unmade(body: &Bytes) -> Body {
     parts.map(|(index, length)| Part::Unmade { maker: Arc::clone(&maker), index, length }).collect()
 }
 
-impl Exporter for Fake {
+impl Application for Fake {
     fn scrape(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         self.asked.lock().push((accept.map(str::to_owned), accept_encoding.map(str::to_owned)));
         self.gate.pass();

@@ -15,7 +15,7 @@ fn users(cost: u32) -> BTreeMap<String, PasswordHash> {
     [("alice".to_owned(), PasswordHash::parse(&hash).unwrap())].into()
 }
 
-async fn verify(verifier: &Verifier, users: &BTreeMap<String, PasswordHash>, text: &str) -> Verdict {
+async fn verify(verifier: &Verifier, users: &BTreeMap<String, PasswordHash>, text: &str) -> Checked {
     verifier.verify(users, Credentials::of(&basic(text)).unwrap(), None).await
 }
 
@@ -34,21 +34,21 @@ fn only_one_well_formed_basic_header_counts() {
 async fn the_right_password_of_the_right_user_is_right_first_and_later() {
     let (verifier, users) = (Verifier::new(), users(4));
     for _ in 0..2 {
-        assert_eq!(verify(&verifier, &users, "alice:secret").await, Verdict::Right);
+        assert_eq!(verify(&verifier, &users, "alice:secret").await, Checked::Right);
         for wrong in ["alice:Secret", "alice:", "bob:secret", ":secret", "alice\0:secret", "alice:secret\0"] {
-            assert_eq!(verify(&verifier, &users, wrong).await, Verdict::Wrong, "{wrong:?}");
+            assert_eq!(verify(&verifier, &users, wrong).await, Checked::Wrong, "{wrong:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_changed_hash_makes_old_verdicts_worthless() {
+async fn a_changed_hash_makes_old_checks_worthless() {
     let (verifier, mut users) = (Verifier::new(), users(4));
-    assert_eq!(verify(&verifier, &users, "alice:secret").await, Verdict::Right);
+    assert_eq!(verify(&verifier, &users, "alice:secret").await, Checked::Right);
     let hash = bcrypt::hash_with_salt("another", 4, [9; 16]).unwrap().to_string();
     users.insert("alice".to_owned(), PasswordHash::parse(&hash).unwrap());
-    assert_eq!(verify(&verifier, &users, "alice:secret").await, Verdict::Wrong);
-    assert_eq!(verify(&verifier, &users, "alice:another").await, Verdict::Right);
+    assert_eq!(verify(&verifier, &users, "alice:secret").await, Checked::Wrong);
+    assert_eq!(verify(&verifier, &users, "alice:another").await, Checked::Right);
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn an_unknown_user_costs_as_much_as_a_known_one() {
     for round in 0..100 {
         for (user, least) in &mut times {
             let start = Instant::now();
-            assert_eq!(verify(&verifier, &users, &format!("{user}:{round}")).await, Verdict::Wrong);
+            assert_eq!(verify(&verifier, &users, &format!("{user}:{round}")).await, Checked::Wrong);
             *least = start.elapsed().min(*least);
         }
         if round >= 6 && alike(times[0].1, times[1].1) {

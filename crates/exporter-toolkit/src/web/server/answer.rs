@@ -12,7 +12,7 @@ use http::Extensions;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Protocol;
-use super::pulse::Running;
+use super::connection_state::Running;
 
 /// A body that is handed over in portions.
 ///

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::answer::Answered;
-use super::places::Place;
-use super::pulse::Pulse;
+use super::connection_limit::Permit;
+use super::connection_state::ConnectionState;
 use super::watch::Watched;
 use super::{Limits, Protocol, Shared, handshake};
 
@@ -37,35 +37,35 @@ const UNSENT: u32 = 256 * 1024;
 pub(in crate::web) struct Connection {
     /// The other end.
     pub(in crate::web) peer: SocketAddr,
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
 }
 
 impl Connection {
     /// Closes the connection at once, whatever it is doing.
     pub(in crate::web) fn close(&self) {
-        self.pulse.evict();
+        self.state.evict();
     }
 }
 
 /// Serves one connection; returns when it is closed, for whatever reason.
-pub(super) async fn run(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
+pub(super) async fn run(stream: TcpStream, peer: SocketAddr, permit: Permit, shared: Arc<Shared>) {
     tune(&stream, &shared.limits);
-    let pulse = &place.pulse;
+    let state = &permit.state;
     let Some(access) = &shared.tls else {
-        let stream = Watched { stream, reads: Some(Arc::clone(pulse)), writes: Some(Arc::clone(pulse)) };
-        return speak(stream, peer, Protocol::Http1, &place, &shared).await;
+        let stream = Watched { stream, reads: Some(Arc::clone(state)), writes: Some(Arc::clone(state)) };
+        return speak(stream, peer, Protocol::Http1, &permit, &shared).await;
     };
-    let secure = handshake::secure(stream, access, pulse);
+    let secure = handshake::secure(stream, access, state);
     let secured = tokio::select! {
-        () = pulse.evicted() => return,
+        () = state.evicted() => return,
         () = shared.shutdown.cancelled() => return,
         secured = tokio::time::timeout(shared.limits.handshake, secure) => secured,
     };
     match secured {
         Ok(Ok((stream, protocol))) => {
             // With HTTP/2 an idle peer is heard, too: it acknowledges and updates windows.
-            let reads = (protocol == Protocol::Http1).then(|| Arc::clone(pulse));
-            speak(Watched { stream, reads, writes: None }, peer, protocol, &place, &shared).await;
+            let reads = (protocol == Protocol::Http1).then(|| Arc::clone(state));
+            speak(Watched { stream, reads, writes: None }, peer, protocol, &permit, &shared).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
@@ -83,14 +83,14 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     let _ = socket.set_tcp_user_timeout(Some(limits.stall));
 }
 
-async fn speak<S>(stream: S, peer: SocketAddr, protocol: Protocol, place: &Place, shared: &Shared)
+async fn speak<S>(stream: S, peer: SocketAddr, protocol: Protocol, permit: &Permit, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Place { pulse, .. } = place;
-    pulse.established();
+    let Permit { state, .. } = permit;
+    state.established();
     let app = shared.app.clone();
-    let connection = Connection { peer, pulse: Arc::clone(pulse) };
+    let connection = Connection { peer, state: Arc::clone(state) };
     let service = service_fn(move |request| answer(app.clone(), request, protocol, connection.clone()));
     let stream = TokioIo::new(stream);
     let builder = builder(protocol);
@@ -99,13 +99,13 @@ where
     let mut grace = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
-            ended = limited(connection.as_mut(), pulse, &shared.limits) => {
+            ended = limited(connection.as_mut(), state, &shared.limits) => {
                 if let Some(Err(error)) = ended {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
                 return;
             }
-            () = pulse.evicted() => return,
+            () = state.evicted() => return,
             () = shared.abort.cancelled() => return,
             () = shared.shutdown.cancelled(), if !draining => {
                 // An idle connection ends here and now, one that works after its answer.
@@ -114,7 +114,7 @@ where
                 grace.as_mut().reset(Instant::now() + GRACE);
             }
             () = grace.as_mut(), if draining => {
-                if pulse.is_idle() {
+                if state.is_idle() {
                     return;
                 }
                 grace.as_mut().reset(Instant::now() + GRACE);
@@ -124,8 +124,12 @@ where
 }
 
 /// Polls `connection` to its end; `None` when it did not move on in time.
-async fn limited<C: Future>(mut connection: Pin<&mut C>, pulse: &Pulse, limits: &Limits) -> Option<C::Output> {
-    let mut alarm = pin!(tokio::time::sleep_until(pulse.deadline(limits)));
+async fn limited<C: Future>(
+    mut connection: Pin<&mut C>,
+    state: &ConnectionState,
+    limits: &Limits,
+) -> Option<C::Output> {
+    let mut alarm = pin!(tokio::time::sleep_until(state.deadline(limits)));
     poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(ended));
@@ -133,13 +137,13 @@ async fn limited<C: Future>(mut connection: Pin<&mut C>, pulse: &Pulse, limits: 
         // What the connection does, and with it the limit, changes only while it is polled
         // (with HTTP/2 also elsewhere, but then towards later).
         loop {
-            let deadline = pulse.deadline(limits);
+            let deadline = state.deadline(limits);
             if alarm.deadline() != deadline {
                 alarm.as_mut().reset(deadline);
             }
             match alarm.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) if pulse.deadline(limits) == deadline => return Poll::Ready(None),
+                Poll::Ready(()) if state.deadline(limits) == deadline => return Poll::Ready(None),
                 Poll::Ready(()) => {}
             }
         }
@@ -158,7 +162,7 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // Who has said all it wants to say (`nc -N`, some balancers) still wants the whole answer.
         .half_close(true)
-        // The pulse tells a head that does not end from a connection that waits for its next scrape.
+        // The state tells a head that does not end from a connection that waits for its next scrape.
         .header_read_timeout(None)
         .max_buf_size(16 * 1024);
     builder
@@ -178,7 +182,7 @@ async fn answer(
     protocol: Protocol,
     connection: Connection,
 ) -> Result<Response<Answered>, std::convert::Infallible> {
-    let running = connection.pulse.begin();
+    let running = connection.state.begin();
     request.extensions_mut().insert(connection);
     let mut response = app.oneshot(request.map(Body::new)).await?;
     let held = std::mem::take(response.extensions_mut());

@@ -11,7 +11,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Protocol;
-use super::pulse::Pulse;
+use super::connection_state::ConnectionState;
 use super::watch::Watched;
 use crate::web::Access;
 
@@ -29,7 +29,7 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain
 pub(super) async fn secure(
     stream: TcpStream,
     access: &Arc<Access>,
-    pulse: &Arc<Pulse>,
+    state: &Arc<ConnectionState>,
 ) -> io::Result<(TlsStream<Watched<TcpStream>>, Protocol)> {
     let mut first = [0];
     stream.peek(&mut first).await?;
@@ -39,7 +39,7 @@ pub(super) async fn secure(
     if first[0] != HANDSHAKE_RECORD {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a TLS handshake"));
     }
-    let stream = Watched { stream, reads: None, writes: Some(Arc::clone(pulse)) };
+    let stream = Watched { stream, reads: None, writes: Some(Arc::clone(state)) };
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     // Only now: a peer that never says hello costs no reading of files.
     let config = access.tls_config().await?;

@@ -1,4 +1,4 @@
-//! Streams that tell the pulse what passes through them.
+//! Streams that tell the state of the connection what passes through them.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::pulse::Pulse;
+use super::connection_state::ConnectionState;
 
 /// A stream that tells when something was heard, and whether the system takes what is to be sent.
 ///
@@ -15,14 +15,14 @@ use super::pulse::Pulse;
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     pub(super) stream: S,
-    pub(super) reads: Option<Arc<Pulse>>,
-    pub(super) writes: Option<Arc<Pulse>>,
+    pub(super) reads: Option<Arc<ConnectionState>>,
+    pub(super) writes: Option<Arc<ConnectionState>>,
 }
 
 impl<S> Watched<S> {
     fn sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Some(pulse) = &self.writes {
-            pulse.sent(written.is_ready());
+        if let Some(state) = &self.writes {
+            state.sent(written.is_ready());
         }
         written
     }
@@ -33,9 +33,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before
-            && let Some(pulse) = &self.reads
+            && let Some(state) = &self.reads
         {
-            pulse.heard();
+            state.heard();
         }
         read
     }

@@ -10,7 +10,7 @@ use super::Limits;
 
 /// What a connection is doing, from the least to the most worth keeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
+pub(super) enum Stage {
     /// In the TLS handshake.
     Handshake,
     /// Connected, and nothing heard yet.
@@ -25,7 +25,7 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 struct Activity {
-    phase: Phase,
+    stage: Stage,
     since: Instant,
     /// The requests under way: several with HTTP/2.
     running: Vec<Request>,
@@ -44,47 +44,47 @@ struct Request {
 }
 
 impl Activity {
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
         self.since = Instant::now();
     }
 }
 
-/// The observable state of one connection.
+/// What is known of one connection while it is there.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct ConnectionState {
     activity: Mutex<Activity>,
     evicted: CancellationToken,
 }
 
-impl Pulse {
+impl ConnectionState {
     pub(super) fn new() -> Arc<Self> {
-        let (phase, since) = (Phase::Handshake, Instant::now());
-        let activity = Activity { phase, since, running: Vec::new(), requests: 0, blocked: None };
+        let (stage, since) = (Stage::Handshake, Instant::now());
+        let activity = Activity { stage, since, running: Vec::new(), requests: 0, blocked: None };
         Arc::new(Self { activity: Mutex::new(activity), evicted: CancellationToken::new() })
     }
 
     /// The connection speaks HTTP from now on.
     pub(super) fn established(&self) {
-        self.activity.lock().enter(Phase::Fresh);
+        self.activity.lock().enter(Stage::Fresh);
     }
 
     /// Bytes of HTTP have arrived.
     pub(super) fn heard(&self) {
         let mut activity = self.activity.lock();
-        if matches!(activity.phase, Phase::Fresh | Phase::Idle) {
-            activity.enter(Phase::Head);
+        if matches!(activity.stage, Stage::Fresh | Stage::Idle) {
+            activity.enter(Stage::Head);
         }
     }
 
     /// A request has begun; it ends with the value that is returned.
     pub(super) fn begin(self: &Arc<Self>) -> Running {
         let mut activity = self.activity.lock();
-        activity.enter(Phase::Busy);
+        activity.enter(Stage::Busy);
         activity.requests += 1;
         let (number, began) = (activity.requests, activity.since);
         activity.running.push(Request { number, began, taken: None });
-        Running { pulse: Arc::clone(self), number }
+        Running { state: Arc::clone(self), number }
     }
 
     /// The socket has taken something of what is to be sent, or there is nothing to be sent; or it takes nothing.
@@ -100,11 +100,11 @@ impl Pulse {
     /// When the connection has to have moved on.
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
         let activity = self.activity.lock();
-        let limit = match activity.phase {
-            Phase::Handshake => limits.handshake,
-            Phase::Fresh | Phase::Head => limits.head,
-            Phase::Idle => limits.idle,
-            Phase::Busy => limits.request,
+        let limit = match activity.stage {
+            Stage::Handshake => limits.handshake,
+            Stage::Fresh | Stage::Head => limits.head,
+            Stage::Idle => limits.idle,
+            Stage::Busy => limits.request,
         };
         // The oldest request counts: one that is stuck must not hide behind others that come and go.
         let began = activity.running.iter().map(|request| request.began).min().unwrap_or(activity.since);
@@ -114,14 +114,14 @@ impl Pulse {
     }
 
     /// How dispensable the connection is: the smallest goes first; `None` while it works on an answer.
-    pub(super) fn worth(&self) -> Option<(Phase, Instant)> {
+    pub(super) fn worth(&self) -> Option<(Stage, Instant)> {
         let activity = self.activity.lock();
-        (activity.phase != Phase::Busy).then_some((activity.phase, activity.since))
+        (activity.stage != Stage::Busy).then_some((activity.stage, activity.since))
     }
 
     /// Whether the connection has nothing to do.
     pub(super) fn is_idle(&self) -> bool {
-        self.worth().is_some_and(|(phase, _)| phase != Phase::Head)
+        self.worth().is_some_and(|(stage, _)| stage != Stage::Head)
     }
 
     /// Asks the connection to end at once.
@@ -138,7 +138,7 @@ impl Pulse {
 /// A request under way.
 #[derive(Debug)]
 pub(super) struct Running {
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
     number: u64,
 }
 
@@ -154,17 +154,17 @@ impl Running {
     }
 
     fn with(&self, change: impl FnOnce(&mut Request)) {
-        let mut activity = self.pulse.activity.lock();
+        let mut activity = self.state.activity.lock();
         activity.running.iter_mut().find(|request| request.number == self.number).map(change);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut activity = self.pulse.activity.lock();
+        let mut activity = self.state.activity.lock();
         activity.running.retain(|request| request.number != self.number);
         if activity.running.is_empty() {
-            activity.enter(Phase::Idle);
+            activity.enter(Stage::Idle);
         }
     }
 }
@@ -177,56 +177,56 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stuck_request_does_not_hide_behind_others() {
-        let (limits, pulse) = (Limits::default(), Pulse::new());
-        pulse.established();
-        let stuck = pulse.begin();
-        let deadline = pulse.deadline(&limits);
+        let (limits, state) = (Limits::default(), ConnectionState::new());
+        state.established();
+        let stuck = state.begin();
+        let deadline = state.deadline(&limits);
         for _ in 0..10 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            drop(pulse.begin());
-            assert_eq!(pulse.deadline(&limits), deadline);
-            assert_eq!(pulse.worth(), None);
+            drop(state.begin());
+            assert_eq!(state.deadline(&limits), deadline);
+            assert_eq!(state.worth(), None);
         }
         drop(stuck);
-        assert_eq!(pulse.deadline(&limits), Instant::now() + limits.idle);
-        assert!(pulse.is_idle());
+        assert_eq!(state.deadline(&limits), Instant::now() + limits.idle);
+        assert!(state.is_idle());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_ends_the_connection_long_before_the_request_s_limit() {
-        let (limits, pulse) = (Limits::default(), Pulse::new());
-        pulse.established();
-        let (stuck, busy) = (pulse.begin(), pulse.begin());
+        let (limits, state) = (Limits::default(), ConnectionState::new());
+        state.established();
+        let (stuck, busy) = (state.begin(), state.begin());
         stuck.taken();
-        assert_eq!(pulse.deadline(&limits), Instant::now() + limits.request, "there is nothing to take yet");
+        assert_eq!(state.deadline(&limits), Instant::now() + limits.request, "there is nothing to take yet");
         stuck.offer();
         let deadline = Instant::now() + limits.stall;
         for _ in 0..5 {
-            assert_eq!(pulse.deadline(&limits), deadline);
+            assert_eq!(state.deadline(&limits), deadline);
             tokio::time::advance(Duration::from_secs(1)).await;
             busy.taken();
         }
         stuck.taken();
-        assert_eq!(pulse.deadline(&limits), Instant::now() + limits.stall);
+        assert_eq!(state.deadline(&limits), Instant::now() + limits.stall);
         drop(stuck);
-        pulse.sent(false);
+        state.sent(false);
         let deadline = Instant::now() + limits.stall;
         tokio::time::advance(Duration::from_secs(1)).await;
-        pulse.sent(false);
-        assert_eq!(pulse.deadline(&limits), deadline, "a second attempt in vain is no progress");
-        pulse.sent(true);
-        assert!(pulse.deadline(&limits) > deadline);
+        state.sent(false);
+        assert_eq!(state.deadline(&limits), deadline, "a second attempt in vain is no progress");
+        state.sent(true);
+        assert!(state.deadline(&limits) > deadline);
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_trickle_do_not_renew_the_limit_of_a_head() {
-        let (limits, pulse) = (Limits::default(), Pulse::new());
-        pulse.established();
-        pulse.heard();
-        let deadline = pulse.deadline(&limits);
+        let (limits, state) = (Limits::default(), ConnectionState::new());
+        state.established();
+        state.heard();
+        let deadline = state.deadline(&limits);
         tokio::time::advance(Duration::from_secs(5)).await;
-        pulse.heard();
-        assert_eq!(pulse.deadline(&limits), deadline);
-        assert!(!pulse.is_idle());
+        state.heard();
+        assert_eq!(state.deadline(&limits), deadline);
+        assert!(!state.is_idle());
     }
 }

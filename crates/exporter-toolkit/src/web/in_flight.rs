@@ -1,7 +1,7 @@
 //! Answers that are made or on their way: how many at once, and how much memory they hold together.
 //!
 //! A body is in memory until its last byte was written, and a peer decides when that is. So a peer that is slow
-//! keeps its place only while nobody else needs it: past [`Deliveries::patience`] it makes room for a new request. And
+//! keeps its permit only while nobody else needs it: past [`InFlight::patience`] it makes room for a new request. And
 //! a peer that reads an outdated body keeps that body alive beside the newest one: when such bodies become too much,
 //! the oldest is given up, whoever still reads it.
 
@@ -22,20 +22,20 @@ const FLOOR: usize = 4 * 1024 * 1024;
 
 /// The answers of one kind of page.
 #[derive(Debug)]
-pub(super) struct Deliveries {
+pub(super) struct InFlight {
     /// What is answered, in the plural.
     what: &'static str,
-    places: usize,
+    limit: usize,
     patience: Duration,
-    under_way: Mutex<UnderWay>,
+    answers: Mutex<Answers>,
 }
 
 #[derive(Debug, Default)]
-struct UnderWay {
+struct Answers {
     next: u64,
     /// In the order in which they were admitted.
-    deliveries: BTreeMap<u64, Delivery>,
-    /// How many deliveries hold each piece: bodies of one snapshot share theirs.
+    by_number: BTreeMap<u64, Answer>,
+    /// How many answers hold each piece: bodies of one snapshot share theirs.
     pieces: HashMap<Piece, usize>,
     /// The length of all pieces.
     bytes: usize,
@@ -45,7 +45,7 @@ struct UnderWay {
 type Piece = (usize, usize, usize);
 
 #[derive(Debug)]
-struct Delivery {
+struct Answer {
     connection: Connection,
     /// Since when the body is there to be taken.
     ready: Option<Instant>,
@@ -54,57 +54,57 @@ struct Delivery {
 
 /// The right to make an answer and to have it delivered; ends when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Ticket(Arc<Place>);
+pub(super) struct Permit(Arc<Held>);
 
 #[derive(Debug)]
-struct Place {
-    deliveries: Arc<Deliveries>,
+struct Held {
+    in_flight: Arc<InFlight>,
     number: u64,
 }
 
-impl Deliveries {
-    /// At most `places` at once, 0 is no limit; who takes longer than `patience` makes room.
-    pub(super) fn new(what: &'static str, places: usize, patience: Duration) -> Arc<Self> {
-        let places = if places == 0 { usize::MAX } else { places };
-        Arc::new(Self { what, places, patience, under_way: Mutex::default() })
+impl InFlight {
+    /// At most `limit` at once, 0 is no limit; who takes longer than `patience` makes room.
+    pub(super) fn new(what: &'static str, limit: usize, patience: Duration) -> Arc<Self> {
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        Arc::new(Self { what, limit, patience, answers: Mutex::default() })
     }
 
-    /// A place, if need be that of the answer that has been taken for longest.
+    /// A permit, if need be that of the answer that has been taken for longest.
     ///
     /// # Errors
-    /// All places are needed: what to tell the peer.
-    pub(super) fn admit(self: &Arc<Self>, connection: Connection) -> Result<Ticket, String> {
-        let mut under_way = self.under_way.lock();
-        if under_way.deliveries.len() >= self.places {
+    /// All permits are needed: what to tell the peer.
+    pub(super) fn admit(self: &Arc<Self>, connection: Connection) -> Result<Permit, String> {
+        let mut answers = self.answers.lock();
+        if answers.by_number.len() >= self.limit {
             let is_slow = |ready: Instant| ready.elapsed() >= self.patience;
-            let Some((slowest, _)) = under_way.ready().find(|(_, ready)| is_slow(*ready)) else {
-                let Self { what, places, .. } = &**self;
-                return Err(format!("limit of {places} {what} at once reached; try again later"));
+            let Some((slowest, _)) = answers.ready().find(|(_, ready)| is_slow(*ready)) else {
+                let Self { what, limit, .. } = &**self;
+                return Err(format!("limit of {limit} {what} at once reached; try again later"));
             };
-            under_way.cut(slowest);
+            answers.cut(slowest);
         }
-        let number = under_way.next;
-        under_way.next += 1;
-        under_way.deliveries.insert(number, Delivery { connection, ready: None, pieces: Vec::new() });
-        Ok(Ticket(Arc::new(Place { deliveries: Arc::clone(self), number })))
+        let number = answers.next;
+        answers.next += 1;
+        answers.by_number.insert(number, Answer { connection, ready: None, pieces: Vec::new() });
+        Ok(Permit(Arc::new(Held { in_flight: Arc::clone(self), number })))
     }
 }
 
-impl Ticket {
+impl Permit {
     /// The body is there: from now on it is the peer who takes the time.
     pub(super) fn ready(&self, body: &Body) {
-        let Place { deliveries, number } = &*self.0;
-        let mut under_way = deliveries.under_way.lock();
+        let Held { in_flight, number } = &*self.0;
+        let mut answers = in_flight.answers.lock();
         let pieces: Vec<Piece> = body.parts().iter().filter(|part| part.length() > 0).map(piece).collect();
-        under_way.hold(&pieces);
-        if let Some(delivery) = under_way.deliveries.get_mut(number) {
-            delivery.ready = Some(Instant::now());
-            delivery.pieces = pieces;
+        answers.hold(&pieces);
+        if let Some(answer) = answers.by_number.get_mut(number) {
+            answer.ready = Some(Instant::now());
+            answer.pieces = pieces;
         }
-        while under_way.bytes > under_way.allowance() {
-            let oldest = under_way.ready().map(|(number, _)| number).find(|other| other != number);
+        while answers.bytes > answers.allowance() {
+            let oldest = answers.ready().map(|(number, _)| number).find(|other| other != number);
             let Some(oldest) = oldest else { return };
-            under_way.cut(oldest);
+            answers.cut(oldest);
         }
     }
 }
@@ -117,20 +117,20 @@ fn piece(part: &Part) -> Piece {
     }
 }
 
-impl Drop for Place {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.deliveries.under_way.lock().end(self.number);
+        self.in_flight.answers.lock().end(self.number);
     }
 }
 
-impl UnderWay {
+impl Answers {
     /// Who is being delivered, and since when.
     fn ready(&self) -> impl Iterator<Item = (u64, Instant)> {
-        self.deliveries.iter().filter_map(|(number, delivery)| Some((*number, delivery.ready?)))
+        self.by_number.iter().filter_map(|(number, answer)| Some((*number, answer.ready?)))
     }
 
     fn allowance(&self) -> usize {
-        let lengths = self.deliveries.values().map(|delivery| delivery.pieces.iter().map(|(.., length)| length).sum());
+        let lengths = self.by_number.values().map(|answer| answer.pieces.iter().map(|(.., length)| length).sum());
         lengths.max().map_or(0, |largest: usize| largest.saturating_mul(BODIES)).max(FLOOR)
     }
 
@@ -146,15 +146,15 @@ impl UnderWay {
 
     /// Its connection is closed; the memory counts as free from now on, although its task takes a moment to end.
     fn cut(&mut self, number: u64) {
-        if let Some(delivery) = self.end(number) {
-            tracing::debug!(peer = %delivery.connection.peer, "an answer that was taken slowly made room for another");
-            delivery.connection.close();
+        if let Some(answer) = self.end(number) {
+            tracing::debug!(peer = %answer.connection.peer, "an answer that was taken slowly made room for another");
+            answer.connection.close();
         }
     }
 
-    fn end(&mut self, number: u64) -> Option<Delivery> {
-        let delivery = self.deliveries.remove(&number)?;
-        for piece in &delivery.pieces {
+    fn end(&mut self, number: u64) -> Option<Answer> {
+        let answer = self.by_number.remove(&number)?;
+        for piece in &answer.pieces {
             let Some(holders) = self.pieces.get_mut(piece) else { continue };
             *holders -= 1;
             if *holders == 0 {
@@ -162,6 +162,6 @@ impl UnderWay {
                 self.bytes -= piece.2;
             }
         }
-        Some(delivery)
+        Some(answer)
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::pulse::Pulse;
+use super::connection_state::ConnectionState;
 
-/// The connections of a server.
+/// The connections of a server, no more than a limit.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionLimit {
     limit: usize,
     taken: Mutex<Taken>,
 }
@@ -17,25 +17,25 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    pulses: HashMap<u64, Arc<Pulse>>,
+    states: HashMap<u64, Arc<ConnectionState>>,
 }
 
-impl Places {
+impl ConnectionLimit {
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit: limit.max(1), taken: Mutex::default() })
     }
 
-    /// A place, if need be that of the most dispensable connection; `None` when all others are being answered.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+    /// A permit, if need be that of the most dispensable connection; `None` when all others are being answered.
+    pub(super) fn acquire(self: &Arc<Self>) -> Option<Permit> {
         let mut taken = self.taken.lock();
-        if taken.pulses.len() >= self.limit && !taken.evict() {
+        if taken.states.len() >= self.limit && !taken.evict() {
             return None;
         }
         let number = taken.next;
         taken.next += 1;
-        let pulse = Pulse::new();
-        taken.pulses.insert(number, Arc::clone(&pulse));
-        Some(Place { number, pulse, places: Arc::clone(self) })
+        let state = ConnectionState::new();
+        taken.states.insert(number, Arc::clone(&state));
+        Some(Permit { number, state, limit: Arc::clone(self) })
     }
 
     /// Ends the most dispensable connection.
@@ -44,35 +44,35 @@ impl Places {
     }
 
     /// How many connections there are.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.lock().pulses.len()
+    pub(super) fn count(&self) -> usize {
+        self.taken.lock().states.len()
     }
 }
 
 impl Taken {
     /// Whether there was one to end.
     fn evict(&mut self) -> bool {
-        let worth = |(number, pulse): (&u64, &Arc<Pulse>)| Some((pulse.worth()?, *number));
-        let Some((_, number)) = self.pulses.iter().filter_map(worth).min() else { return false };
-        // Its place is free from now on, although its task takes a moment to end.
-        if let Some(pulse) = self.pulses.remove(&number) {
-            pulse.evict();
+        let worth = |(number, state): (&u64, &Arc<ConnectionState>)| Some((state.worth()?, *number));
+        let Some((_, number)) = self.states.iter().filter_map(worth).min() else { return false };
+        // Its permit is void from now on, although its task takes a moment to end.
+        if let Some(state) = self.states.remove(&number) {
+            state.evict();
         }
         true
     }
 }
 
-/// A connection's place; free again when dropped.
+/// The right of a connection to be there; ends when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Permit {
     number: u64,
-    pub(super) pulse: Arc<Pulse>,
-    places: Arc<Places>,
+    pub(super) state: Arc<ConnectionState>,
+    limit: Arc<ConnectionLimit>,
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.places.taken.lock().pulses.remove(&self.number);
+        self.limit.taken.lock().states.remove(&self.number);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks that were made already.
+//! The cache of checks that were made already.
 
 use std::collections::HashMap;
 
@@ -7,22 +7,22 @@ use parking_lot::Mutex;
 /// Identifies user, hash and password together, without telling them.
 pub(super) type Digest = [u8; 32];
 
-/// Verdicts to remember of each kind.
+/// CheckCache to remember of each kind.
 const CAPACITY: usize = 256;
 
-/// The newest verdicts.
+/// What the newest checks found.
 ///
 /// Right and wrong ones have a share each: whoever floods with wrong passwords can't push out the right
 /// ones, and those who know a password are served without a check throughout. Wrong ones are remembered
 /// because a scraper with an old password repeats it for days.
-pub(super) struct Verdicts {
+pub(super) struct CheckCache {
     /// Of this process alone: digests can't be made elsewhere.
     key: [u8; 32],
     right: Mutex<Recent>,
     wrong: Mutex<Recent>,
 }
 
-impl Verdicts {
+impl CheckCache {
     pub(super) fn new() -> Self {
         Self { key: rand::random(), right: Mutex::default(), wrong: Mutex::default() }
     }
@@ -87,25 +87,25 @@ mod tests {
 
     #[test]
     fn parts_that_run_together_are_told_apart() {
-        let verdicts = Verdicts::new();
+        let cache = CheckCache::new();
         let digests = [("ab", "c", "d"), ("a", "bc", "d"), ("ab", "cd", ""), ("", "abc", "d")]
-            .map(|(user, hash, password)| verdicts.digest(user.as_bytes(), hash.as_bytes(), password.as_bytes()));
+            .map(|(user, hash, password)| cache.digest(user.as_bytes(), hash.as_bytes(), password.as_bytes()));
         for (i, digest) in digests.iter().enumerate() {
             assert!(!digests[i + 1..].contains(digest));
         }
-        assert_ne!(Verdicts::new().digest(b"a", b"b", b"c"), verdicts.digest(b"a", b"b", b"c"));
+        assert_ne!(CheckCache::new().digest(b"a", b"b", b"c"), cache.digest(b"a", b"b", b"c"));
     }
 
     #[test]
     fn wrong_passwords_never_push_out_right_ones_and_memory_is_bounded() {
-        let verdicts = Verdicts::new();
-        let right = verdicts.digest(b"user", b"hash", b"right");
-        verdicts.put(right, true);
+        let cache = CheckCache::new();
+        let right = cache.digest(b"user", b"hash", b"right");
+        cache.put(right, true);
         for n in 0..CAPACITY * 3 {
-            verdicts.put(verdicts.digest(b"user", b"hash", n.to_string().as_bytes()), false);
+            cache.put(cache.digest(b"user", b"hash", n.to_string().as_bytes()), false);
         }
-        assert_eq!(verdicts.get(&right), Some(true));
-        assert_eq!(verdicts.wrong.lock().used.len(), CAPACITY);
-        assert_eq!(verdicts.get(&verdicts.digest(b"user", b"hash", b"never seen")), None);
+        assert_eq!(cache.get(&right), Some(true));
+        assert_eq!(cache.wrong.lock().used.len(), CAPACITY);
+        assert_eq!(cache.get(&cache.digest(b"user", b"hash", b"never seen")), None);
     }
 }
