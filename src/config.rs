@@ -10,7 +10,7 @@ mod metrics;
 mod organizations;
 mod plain_http;
 mod poll;
-mod seen;
+mod unique;
 
 #[cfg(test)]
 mod tests;

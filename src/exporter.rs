@@ -29,7 +29,7 @@ use crate::panics;
 use crate::poller::Poller;
 use crate::poller::source::Upstream;
 use crate::shard::Shard;
-use crate::snapshot::{Board, StatusReport};
+use crate::snapshot::{Latest, StatusReport};
 use crate::state::{Finds, Lifecycle};
 
 /// What an exporter needs beside its configuration.
@@ -42,10 +42,10 @@ pub struct Parts {
     pub shard: Option<Shard>,
     /// The lifecycle's state.
     pub lifecycle: Arc<Lifecycle>,
-    /// The metrics, over `board`.
+    /// The metrics, over what is the latest.
     pub metrics: Arc<Metrics>,
     /// Where polls leave their results.
-    pub board: Arc<Board>,
+    pub latest: Arc<Latest>,
 }
 
 impl fmt::Debug for Parts {
@@ -82,13 +82,13 @@ impl Parts {
     /// Parts with fresh metrics; `lifecycle` is in memory unless it was opened.
     #[must_use]
     pub fn new(loader: Arc<Loader>, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
-        let board = Arc::<Board>::default();
-        let snapshots = Arc::clone(&board);
+        let latest = Arc::<Latest>::default();
+        let snapshots = Arc::clone(&latest);
         let metrics = Arc::new(Metrics::new(move || snapshots.snapshot()));
         if let Some(shard) = shard {
             metrics.exporter().set_shard(shard.index(), shard.count());
         }
-        Self { loader, auto_reload: None, shard, lifecycle, metrics, board }
+        Self { loader, auto_reload: None, shard, lifecycle, metrics, latest }
     }
 
     /// A client whose calls are counted.
@@ -107,10 +107,10 @@ impl Exporter {
     pub fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
         parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
-        let (board, lifecycle) = (Arc::clone(&parts.board), Arc::clone(&parts.lifecycle));
-        let recounting = recount(Arc::clone(&board), Arc::clone(&lifecycle), lifecycle.finds());
-        let poller = Arc::new(Poller::start(config, upstream, board, lifecycle, parts.shard));
-        let preparing = prepare_scrapes(Arc::clone(&parts.board), Arc::clone(&parts.metrics));
+        let (latest, lifecycle) = (Arc::clone(&parts.latest), Arc::clone(&parts.lifecycle));
+        let recounting = recount(Arc::clone(&latest), Arc::clone(&lifecycle), lifecycle.finds());
+        let poller = Arc::new(Poller::start(config, upstream, latest, lifecycle, parts.shard));
+        let preparing = prepare_scrapes(Arc::clone(&parts.latest), Arc::clone(&parts.metrics));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(preparing));
         tokio::spawn(poller.stopped().run_until_cancelled_owned(recounting));
         let reloading = tokio::sync::Mutex::new(LastReload { number: 0, outcome: Ok(()) });
@@ -229,7 +229,7 @@ impl Exporter {
             started: now.wall_at(self.started),
             config_reload_successful: self.parts.metrics.exporter().config_load_successful(),
             shard: self.parts.shard.map(|shard| (shard.index(), shard.count())),
-            organizations: self.parts.board.status(now),
+            organizations: self.parts.latest.status(now),
         }
     }
 }
@@ -242,20 +242,20 @@ fn log_reload(outcome: &Result<(), String>) {
 }
 
 /// Shows what is found in the state folder after the start.
-async fn recount(board: Arc<Board>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
+async fn recount(latest: Arc<Latest>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
     loop {
         finds.next().await;
-        board.recount(|key| lifecycle.account(key).tally());
+        latest.recount(|key| lifecycle.account(key).tally());
     }
 }
 
 /// Has scrapes at hand before they are asked for, whenever polls have changed something.
-async fn prepare_scrapes(board: Arc<Board>, metrics: Arc<Metrics>) {
+async fn prepare_scrapes(latest: Arc<Latest>, metrics: Arc<Metrics>) {
     /// Of this many parts of the time of a CPU it takes one: where polls end all the time, it prepares less often.
     const PARTS: u32 = 20;
     loop {
         // What nobody asks for any more is forgotten also when no poll ends.
-        drop(tokio::time::timeout(metrics::FORGOTTEN_LATE, board.changed()).await);
+        drop(tokio::time::timeout(metrics::FORGOTTEN_LATE, latest.changed()).await);
         let start = Instant::now();
         let prepared = Arc::clone(&metrics);
         let prepared = tokio::task::spawn_blocking(move || prepared.prepare(Steady::now())).await;
@@ -287,7 +287,7 @@ impl web::Application for Exporter {
     }
 
     fn ready(&self) -> Result<(), String> {
-        let snapshot = self.parts.board.snapshot();
+        let snapshot = self.parts.latest.snapshot();
         let waiting = snapshot.organizations.iter().filter(|entry| entry.up.is_none()).count();
         let all = snapshot.organizations.len();
         if waiting == 0 || self.was_ready.load(Ordering::Relaxed) {

@@ -1,5 +1,6 @@
 //! Log lines: one event is one line, and a dependency can't say what it should not.
 
+mod failure;
 mod line;
 mod queue;
 
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
+pub(crate) use failure::call_failed;
 use line::Line;
 use queue::Queue;
 

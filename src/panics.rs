@@ -1,9 +1,11 @@
-//! Panics: counted, and said without what they say.
+//! Panics: counted, logged without what they say, and kept from harming anybody else.
 
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use csp_api::{Error, Operation, Reason};
+use futures_util::FutureExt as _;
 use tracing::error;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -22,4 +24,13 @@ pub fn watch() {
 #[must_use]
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
+}
+
+/// Turns a panic of a call into a failure of [`Reason::Internal`], which is the caller's alone.
+pub(crate) async fn contained<T>(
+    call: impl Future<Output = Result<T, Error>>,
+    operation: Operation,
+) -> Result<T, Error> {
+    let caught = AssertUnwindSafe(call).catch_unwind().await;
+    caught.unwrap_or_else(|_| Err(Error::new(operation, Reason::Internal, "the exporter panicked")))
 }

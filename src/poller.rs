@@ -1,14 +1,13 @@
 //! Polls every organization in the background, each in a loop of its own.
 //!
 //! One organization that hangs, fails or panics is felt by nobody else: every
-//! poll is a task with a deadline, and its result reaches the [`Board`] as a
+//! poll is a task with a deadline, and its result reaches the [`Latest`] as a
 //! whole or not at all.
 //!
 //! **Who waits for whom, and for how long?** A loop waits for time, for a reload, and for its own poll: for the poll's turn
 //! in the [budget](csp_api::Budget) as long as it takes, then until its deadline, then five seconds for the disk. Its locks
 //! are held for moments. Nobody waits for a loop but a stop, which ends it wherever it waits.
 
-mod contain;
 mod first_round;
 pub mod heartbeat;
 pub mod load;
@@ -35,7 +34,7 @@ use url::Url;
 use crate::clock::Reading;
 use crate::config::{Config, Credential, CredentialKind, Organization, OrganizationKey};
 use crate::shard::Shard;
-use crate::snapshot::Board;
+use crate::snapshot::Latest;
 use crate::state::Lifecycle;
 use first_round::FirstRound;
 use heartbeat::Heartbeat;
@@ -49,7 +48,7 @@ use timetable::Timetable;
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]
 pub struct Poller {
-    board: Arc<Board>,
+    latest: Arc<Latest>,
     lifecycle: Arc<Lifecycle>,
     shard: Option<Shard>,
     heartbeat: Arc<Heartbeat>,
@@ -101,23 +100,23 @@ impl Poller {
     pub fn start(
         config: &Config,
         source: Arc<dyn Source>,
-        board: Arc<Board>,
+        latest: Arc<Latest>,
         lifecycle: Arc<Lifecycle>,
         shard: Option<Shard>,
     ) -> Self {
-        Self::start_at(Timetable::start(), config, source, board, lifecycle, shard)
+        Self::start_at(Timetable::start(), config, source, latest, lifecycle, shard)
     }
 
     fn start_at(
         timetable: Timetable,
         config: &Config,
         source: Arc<dyn Source>,
-        board: Arc<Board>,
+        latest: Arc<Latest>,
         lifecycle: Arc<Lifecycle>,
         shard: Option<Shard>,
     ) -> Self {
         let poller = Self {
-            board,
+            latest,
             lifecycle,
             shard,
             heartbeat: Arc::default(),
@@ -154,8 +153,8 @@ impl Poller {
         self.resume();
     }
 
-    /// Ends back-off pauses: organizations whose last poll failed are polled at once, and in a loop of reloads less and less
-    /// at once: see [`schedule::least_pause`]. API tokens that have changed are asked for their expiration.
+    /// Ends the longer gaps after failures: organizations whose last poll failed are polled at once, and in a loop of reloads less and less
+    /// at once: see [`schedule::least_gap`]. API tokens that have changed are asked for their expiration.
     pub fn resume(&self) {
         self.source.borrow().resume();
         let running = self.running.lock();
@@ -185,7 +184,7 @@ impl Poller {
         let mut running = self.running.lock();
         let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
-        self.board.arrange(&organizations, |key| self.lifecycle.account(key).tally());
+        self.latest.arrange(&organizations, |key| self.lifecycle.account(key).tally());
         has_token.retain(|key, _| keys.contains(key));
         for organization in &organizations {
             if loops.contains_key(&organization.key()) {
@@ -194,7 +193,7 @@ impl Poller {
             let of = self.new_loop(organization);
             let task = organization::Task {
                 organization: Arc::clone(organization),
-                board: Arc::clone(&self.board),
+                latest: Arc::clone(&self.latest),
                 source: self.source.subscribe(),
                 wake: Arc::clone(&of.wake),
                 has_token: has_token.entry(organization.key()).or_default().clone(),
@@ -229,7 +228,7 @@ impl Poller {
                 let of = self.new_loop(named);
                 let task = NameTask {
                     organization: Arc::clone(organization),
-                    board: Arc::clone(&self.board),
+                    latest: Arc::clone(&self.latest),
                     source: self.source.subscribe(),
                     has_token: has_token.subscribe(),
                     pace: Arc::clone(paces.entry(named.credential.url.clone()).or_default()),
@@ -256,13 +255,13 @@ impl Poller {
         used.dedup_by(|a, b| a.name == b.name);
         stop_others(loops, &used, |credential| credential.name.clone());
         // What was told of another token than this one is not shown of it.
-        self.board.retain_api_token_expirations(|name| loops.contains_key(name));
+        self.latest.retain_api_token_expirations(|name| loops.contains_key(name));
         for credential in used {
             if !loops.contains_key(&credential.name) {
                 let of = self.new_loop(&credential);
                 let task = TokenTask {
                     credential: Arc::clone(&credential),
-                    board: Arc::clone(&self.board),
+                    latest: Arc::clone(&self.latest),
                     source: self.source.subscribe(),
                     wake: Arc::clone(&of.wake),
                     pace: Arc::clone(paces.entry(credential.url.clone()).or_default()),

@@ -1,6 +1,6 @@
 //! What a scrape and the status page see: immutable, replaced as a whole.
 
-mod board;
+mod latest;
 mod status;
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use invitations::lifecycle::Tally;
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 
-pub use board::Board;
+pub use latest::Latest;
 pub use status::{OrganizationStatus, StatusReport};
 
 /// How current an organization's data is, as the label `state`.

@@ -26,7 +26,6 @@ use tokio::sync::watch;
 
 use crate::clock::Reading;
 
-mod desk;
 mod organization;
 mod organizations;
 mod presence;
@@ -34,28 +33,29 @@ mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write_queue;
 mod writer;
 
 pub use store::OpenError;
 
-use desk::{Desk, Entry, Health, Patience, Progress};
-use organization::{Organization, Seen};
+use organization::{OrganizationLifecycle, Seen};
 use organizations::Organizations;
 use store::{Files, Real};
+use write_queue::{Entry, Health, Patience, Progress, WriteQueue};
 
 /// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is the same
 /// organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
 #[derive(Debug)]
 pub struct Lifecycle {
     organizations: Arc<Organizations>,
-    desk: Option<Arc<Desk>>,
+    queue: Option<Arc<WriteQueue>>,
 }
 
 impl Lifecycle {
     /// Counters in memory, which a restart loses.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { organizations: Arc::new(Organizations::new(false)), desk: None }
+        Self { organizations: Arc::new(Organizations::new(false)), queue: None }
     }
 
     /// Counters that continue from the folder `path`, which is created where it is missing. Blocks for two seconds at
@@ -73,8 +73,8 @@ impl Lifecycle {
 
     fn open_with(path: &Path, now: Reading, files: Box<dyn Files>, patience: Patience) -> Result<Self, OpenError> {
         let organizations = Arc::new(Organizations::new(true));
-        let desk = writer::start(path, files, patience, &organizations, now)?;
-        Ok(Self { organizations, desk: Some(desk) })
+        let queue = writer::start(path, files, patience, &organizations, now)?;
+        Ok(Self { organizations, queue: Some(queue) })
     }
 
     /// The key that the next list of an organization has to be hashed with, too: see [`Self::observe`].
@@ -98,13 +98,13 @@ impl Lifecycle {
             std::thread::yield_now();
         };
         let seen = Seen { sightings, former };
-        let is_lacking = organization.observe(seen, self.organizations.file().as_ref(), self.desk.is_some());
-        let ticket = self.desk.as_ref().and_then(|desk| {
+        let is_lacking = organization.observe(seen, self.organizations.file().as_ref(), self.queue.is_some());
+        let ticket = self.queue.as_ref().and_then(|queue| {
             if is_lacking {
                 let entry = Entry::Write(organization.clone());
-                Some((desk.clone(), desk.put(organization.key().clone(), entry, now)))
+                Some((queue.clone(), queue.put(organization.key().clone(), entry, now)))
             } else {
-                desk.beat(now);
+                queue.beat(now);
                 None
             }
         });
@@ -127,19 +127,19 @@ impl Lifecycle {
     /// Whether everything is on disk that can be seen; `None` without a state folder.
     #[must_use]
     pub fn durable(&self) -> Option<bool> {
-        Some(self.desk.as_ref()?.progress().borrow().health == Health::Good)
+        Some(self.queue.as_ref()?.progress().borrow().health == Health::Good)
     }
 
     /// How many stored states were not usable and had to be set aside since the start; `None` without a state folder.
     #[must_use]
     pub fn resets(&self) -> Option<u64> {
-        Some(self.desk.as_ref()?.progress().borrow().resets)
+        Some(self.queue.as_ref()?.progress().borrow().resets)
     }
 
     /// What is found on disk from now on.
     #[must_use]
     pub fn finds(&self) -> Finds {
-        let progress = self.desk.as_ref().map(|desk| desk.progress());
+        let progress = self.queue.as_ref().map(|queue| queue.progress());
         Finds { seen: progress.as_ref().map_or(0, |progress| progress.borrow().finds), progress }
     }
 
@@ -148,8 +148,8 @@ impl Lifecycle {
     pub fn keep<S: AsRef<str>>(&self, keys: &[S], now: Reading) {
         let keys: HashSet<Arc<str>> = keys.iter().map(|key| key.as_ref().into()).collect();
         for (key, entry) in self.organizations.keep(keys, now) {
-            if let Some(desk) = &self.desk {
-                desk.put(key, entry, now);
+            if let Some(queue) = &self.queue {
+                queue.put(key, entry, now);
             }
         }
     }
@@ -159,15 +159,15 @@ impl Lifecycle {
     /// Returns [`Self::durable`] afterwards.
     #[must_use]
     pub fn flush(&self, now: Reading) -> Option<bool> {
-        self.desk.as_ref()?.flush(now);
+        self.queue.as_ref()?.flush(now);
         self.durable()
     }
 
     /// Writes what is in memory alone and gives the state folder up. Blocks for ten seconds at the most. What is
     /// observed afterwards is in memory alone.
     pub fn close(&self, now: Reading) {
-        if let Some(desk) = &self.desk
-            && !desk.close(now)
+        if let Some(queue) = &self.queue
+            && !queue.close(now)
         {
             tracing::error!("the state folder does not answer: what is in memory alone is lost");
         }
@@ -176,8 +176,8 @@ impl Lifecycle {
 
 impl Drop for Lifecycle {
     fn drop(&mut self) {
-        if let Some(desk) = &self.desk {
-            desk.close(desk.alive_at());
+        if let Some(queue) = &self.queue {
+            queue.close(queue.alive_at());
         }
     }
 }
@@ -186,8 +186,8 @@ impl Drop for Lifecycle {
 #[derive(Debug)]
 #[must_use = "what was counted can be seen once it is settled"]
 pub struct Observed {
-    organization: Arc<Organization>,
-    ticket: Option<(Arc<Desk>, u64)>,
+    organization: Arc<OrganizationLifecycle>,
+    ticket: Option<(Arc<WriteQueue>, u64)>,
 }
 
 impl Observed {
@@ -195,7 +195,7 @@ impl Observed {
     pub async fn settled(self) -> Account {
         let Self { organization, ticket } = self;
         let is_written = match ticket {
-            Some((desk, ticket)) => desk.written(ticket).await,
+            Some((queue, ticket)) => queue.written(ticket).await,
             None => false,
         };
         if !is_written {
@@ -207,7 +207,7 @@ impl Observed {
 
 /// The counters of one organization, wherever they stand.
 #[derive(Debug, Clone)]
-pub struct Account(Arc<Organization>);
+pub struct Account(Arc<OrganizationLifecycle>);
 
 impl Account {
     /// What there is to show now: nothing before a first list; `None` while the stored state is unread.
@@ -220,7 +220,7 @@ impl Account {
 
 impl Default for Account {
     fn default() -> Self {
-        Self(Arc::new(Organization::new("".into(), false)))
+        Self(Arc::new(OrganizationLifecycle::new("".into(), false)))
     }
 }
 

@@ -42,7 +42,7 @@ const PAGE: usize = 1000;
 /// The paths of [`pages`].
 pub const PATHS: [&str; 3] = [PATH, API_PATH, STYLE_PATH];
 
-type Source = Arc<dyn Fn() -> StatusReport + Send + Sync>;
+type Reports = Arc<dyn Fn() -> StatusReport + Send + Sync>;
 
 /// The status page, its twin for programs, and its style sheet, over the reports that `source` gives.
 pub fn pages(source: impl Fn() -> StatusReport + Send + Sync + 'static, telemetry_path: &str) -> Vec<web::Page> {
@@ -60,7 +60,7 @@ pub fn pages(source: impl Fn() -> StatusReport + Send + Sync + 'static, telemetr
 /// Answers for `/` and `/api/v1/status`.
 #[derive(Clone)]
 struct Page {
-    source: Source,
+    source: Reports,
     telemetry_path: String,
 }
 
@@ -112,7 +112,7 @@ async fn style() -> Response<Body> {
 }
 
 /// A state and how many organizations are in it.
-struct Tally {
+struct StateCount {
     state: DataState,
     count: usize,
 }
@@ -130,7 +130,7 @@ struct Html<'a> {
     shard: Option<(u32, u32)>,
     total: usize,
     trouble: usize,
-    tallies: Vec<Tally>,
+    by_state: Vec<StateCount>,
     pending: u64,
     filter: &'a Filter,
     choices: [Choice; 6],
@@ -144,7 +144,7 @@ struct Html<'a> {
 impl<'a> Html<'a> {
     fn new(report: &'a StatusReport, filter: &'a Filter, telemetry_path: &'a str) -> Self {
         let StatusReport { now, started, config_reload_successful, shard, organizations } = report;
-        let tally = |state| Tally { state, count: organizations.iter().filter(|o| o.state == state).count() };
+        let count = |state| StateCount { state, count: organizations.iter().filter(|o| o.state == state).count() };
         let matching = filter.apply(organizations);
         let pages = matching.len().div_ceil(PAGE).max(1);
         let page = filter.page.clamp(1, pages);
@@ -160,7 +160,7 @@ impl<'a> Html<'a> {
             shard: *shard,
             total: organizations.len(),
             trouble: organizations.iter().filter(|o| row::is_trouble(o)).count(),
-            tallies: DataState::ALL.into_iter().map(tally).collect(),
+            by_state: DataState::ALL.into_iter().map(count).collect(),
             pending: organizations.iter().filter_map(|o| o.counts).map(|counts| counts[0]).sum(),
             filter,
             choices: filter.choices(),

@@ -19,7 +19,6 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use invitations::Millis;
 use invitations::census::{Invitation, Invitations, Rules};
-use tracing::warn;
 
 use super::{Failure, Outcome, block_on, print, usable_configuration};
 use crate::cli::List;
@@ -59,7 +58,7 @@ async fn list(flags: &List) -> Outcome {
             }
             Err(error) => {
                 is_whole = false;
-                say_failure(&organization, &error);
+                logging::call_failed("the invitations could not be fetched", Some(&organization.name), None, &error);
             }
         }
     }
@@ -121,20 +120,6 @@ async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organiza
     progress.clear();
     outcomes.sort_by_key(|(place, _)| *place);
     organizations.into_iter().zip(outcomes.into_iter().map(|(_, outcome)| outcome)).collect()
-}
-
-fn say_failure(organization: &Organization, error: &Error) {
-    warn!(
-        organization = organization.name,
-        operation = error.operation.as_str(),
-        reason = error.reason.as_str(),
-        status = error.status,
-        request_id = error.request_id,
-        detail = error.detail,
-        meaning = error.meaning(),
-        action = error.action(),
-        "the invitations could not be fetched"
-    );
 }
 
 /// Feeds a body into the rows.

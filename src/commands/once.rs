@@ -33,22 +33,22 @@ async fn poll(flags: &Once) -> Outcome {
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
     let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
     state.keep(&keys, Reading::now());
-    parts.board.arrange(&organizations, |key| state.account(key).tally());
+    parts.latest.arrange(&organizations, |key| state.account(key).tally());
     let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
     let (_keep, source) = watch::channel(upstream);
     let polls = organizations
         .iter()
-        .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.board), source.clone())));
+        .map(|organization| tokio::spawn(once(Arc::clone(organization), Arc::clone(&parts.latest), source.clone())));
     join_all(polls).await;
     state.close(Reading::now());
     // What could not be read at the start may have been read by now.
-    parts.board.recount(|key| state.account(key).tally());
+    parts.latest.recount(|key| state.account(key).tally());
     let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,
         None => print(&text)?,
     }
-    let failed = parts.board.snapshot().organizations.iter().any(|entry| entry.up != Some(true));
+    let failed = parts.latest.snapshot().organizations.iter().any(|entry| entry.up != Some(true));
     if failed { Err(Failure::Organization) } else { Ok(()) }
 }
 

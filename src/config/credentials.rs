@@ -6,19 +6,19 @@ use std::sync::Arc;
 use exporter_toolkit::document::{Fields, Node, Wrong, path, text};
 
 use super::api::base_url;
-use super::seen::Seen;
+use super::unique::Unique;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.
 pub(super) type Named = Vec<(String, Option<Arc<Credential>>)>;
 
-pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path, seen: &mut Seen) -> Named {
+pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path, unique: &mut Unique) -> Named {
     root.named("credentials", |name, mut fields| {
         if !is_label(name) {
             fields.problem("a credential's name must be 1 to 128 characters without control characters");
         }
         // Within one file it is a duplicate key, which is said already.
-        if let Some(first) = seen.claim_credential(name, &fields) {
+        if let Some(first) = unique.claim_credential(name, &fields) {
             fields.problem(format!("the same name as {first}"));
         }
         let kind = kind(&mut fields, folder);

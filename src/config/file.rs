@@ -7,13 +7,13 @@ use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
 
 use super::credentials::Named;
 use super::poll::Schedule;
-use super::seen::Seen;
+use super::unique::Unique;
 use super::{Api, Config, Metrics, Problem, Problems};
 use super::{api, credentials, metrics, organizations, poll};
 
 /// A file's name and content.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct LoadedFile {
     pub(super) path: PathBuf,
     pub(super) text: Vec<u8>,
 }
@@ -53,13 +53,13 @@ pub(super) struct Draft {
     /// What organizations of every file may use.
     credentials: Named,
     patterns: Vec<String>,
-    seen: Seen,
+    unique: Unique,
     problems: Vec<Problem>,
 }
 
 impl Draft {
     /// What the main file says.
-    pub(super) fn new(main: &Source) -> Self {
+    pub(super) fn new(main: &LoadedFile) -> Self {
         let mut draft = Self::empty();
         draft.read(main, Self::main);
         draft
@@ -71,7 +71,7 @@ impl Draft {
             schedule: Schedule::default(),
             credentials: Named::new(),
             patterns: Vec::new(),
-            seen: Seen::default(),
+            unique: Unique::default(),
             problems: Vec::new(),
         }
     }
@@ -82,7 +82,7 @@ impl Draft {
     }
 
     /// A file of organizations.
-    pub(super) fn add(&mut self, file: &Source) {
+    pub(super) fn add(&mut self, file: &LoadedFile) {
         self.read(file, Self::more);
     }
 
@@ -108,9 +108,9 @@ impl Draft {
         }
     }
 
-    fn read(&mut self, file: &Source, read: fn(&mut Self, Fields<'_, '_>, &Path)) {
+    fn read(&mut self, file: &LoadedFile, read: fn(&mut Self, Fields<'_, '_>, &Path)) {
         let folder = file.path.parent().unwrap_or(Path::new(""));
-        self.seen.file.clone_from(&file.path);
+        self.unique.file.clone_from(&file.path);
         self.config.files.push(file.path.clone());
         let outcome = document::read(&file.text, |root| {
             read(self, root, folder);
@@ -126,20 +126,20 @@ impl Draft {
         (self.config.expand, self.schedule) = poll::read(root.section("poll"));
         self.config.metrics = metrics::read(root.section("metrics"));
         self.patterns = root.list("organization_files", pattern).unwrap_or_default();
-        self.credentials = credentials::read(&mut root, folder, &mut self.seen);
+        self.credentials = credentials::read(&mut root, folder, &mut self.unique);
         let is_needed = !root.has("organization_files");
         let organizations =
-            organizations::read(&mut root, is_needed, &self.schedule, &self.credentials, &mut self.seen);
+            organizations::read(&mut root, is_needed, &self.schedule, &self.credentials, &mut self.unique);
         root.finish();
         self.config.credentials = usable(&self.credentials);
         self.config.organizations = organizations;
     }
 
     fn more(&mut self, mut root: Fields<'_, '_>, folder: &Path) {
-        let own = credentials::read(&mut root, folder, &mut self.seen);
+        let own = credentials::read(&mut root, folder, &mut self.unique);
         self.config.credentials.extend(usable(&own));
         let all: Named = own.into_iter().chain(self.credentials.iter().cloned()).collect();
-        let organizations = organizations::read(&mut root, true, &self.schedule, &all, &mut self.seen);
+        let organizations = organizations::read(&mut root, true, &self.schedule, &all, &mut self.unique);
         root.finish();
         self.config.organizations.extend(organizations);
     }
@@ -162,7 +162,7 @@ fn pattern(node: &Node) -> Result<String, Wrong> {
 /// # Errors
 /// Every problem of the source.
 pub fn parse(source: &[u8], folder: &Path) -> Result<Config, Problems> {
-    let main = Source { path: folder.join("config.yaml"), text: source.to_owned() };
+    let main = LoadedFile { path: folder.join("config.yaml"), text: source.to_owned() };
     let unnamed = |Unusable { problems: Problems(problems), .. }| {
         Problems(problems.into_iter().map(|problem| Problem { file: None, ..problem }).collect())
     };

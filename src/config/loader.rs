@@ -14,7 +14,7 @@ use glob::MatchOptions;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::file::{Draft, Source, Unusable};
+use super::file::{Draft, LoadedFile, Unusable};
 use super::{Config, Problem, Problems, environment};
 
 /// Files of organizations that are read at once.
@@ -82,7 +82,7 @@ impl Loader {
         let main = read_main(path, deadline).await;
         let mut fingerprint = Fingerprint { main: hash(&main), patterns: Arc::default(), others: None };
         let main = match main {
-            Ok(text) => Source { path: path.to_owned(), text },
+            Ok(text) => LoadedFile { path: path.to_owned(), text },
             Err(error) => {
                 *self.last.lock() = Some(fingerprint);
                 return Err(unreadable(path, &error).into());
@@ -219,7 +219,7 @@ impl Others {
         }
         for (path, text) in files {
             match text {
-                Ok(text) => draft.add(&Source { path, text }),
+                Ok(text) => draft.add(&LoadedFile { path, text }),
                 Err(error) => draft.problem(unreadable(&path, &error)),
             }
         }

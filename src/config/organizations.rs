@@ -6,7 +6,7 @@ use exporter_toolkit::document::{Fields, Node, Wrong, nearest, text};
 
 use super::credentials::{Named, is_label};
 use super::poll::{Schedule, interval};
-use super::seen::Seen;
+use super::unique::Unique;
 use super::{Organization, OrganizationKey};
 
 /// The organizations of one file; `is_needed` says that it must have some.
@@ -15,13 +15,13 @@ pub(super) fn read(
     is_needed: bool,
     schedule: &Schedule,
     credentials: &Named,
-    seen: &mut Seen,
+    unique: &mut Unique,
 ) -> Vec<Arc<Organization>> {
     let given = root.has("organizations");
     let mut listed = 0;
     let organizations = root.mappings("organizations", |fields| {
         listed += 1;
-        organization(fields, schedule, credentials, seen).map(Arc::new)
+        organization(fields, schedule, credentials, unique).map(Arc::new)
     });
     if !is_needed {
         return organizations.unwrap_or_default();
@@ -38,7 +38,7 @@ fn organization(
     mut fields: Fields<'_, '_>,
     schedule: &Schedule,
     credentials: &Named,
-    seen: &mut Seen,
+    unique: &mut Unique,
 ) -> Option<Organization> {
     let id = fields.required("id", text);
     let named = fields.optional("name", text);
@@ -50,7 +50,7 @@ fn organization(
             fields.problem_at("id", "must be a GUID such as 01234567-89ab-cdef-0123-456789abcdef");
         } else if fields.has("custom_group_id") && custom_group_id.is_none() {
             // Which group it is for is not known: nothing can be said of it.
-        } else if let Some(first) = seen.claim_key(key.as_str(), &fields) {
+        } else if let Some(first) = unique.claim_key(key.as_str(), &fields) {
             is_known = true;
             let what = if custom_group_id.is_some() { "id and custom_group_id" } else { "id" };
             fields.problem_at("id", format!("the same {what} as {first}"));
@@ -62,7 +62,7 @@ fn organization(
     let name = named.or_else(|| id.clone());
     let has_name = fields.has("name");
     // Two of the same id are said above already.
-    if let Some(first) = name.as_ref().and_then(|name| seen.claim_name(name, &fields))
+    if let Some(first) = name.as_ref().and_then(|name| unique.claim_name(name, &fields))
         && (has_name || !is_known)
     {
         if has_name {

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::QUESTION_DEADLINE;
-use super::contain::{contained, log_failure};
 use super::first_round::{FirstRound, Waiting};
 use super::questions::ask_name;
 use super::schedule::{self, Phase};
@@ -18,12 +17,13 @@ use super::source::{Polled, Source, Subject};
 use super::timetable::Timetable;
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
-use crate::snapshot::Board;
+use crate::snapshot::Latest;
+use crate::{logging, panics};
 
 /// One organization's loop.
 pub(super) struct Task {
     pub(super) organization: Arc<Organization>,
-    pub(super) board: Arc<Board>,
+    pub(super) latest: Arc<Latest>,
     pub(super) source: watch::Receiver<Arc<dyn Source>>,
     pub(super) wake: Arc<Notify>,
     /// Whether the last poll left an access token that the service took.
@@ -75,7 +75,7 @@ impl Task {
                 next = next.max(phase.next(interval, timetable.time_of(not_before)));
             }
             let next = timetable.instant_of(next);
-            let hurry = result.is_err().then(|| begun + schedule::least_pause(interval, hurried));
+            let hurry = result.is_err().then(|| begun + schedule::least_gap(interval, hurried));
             let mut rested = self.rest(next, hurry).await;
             if rested == Rested::Whole && is_crowded && !self.first_round.is_over() {
                 rested = self.rest(next + interval, hurry).await;
@@ -123,19 +123,19 @@ impl Task {
 
     fn announce(&self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
-        self.board.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
+        self.latest.set_next_poll(&self.organization, Some(Steady::now().after(wait)));
     }
 
-    /// One poll and its result on the board. `waiting` ends when the poll begins.
+    /// One poll, whose result becomes the latest. `waiting` ends when the poll begins.
     async fn poll(&self, failures_before: u32, waiting: Option<Waiting>) -> Outcome {
-        let Self { organization, board, .. } = self;
-        board.set_next_poll(organization, None);
+        let Self { organization, latest, .. } = self;
+        latest.set_next_poll(organization, None);
         let mut newest = self.source.clone();
         let deadline = Deadline::of_poll(organization.deadline);
         let (source, result) = loop {
             let source = Arc::clone(&newest.borrow_and_update());
             let poll = source.poll(Arc::clone(organization), deadline.clone());
-            let mut poll = pin!(contained(poll, Operation::Invitations));
+            let mut poll = pin!(panics::contained(poll, Operation::Invitations));
             tokio::select! {
                 biased;
                 result = &mut poll => break (source, result),
@@ -152,7 +152,7 @@ impl Task {
         let (now, took) = (Reading::now(), begun.elapsed());
         log_outcome(organization, &result, failures_before, took);
         let mut outcome = Outcome { result: result.as_ref().map(|_| ()).map_err(Error::clone), begun, first: None };
-        board.update(organization, |entry| {
+        latest.update(organization, |entry| {
             entry.up = Some(result.is_ok());
             entry.last_attempt = Some(now);
             entry.duration = Some(took);
@@ -184,11 +184,11 @@ fn has_refused_credential(poll: &Result<(), Error>) -> bool {
     poll.as_ref().is_err_and(|error| error.operation == Operation::Token || error.reason == Reason::Unauthorized)
 }
 
-/// One poll, and the organization's name, onto the board.
-pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: watch::Receiver<Arc<dyn Source>>) {
+/// One poll, and the question for the organization's name.
+pub async fn once(organization: Arc<Organization>, latest: Arc<Latest>, source: watch::Receiver<Arc<dyn Source>>) {
     let task = Task {
         organization,
-        board,
+        latest,
         source,
         wake: Arc::default(),
         has_token: watch::Sender::default(),
@@ -196,10 +196,10 @@ pub async fn once(organization: Arc<Organization>, board: Arc<Board>, source: wa
     };
     task.poll(0, None).await;
     if *task.has_token.borrow() {
-        let Task { organization, board, source, .. } = task;
-        // Whether it is known is seen on the board.
+        let Task { organization, latest, source, .. } = task;
+        // Whether it is known is seen in the snapshot.
         let deadline = Deadline::of_poll(QUESTION_DEADLINE.min(organization.deadline));
-        let _ = ask_name(&organization, &board, &source, deadline).await;
+        let _ = ask_name(&organization, &latest, &source, deadline).await;
     }
 }
 
@@ -212,6 +212,6 @@ fn log_outcome(organization: &Organization, result: &Result<Polled, Error>, fail
             }
             debug!(organization = organization.name, invitations, seconds = took.as_secs_f64(), "poll succeeded");
         }
-        Err(error) => log_failure("poll failed", Some(&organization.name), None, error),
+        Err(error) => logging::call_failed("poll failed", Some(&organization.name), None, error),
     }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::contain::{contained, log_failure};
 use super::pace::Pace;
 use super::schedule::Phase;
 use super::source::{Source, Subject};
 use super::timetable::Timetable;
 use crate::config::{Credential, Organization, OrganizationKey};
-use crate::snapshot::Board;
+use crate::snapshot::Latest;
+use crate::{logging, panics};
 use csp_api::{Deadline, Error, Operation, SecretId};
 use invitations::Millis;
 
@@ -29,7 +29,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Asks for the name of one organization, now and then.
 pub(super) struct NameTask {
     pub(super) organization: Arc<Organization>,
-    pub(super) board: Arc<Board>,
+    pub(super) latest: Arc<Latest>,
     pub(super) source: watch::Receiver<Arc<dyn Source>>,
     /// Whether the last poll left an access token.
     pub(super) has_token: watch::Receiver<bool>,
@@ -44,7 +44,7 @@ impl NameTask {
         while self.has_token.wait_for(|has_token| *has_token).await.is_ok() {
             self.has_token.mark_unchanged();
             let deadline = Deadline::of_question(DEADLINE);
-            let question = ask_name(&self.organization, &self.board, &self.source, deadline.clone());
+            let question = ask_name(&self.organization, &self.latest, &self.source, deadline.clone());
             match self.pace.ask(&deadline, question).await {
                 Ok(true) => sleep_until(timetable.instant_of(phase.next(INTERVAL, timetable.now()))).await,
                 Err(_) => sleep_until(retry(phase, &self.source, Subject::Name(&self.organization))).await,
@@ -58,20 +58,20 @@ impl NameTask {
 /// Whether there was an access token to ask with.
 pub(super) async fn ask_name(
     organization: &Arc<Organization>,
-    board: &Board,
+    latest: &Latest,
     source: &watch::Receiver<Arc<dyn Source>>,
     deadline: Deadline,
 ) -> Result<bool, Error> {
     let question = source.borrow().display_name(Arc::clone(organization), deadline);
-    let asked = contained(question, Operation::Organization).await;
+    let asked = panics::contained(question, Operation::Organization).await;
     match asked {
         Ok(Some(name)) => {
-            board.update(organization, |entry| entry.display_name = Some(name));
+            latest.update(organization, |entry| entry.display_name = Some(name));
             Ok(true)
         }
         Ok(None) => Ok(false),
         Err(error) => {
-            log_failure("asking for the organization's name failed", Some(&organization.name), None, &error);
+            logging::call_failed("asking for the organization's name failed", Some(&organization.name), None, &error);
             Err(error)
         }
     }
@@ -80,7 +80,7 @@ pub(super) async fn ask_name(
 /// Asks now and then when one API token runs out, and at once when its secret has changed.
 pub(super) struct TokenTask {
     pub(super) credential: Arc<Credential>,
-    pub(super) board: Arc<Board>,
+    pub(super) latest: Arc<Latest>,
     pub(super) source: watch::Receiver<Arc<dyn Source>>,
     /// Told that the configuration was read again.
     pub(super) wake: Arc<Notify>,
@@ -88,10 +88,10 @@ pub(super) struct TokenTask {
 }
 
 impl TokenTask {
-    /// Asks for ever. What the board shows belongs to the secret that was read last, by whomever; nothing is shown of one
+    /// Asks for ever. What can be seen belongs to the secret that was read last, by whomever; nothing is shown of one
     /// that has not been asked for.
     pub(super) async fn run(self, timetable: Timetable) {
-        let Self { credential, board, .. } = &self;
+        let Self { credential, latest, .. } = &self;
         // Like an organization's: a name is as good as an id.
         let phase = Phase::of(&OrganizationKey::new("", Some(&credential.name)));
         let mut last_read = self.source.borrow().api_token(credential);
@@ -109,13 +109,13 @@ impl TokenTask {
             };
             if let Ok((secret, expiration)) = answer {
                 asked = Some(secret);
-                board.set_api_token_expiration(&credential.name, expiration);
+                latest.set_api_token_expiration(&credential.name, expiration);
             }
             // The secret that need not be asked for again before its time.
             let tried = if is_answered { asked } else { *last_read.borrow_and_update() };
             loop {
                 if *last_read.borrow_and_update() != asked {
-                    board.set_api_token_expiration(&credential.name, None);
+                    latest.set_api_token_expiration(&credential.name, None);
                 }
                 is_urgent = *last_read.borrow() != tried;
                 if is_urgent {
@@ -132,10 +132,10 @@ impl TokenTask {
 
     async fn ask(&self, deadline: Deadline) -> Result<(SecretId, Option<Millis>), Error> {
         let question = self.source.borrow().api_token_expiration(Arc::clone(&self.credential), deadline);
-        let asked = contained(question, Operation::TokenDetails).await;
+        let asked = panics::contained(question, Operation::TokenDetails).await;
         if let Err(error) = &asked {
             let message = "asking when the API token runs out failed";
-            log_failure(message, None, Some(&self.credential.name), error);
+            logging::call_failed(message, None, Some(&self.credential.name), error);
         }
         asked
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::config::OrganizationKey;
 
-/// From this many failed polls in a row on, the pause doubles.
+/// From this many failed polls in a row on, the gap doubles.
 const PATIENCE: u32 = 5;
-/// Longest pause, in intervals.
+/// Longest gap, in intervals.
 const LONGEST: u32 = 4;
 /// The least time between two polls that reloads cause, when one of them has failed; it doubles with each further one.
 const LEAST: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ impl Phase {
 /// The interval; from five failed polls in a row on twice as long with each
 /// further one, up to four intervals.
 #[must_use]
-pub fn pause(interval: Duration, consecutive_failures: u32) -> Duration {
+pub fn gap(interval: Duration, consecutive_failures: u32) -> Duration {
     let doublings = (consecutive_failures + 1).saturating_sub(PATIENCE).min(LONGEST.ilog2());
     interval.saturating_mul(1 << doublings)
 }
@@ -76,7 +76,7 @@ pub fn pause(interval: Duration, consecutive_failures: u32) -> Duration {
 /// doubles it, up to the interval, so that a loop of reloads is no hammer, whatever the polls fail of: in an interval it
 /// causes about as many polls as the interval in seconds has binary digits.
 #[must_use]
-pub fn least_pause(interval: Duration, hurried: u32) -> Duration {
+pub fn least_gap(interval: Duration, hurried: u32) -> Duration {
     match hurried {
         0 => Duration::ZERO,
         _ => LEAST.saturating_mul(1 << (hurried - 1).min(31)).min(interval),
@@ -93,11 +93,11 @@ pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
     waited > interval / CROWD
 }
 
-/// When the poll after one that began at `begun` is due: at the organization's phase, so that the pause is at most
-/// [`pause`], and shorter where the last poll was out of phase. One that is late is not made up for.
+/// When the poll after one that began at `begun` is due: at the organization's phase, so that the gap is at most
+/// [`gap`], and shorter where the last poll was out of phase. One that is late is not made up for.
 #[must_use]
 pub fn next_poll(phase: Phase, interval: Duration, begun: Duration, consecutive_failures: u32) -> Duration {
-    let skipped = pause(interval, consecutive_failures).saturating_sub(interval);
+    let skipped = gap(interval, consecutive_failures).saturating_sub(interval);
     phase.next(interval, begun).saturating_add(skipped)
 }
 
@@ -129,17 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_doubles_from_five_failures_on_up_to_four_intervals() {
-        let pauses: Vec<u64> = (0..9).map(|failures| pause(MINUTE, failures).as_secs() / 60).collect();
-        assert_eq!(pauses, [1, 1, 1, 1, 1, 2, 4, 4, 4]);
-        assert_eq!(pause(MINUTE, u32::MAX - 1), 4 * MINUTE);
+    fn the_gap_doubles_from_five_failures_on_up_to_four_intervals() {
+        let gaps: Vec<u64> = (0..9).map(|failures| gap(MINUTE, failures).as_secs() / 60).collect();
+        assert_eq!(gaps, [1, 1, 1, 1, 1, 2, 4, 4, 4]);
+        assert_eq!(gap(MINUTE, u32::MAX - 1), 4 * MINUTE);
     }
 
     #[test]
     fn reloads_hurry_a_failing_organization_at_once_and_then_less_and_less() {
-        let pauses: Vec<u64> = (0..10).map(|hurried| least_pause(MINUTE, hurried).as_secs()).collect();
-        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(least_pause(MINUTE, u32::MAX), MINUTE);
+        let gaps: Vec<u64> = (0..10).map(|hurried| least_gap(MINUTE, hurried).as_secs()).collect();
+        assert_eq!(gaps, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(least_gap(MINUTE, u32::MAX), MINUTE);
     }
 
     #[test]

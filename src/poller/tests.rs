@@ -148,16 +148,16 @@ fn config(organizations: Vec<Arc<Organization>>) -> Config {
     Config { organizations, ..Config::with_defaults() }
 }
 
-fn start(organizations: Vec<Arc<Organization>>, source: &Arc<impl Source>) -> (Poller, Arc<Board>) {
-    let board = Arc::new(Board::default());
+fn start(organizations: Vec<Arc<Organization>>, source: &Arc<impl Source>) -> (Poller, Arc<Latest>) {
+    let latest = Arc::new(Latest::default());
     let source: Arc<dyn Source> = Arc::clone(source) as _;
     let lifecycle = Arc::new(Lifecycle::in_memory());
     let timetable = Timetable::starting_at(START);
-    (Poller::start_at(timetable, &config(organizations), source, Arc::clone(&board), lifecycle, None), board)
+    (Poller::start_at(timetable, &config(organizations), source, Arc::clone(&latest), lifecycle, None), latest)
 }
 
-fn entry(board: &Board, name: &str) -> Option<Arc<OrganizationSnapshot>> {
-    board.snapshot().organizations.iter().find(|entry| entry.organization.name == name).cloned()
+fn entry(latest: &Latest, name: &str) -> Option<Arc<OrganizationSnapshot>> {
+    latest.snapshot().organizations.iter().find(|entry| entry.organization.name == name).cloned()
 }
 
 async fn pass(time: Duration) {
@@ -179,7 +179,7 @@ async fn first_polls_start_at_once_and_the_others_at_the_organizations_phase() {
     let script = Script::new(|_, _| good());
     let begin = Instant::now();
     let (a, b) = (organization("a"), organization("b"));
-    let (_poller, board) = start(vec![Arc::clone(&a), Arc::clone(&b)], &script);
+    let (_poller, latest) = start(vec![Arc::clone(&a), Arc::clone(&b)], &script);
     pass(Duration::from_secs(239)).await;
     for organization in [a, b] {
         let first = phase(&organization);
@@ -187,7 +187,7 @@ async fn first_polls_start_at_once_and_the_others_at_the_organizations_phase() {
         wanted.retain(|at| *at < Duration::from_secs(239));
         assert_eq!(in_millis(script.starts(&organization.name, begin)), in_millis(wanted), "{}", organization.name);
     }
-    let a = entry(&board, "a").expect("a is there");
+    let a = entry(&latest, "a").expect("a is there");
     assert_eq!((a.up, a.polls, a.display_name.as_deref()), (Some(true), 4, Some("The a")));
 }
 
@@ -196,13 +196,13 @@ async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     let script = Script::new(|name, _| if name == "a" { std::future::pending().boxed() } else { good() });
     let begin = Instant::now();
     let b = organization("b");
-    let (_poller, board) = start(vec![organization("a"), Arc::clone(&b)], &script);
+    let (_poller, latest) = start(vec![organization("a"), Arc::clone(&b)], &script);
     pass(Duration::from_secs(190)).await;
     let first = phase(&b);
     let mut wanted = vec![Duration::ZERO, first, first + INTERVAL, first + 2 * INTERVAL];
     wanted.retain(|at| *at < Duration::from_secs(190));
     assert_eq!(in_millis(script.starts("b", begin)), in_millis(wanted));
-    let a = entry(&board, "a").expect("a is there");
+    let a = entry(&latest, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Timeout as usize]), (Some(false), 2));
     assert_eq!(a.duration, Some(Duration::from_secs(48)));
 }
@@ -213,13 +213,13 @@ async fn an_organization_whose_poll_panics_fails_as_internal_and_goes_on() {
         ("a", 0) => async { panic!("a fault") }.boxed(),
         _ => good(),
     });
-    let (_poller, board) = start(vec![organization("a"), organization("b")], &script);
+    let (_poller, latest) = start(vec![organization("a"), organization("b")], &script);
     pass(Duration::from_millis(1)).await;
-    let a = entry(&board, "a").expect("a is there");
+    let a = entry(&latest, "a").expect("a is there");
     assert_eq!((a.up, a.failures[Reason::Internal as usize]), (Some(false), 1));
-    assert_eq!(entry(&board, "b").expect("b is there").up, Some(true));
+    assert_eq!(entry(&latest, "b").expect("b is there").up, Some(true));
     pass(2 * INTERVAL).await;
-    assert_eq!(entry(&board, "a").expect("a is there").up, Some(true));
+    assert_eq!(entry(&latest, "a").expect("a is there").up, Some(true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,19 +252,19 @@ async fn a_resume_polls_the_failing_at_once_and_leaves_the_others_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_keeps_what_stays_removes_what_is_gone_and_starts_what_is_new() {
     let script = Script::new(|_, _| good());
-    let (poller, board) = start(vec![organization("a"), organization("b")], &script);
+    let (poller, latest) = start(vec![organization("a"), organization("b")], &script);
     pass(Duration::from_millis(1)).await;
     let mut changed = (*organization("a")).clone();
     changed.interval = 2 * INTERVAL;
     let source: Arc<dyn Source> = Arc::clone(&script) as _;
     poller.reload(&config(vec![Arc::new(changed), organization("c")]), source);
-    assert!(entry(&board, "b").is_none());
-    let a = entry(&board, "a").expect("a stays");
+    assert!(entry(&latest, "b").is_none());
+    let a = entry(&latest, "a").expect("a stays");
     assert_eq!((a.up, a.polls, a.organization.interval), (Some(true), 1, 2 * INTERVAL));
-    assert_eq!(entry(&board, "c").expect("c is there").up, None);
+    assert_eq!(entry(&latest, "c").expect("c is there").up, None);
     pass(Duration::from_millis(1)).await;
-    assert_eq!(entry(&board, "a").expect("a stays").polls, 2);
-    assert_eq!(entry(&board, "c").expect("c is there").up, Some(true));
+    assert_eq!(entry(&latest, "a").expect("a stays").polls, 2);
+    assert_eq!(entry(&latest, "c").expect("c is there").up, Some(true));
     pass(4 * INTERVAL).await;
     assert_eq!(script.polls.lock().iter().filter(|(name, _)| name == "b").count(), 1);
 }

@@ -13,7 +13,7 @@ use super::store::{File, Put, Stored, Write};
 use crate::clock::{Reading, Steady};
 
 /// One organization.
-pub(super) struct Organization {
+pub(super) struct OrganizationLifecycle {
     key: Arc<str>,
     /// Held while a list is compared, never while a disk is waited for.
     state: Mutex<State>,
@@ -58,7 +58,7 @@ pub(super) struct Seen {
     pub(super) former: Option<Vec<Former>>,
 }
 
-impl Organization {
+impl OrganizationLifecycle {
     /// One that nothing is known of. Its past is `unread` as long as the state is.
     pub(super) fn new(key: Arc<str>, is_unread: bool) -> Self {
         let past = if is_unread { Past::Unread } else { Past::Nothing };
@@ -286,8 +286,8 @@ fn merge(earlier: &mut Vec<Change>, mut later: Vec<Change>) {
     earlier.append(&mut later);
 }
 
-impl fmt::Debug for Organization {
+impl fmt::Debug for OrganizationLifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Organization").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("OrganizationLifecycle").field("key", &self.key).finish_non_exhaustive()
     }
 }

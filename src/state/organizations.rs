@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::desk::Entry;
-use super::organization::Organization;
+use super::organization::OrganizationLifecycle;
 use super::presence::{Change, Presence};
 use super::store::{Content, File, Stored};
+use super::write_queue::Entry;
 use crate::clock::{Reading, Steady};
 
 /// Reloads that are remembered while the state is unread. Past it only the first and the last ones are.
@@ -18,7 +18,7 @@ const KEEPS: usize = 16;
 /// All organizations, by their key.
 #[derive(Debug)]
 pub(super) struct Organizations {
-    by_key: RwLock<HashMap<Arc<str>, Arc<Organization>>>,
+    by_key: RwLock<HashMap<Arc<str>, Arc<OrganizationLifecycle>>>,
     /// The file that is written to.
     file: RwLock<Option<File>>,
     is_unread: AtomicBool,
@@ -49,19 +49,19 @@ impl Organizations {
         self.is_unread.load(Ordering::Relaxed)
     }
 
-    pub(super) fn find(&self, key: &str) -> Option<Arc<Organization>> {
+    pub(super) fn find(&self, key: &str) -> Option<Arc<OrganizationLifecycle>> {
         self.by_key.read().get(key).cloned()
     }
 
     /// The organization, a new one where there is none.
-    pub(super) fn find_or_add(&self, key: &str) -> Arc<Organization> {
+    pub(super) fn find_or_add(&self, key: &str) -> Arc<OrganizationLifecycle> {
         let key: Arc<str> = key.into();
         if let Some(organization) = self.by_key.read().get(&key) {
             return organization.clone();
         }
         let mut by_key = self.by_key.write();
         // Asked under the lock: one that is added after the state was read has no past.
-        let fresh = || Arc::new(Organization::new(key.clone(), self.is_unread()));
+        let fresh = || Arc::new(OrganizationLifecycle::new(key.clone(), self.is_unread()));
         by_key.entry(key.clone()).or_insert_with(fresh).clone()
     }
 
@@ -113,7 +113,9 @@ impl Organizations {
                         entries.push((key, Entry::Remove));
                         continue;
                     };
-                    by_key.entry(key.clone()).or_insert_with(|| Arc::new(Organization::found(key.clone(), presence)));
+                    by_key
+                        .entry(key.clone())
+                        .or_insert_with(|| Arc::new(OrganizationLifecycle::found(key.clone(), presence)));
                     found.insert(key, Box::new(stored));
                 }
                 if keeps.looks.is_empty() {
@@ -135,7 +137,7 @@ impl Organizations {
         self.all().into_iter().map(|organization| (organization.key().clone(), Entry::Write(organization))).collect()
     }
 
-    fn all(&self) -> Vec<Arc<Organization>> {
+    fn all(&self) -> Vec<Arc<OrganizationLifecycle>> {
         self.by_key.read().values().cloned().collect()
     }
 }

@@ -18,12 +18,12 @@ use super::shown::Shown;
 mod disk;
 mod failure;
 mod folder;
-mod place;
 mod record;
+mod state_file;
 
 pub(super) use disk::{Files, Real};
 pub(super) use failure::Failure;
-pub(super) use place::{Found, Place};
+pub(super) use state_file::{Found, StateFile};
 #[cfg(test)]
 pub(super) use {disk::builder, record::FORMAT};
 

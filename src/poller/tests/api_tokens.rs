@@ -70,18 +70,18 @@ async fn two_hundred_api_tokens_at_two_requests_a_second_are_polled_first_and_as
     let organizations: Vec<_> = crowd(200, Duration::from_mins(5)).into_iter().map(own_token).collect();
     let source = Tokens { busy: Arc::clone(&busy), last_read: Mutex::default(), questions: Arc::default() };
     let (source, begin) = (Arc::new(source), Instant::now());
-    let (_poller, board) = start(organizations, &source);
+    let (_poller, latest) = start(organizations, &source);
     // An exchange and a list each: 400 requests in 200 seconds, and nothing else goes before them.
     pass(Duration::from_secs(198)).await;
     assert_eq!(source.questions.lock().len(), 0, "polls go first");
-    assert!(board.snapshot().organizations.iter().any(|entry| entry.up.is_none()), "the budget is not exceeded");
+    assert!(latest.snapshot().organizations.iter().any(|entry| entry.up.is_none()), "the budget is not exceeded");
     pass(Duration::from_secs(3)).await;
-    assert!(board.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
-    assert!(median_duration(&board) <= 2 * LATENCY + Duration::from_millis(501), "{:?}", median_duration(&board));
+    assert!(latest.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
+    assert!(median_duration(&latest) <= 2 * LATENCY + Duration::from_millis(501), "{:?}", median_duration(&latest));
 
     // The questions come one by one, a name and an expiration of each: 400 in the 20 minutes that follow.
     pass(Duration::from_mins(20)).await;
-    let snapshot = board.snapshot();
+    let snapshot = latest.snapshot();
     assert_eq!(snapshot.api_token_expirations.len(), 200, "none is lost");
     assert!(snapshot.organizations.iter().all(|entry| entry.display_name.is_some()));
     let first = source.questions.lock()[..400].to_vec();
@@ -89,7 +89,7 @@ async fn two_hundred_api_tokens_at_two_requests_a_second_are_polled_first_and_as
 
     // Nor later: over two hours all polls keep their time, and each question comes every hour.
     pass(Duration::from_hours(2)).await;
-    assert_eq!(failures(&board), 0);
+    assert_eq!(failures(&latest), 0);
     for times in busy.begun.lock().values() {
         let gaps: Vec<_> = times[1..].windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
         assert!(gaps.iter().all(|gap| (gap - 300.0).abs() < 10.0), "{gaps:?}");

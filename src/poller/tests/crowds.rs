@@ -108,18 +108,18 @@ pub(super) fn crowd(count: usize, interval: Duration) -> Vec<Arc<Organization>> 
     (0..count).map(organization).collect()
 }
 
-fn begin(count: usize, interval: Duration, requests_per_second: f64) -> (Arc<Busy>, Poller, Arc<Board>) {
+fn begin(count: usize, interval: Duration, requests_per_second: f64) -> (Arc<Busy>, Poller, Arc<Latest>) {
     let busy = Busy::new(requests_per_second);
-    let (poller, board) = start(crowd(count, interval), &Arc::new(Upstream(Arc::clone(&busy))));
-    (busy, poller, board)
+    let (poller, latest) = start(crowd(count, interval), &Arc::new(Upstream(Arc::clone(&busy))));
+    (busy, poller, latest)
 }
 
-pub(super) fn failures(board: &Board) -> u64 {
-    board.snapshot().organizations.iter().map(|entry| entry.failures.iter().sum::<u64>()).sum()
+pub(super) fn failures(latest: &Latest) -> u64 {
+    latest.snapshot().organizations.iter().map(|entry| entry.failures.iter().sum::<u64>()).sum()
 }
 
-pub(super) fn median_duration(board: &Board) -> Duration {
-    let mut durations: Vec<_> = board.snapshot().organizations.iter().filter_map(|entry| entry.duration).collect();
+pub(super) fn median_duration(latest: &Latest) -> Duration {
+    let mut durations: Vec<_> = latest.snapshot().organizations.iter().filter_map(|entry| entry.duration).collect();
     durations.sort();
     durations[durations.len() / 2]
 }
@@ -127,13 +127,13 @@ pub(super) fn median_duration(board: &Board) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_organizations_at_the_defaults_are_polled_evenly_and_none_fails() {
     let interval = Duration::from_mins(5);
-    let (busy, _poller, board) = begin(1000, interval, 10.0);
+    let (busy, _poller, latest) = begin(1000, interval, 10.0);
     // Each needs an access token and its list: 200 s at ten requests a second.
     pass(Duration::from_secs(199)).await;
-    assert!(board.snapshot().organizations.iter().any(|entry| entry.up.is_none()), "the budget is not exceeded");
+    assert!(latest.snapshot().organizations.iter().any(|entry| entry.up.is_none()), "the budget is not exceeded");
     pass(Duration::from_secs(2)).await;
-    assert!(board.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
-    assert!(median_duration(&board) <= 2 * LATENCY + Duration::from_millis(101), "{:?}", median_duration(&board));
+    assert!(latest.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
+    assert!(median_duration(&latest) <= 2 * LATENCY + Duration::from_millis(101), "{:?}", median_duration(&latest));
 
     // After the first round: polls at their phases, and names between them.
     let from = Instant::now();
@@ -142,8 +142,8 @@ async fn a_thousand_organizations_at_the_defaults_are_polled_evenly_and_none_fai
     let mean = minutes.iter().sum::<usize>() as f64 / 25.0;
     assert!((mean - 200.0).abs() < 40.0, "{minutes:?}");
     assert!(minutes.iter().all(|count| (*count as f64 / mean - 1.0).abs() < 0.2), "{minutes:?}");
-    assert_eq!(median_duration(&board), LATENCY, "as that of one organization alone");
-    assert_eq!(failures(&board), 0);
+    assert_eq!(median_duration(&latest), LATENCY, "as that of one organization alone");
+    assert_eq!(failures(&latest), 0);
 
     // Every organization keeps its time, to the second.
     for times in busy.begun.lock().values() {
@@ -155,11 +155,11 @@ async fn a_thousand_organizations_at_the_defaults_are_polled_evenly_and_none_fai
 #[tokio::test(start_paused = true)]
 async fn a_first_round_that_takes_as_long_as_an_interval_fails_nobody() {
     for count in [300, 500] {
-        let (busy, _poller, board) = begin(count, Duration::from_mins(1), 10.0);
+        let (busy, _poller, latest) = begin(count, Duration::from_mins(1), 10.0);
         pass(Duration::from_mins(20)).await;
-        assert_eq!(failures(&board), 0);
-        assert!(board.snapshot().organizations.iter().all(|entry| entry.polls >= 17), "{count}");
-        assert_eq!(median_duration(&board), LATENCY);
+        assert_eq!(failures(&latest), 0);
+        assert!(latest.snapshot().organizations.iter().all(|entry| entry.polls >= 17), "{count}");
+        assert_eq!(median_duration(&latest), LATENCY);
         let widest = busy
             .begun
             .lock()
@@ -173,10 +173,10 @@ async fn a_first_round_that_takes_as_long_as_an_interval_fails_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_is_too_small_serves_all_in_turn() {
     // 1,000 lists a minute, where 600 requests a minute are allowed.
-    let (busy, _poller, board) = begin(1000, Duration::from_mins(1), 10.0);
+    let (busy, _poller, latest) = begin(1000, Duration::from_mins(1), 10.0);
     pass(Duration::from_mins(30)).await;
-    assert_eq!(failures(&board), 0);
-    let polls: Vec<_> = board.snapshot().organizations.iter().map(|entry| entry.polls).collect();
+    assert_eq!(failures(&latest), 0);
+    let polls: Vec<_> = latest.snapshot().organizations.iter().map(|entry| entry.polls).collect();
     let (least, most) = (polls.iter().min().copied(), polls.iter().max().copied());
     assert!(least >= Some(14) && most <= least.map(|least| least + 2), "{least:?} to {most:?}");
     for times in busy.begun.lock().values() {
@@ -190,17 +190,17 @@ async fn organizations_that_a_reload_adds_wait_behind_those_that_wait() {
     let busy = Busy::new(10.0);
     let all = crowd(600, Duration::from_mins(5));
     let source = Arc::new(Upstream(Arc::clone(&busy)));
-    let (poller, board) = start(all[..300].to_vec(), &source);
+    let (poller, latest) = start(all[..300].to_vec(), &source);
     pass(Duration::from_secs(30)).await;
     let source: Arc<dyn Source> = source;
     poller.reload(&config(all), source);
     pass(Duration::from_secs(31)).await;
-    let first = |name: &str| entry(&board, name).and_then(|entry| entry.up);
+    let first = |name: &str| entry(&latest, name).and_then(|entry| entry.up);
     assert!((0..300).all(|number| first(&format!("org-{number:04}")) == Some(true)));
     pass(Duration::from_secs(75)).await;
-    assert!(board.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
+    assert!(latest.snapshot().organizations.iter().all(|entry| entry.up == Some(true)));
     pass(Duration::from_mins(20)).await;
-    assert_eq!(failures(&board), 0);
+    assert_eq!(failures(&latest), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,9 +213,9 @@ async fn a_crowd_with_a_short_interval_is_spread_after_its_first_round() {
         *organization = Arc::new(Organization { id, ..(**organization).clone() });
     }
     let begin = Instant::now();
-    let (_poller, board) = start(organizations, &Arc::new(Upstream(Arc::clone(&busy))));
+    let (_poller, latest) = start(organizations, &Arc::new(Upstream(Arc::clone(&busy))));
     pass(Duration::from_secs(40)).await;
-    assert_eq!(failures(&board), 0);
+    assert_eq!(failures(&latest), 0);
     let mut counts = [0; 5];
     for times in busy.begun.lock().values() {
         counts[usize::try_from((times[3] - begin).as_secs() % 5).expect("small")] += 1;

@@ -52,7 +52,7 @@ async fn an_organization_that_the_service_wants_to_be_left_alone_is_polled_again
     const ASKED: Duration = Duration::from_hours(2);
     let begin = Instant::now();
     let (a, refusing) = (organization("a"), Refusing::new(ASKED));
-    let (poller, board) = start(vec![Arc::clone(&a)], &refusing);
+    let (poller, latest) = start(vec![Arc::clone(&a)], &refusing);
     let source: Arc<dyn Source> = Arc::clone(&refusing) as _;
     pass(Duration::from_millis(1)).await;
     assert_eq!(refusing.starts(begin).len(), 1);
@@ -66,7 +66,7 @@ async fn an_organization_that_the_service_wants_to_be_left_alone_is_polled_again
             pass(Duration::from_secs(1)).await;
         }
     }
-    let shown = board.status(Reading::now()).remove(0).next_poll.expect("none is under way");
+    let shown = latest.status(Reading::now()).remove(0).next_poll.expect("none is under way");
     let end = begin + ASKED;
     let wanted = (end - Instant::now()).as_secs_f64() * 1000.0;
     let left = (shown.0 - Millis::now().0) as f64;
@@ -174,7 +174,7 @@ async fn polls_that_wait_for_their_turn_go_by_the_new_settings_and_keep_their_pl
     let log = Arc::<Mutex<Vec<_>>>::default();
     let source = |settings| Arc::new(Queued { settings, host: Arc::clone(&host), polled: Arc::clone(&log) });
     let organizations: Vec<_> = (10..90).map(|number| organization(&number.to_string())).collect();
-    let (poller, board) = start(organizations.clone(), &source("old"));
+    let (poller, latest) = start(organizations.clone(), &source("old"));
     pass(Duration::from_millis(19_500)).await;
     for _ in 0..60 {
         poller.reload(&config(organizations.clone()), source("new"));
@@ -184,5 +184,5 @@ async fn polls_that_wait_for_their_turn_go_by_the_new_settings_and_keep_their_pl
     assert_eq!(names[..79], (10..89).map(|number| number.to_string()).collect::<Vec<_>>());
     assert_eq!(settings.iter().filter(|settings| **settings == "old").count(), 20);
     assert!(settings[20..].iter().all(|settings| *settings == "new"), "{settings:?}");
-    assert!(board.snapshot().organizations.iter().all(|entry| entry.failures.iter().sum::<u64>() == 0));
+    assert!(latest.snapshot().organizations.iter().all(|entry| entry.failures.iter().sum::<u64>() == 0));
 }

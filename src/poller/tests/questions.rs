@@ -104,18 +104,18 @@ fn gaps(asked: &Mutex<Vec<(String, Instant)>>, name: &str) -> Vec<Duration> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-fn expirations(board: &Board) -> Vec<String> {
-    board.snapshot().api_token_expirations.iter().map(|(name, _)| name.clone()).collect()
+fn expirations(latest: &Latest) -> Vec<String> {
+    latest.snapshot().api_token_expirations.iter().map(|(name, _)| name.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn questions_come_at_the_start_and_every_hour_at_a_phase_of_their_own() {
     let asked = Asked::new();
-    let (_poller, board) = start(vec![own_token("a"), own_token("b")], &asked);
+    let (_poller, latest) = start(vec![own_token("a"), own_token("b")], &asked);
     pass(Duration::from_millis(1)).await;
     assert_eq!((asked.names.lock().len(), asked.tokens.lock().len()), (2, 2));
-    assert_eq!(expirations(&board), ["a", "b"]);
-    assert_eq!(entry(&board, "a").and_then(|entry| entry.display_name.clone()).as_deref(), Some("a name"));
+    assert_eq!(expirations(&latest), ["a", "b"]);
+    assert_eq!(entry(&latest, "a").and_then(|entry| entry.display_name.clone()).as_deref(), Some("a name"));
     pass(5 * HOUR).await;
     for questions in [&asked.names, &asked.tokens] {
         let (a, b) = (gaps(questions, "a"), gaps(questions, "b"));
@@ -133,22 +133,22 @@ async fn questions_come_at_the_start_and_every_hour_at_a_phase_of_their_own() {
 async fn after_a_failure_they_come_again_within_five_minutes() {
     let asked = Asked::new();
     *asked.is_answering.lock() = false;
-    let (_poller, board) = start(vec![own_token("a")], &asked);
+    let (_poller, latest) = start(vec![own_token("a")], &asked);
     pass(Duration::from_mins(61)).await;
     for gaps in [gaps(&asked.names, "a"), gaps(&asked.tokens, "a")] {
         assert!(gaps.len() >= 12, "{gaps:?}");
         assert!(gaps.iter().all(|gap| (150..=300).contains(&gap.as_secs())), "{gaps:?}");
     }
-    assert_eq!(expirations(&board), [""; 0]);
+    assert_eq!(expirations(&latest), [""; 0]);
     *asked.is_answering.lock() = true;
     pass(Duration::from_mins(5)).await;
-    assert_eq!(expirations(&board), ["a"]);
+    assert_eq!(expirations(&latest), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_asks_only_for_what_has_changed() {
     let asked = Asked::new();
-    let (poller, board) = start(vec![own_token("a"), own_token("b"), own_token("c")], &asked);
+    let (poller, latest) = start(vec![own_token("a"), own_token("b"), own_token("c")], &asked);
     pass(Duration::from_millis(1)).await;
     let source: Arc<dyn Source> = Arc::clone(&asked) as _;
     let mut other_interval = (*own_token("a")).clone();
@@ -164,16 +164,16 @@ async fn a_reload_asks_only_for_what_has_changed() {
         |asked: &Mutex<Vec<(String, Instant)>>| asked.lock().iter().map(|(of, _)| of.clone()).collect::<Vec<_>>();
     assert_eq!(names(&asked.names)[3..], ["b"], "it has another credential");
     assert_eq!(names(&asked.tokens)[3..], ["d"]);
-    assert_eq!(expirations(&board), ["a", "c", "d"]);
+    assert_eq!(expirations(&latest), ["a", "c", "d"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_token_drops_the_old_date_until_it_has_been_asked_for() {
     let asked = Asked::new();
-    let (poller, board) = start(vec![own_token("a")], &asked);
+    let (poller, latest) = start(vec![own_token("a")], &asked);
     pass(Duration::from_millis(1)).await;
     // The date is the number of the question.
-    let date = || board.snapshot().api_token_expirations.first().map(|(_, date)| date.0);
+    let date = || latest.snapshot().api_token_expirations.first().map(|(_, date)| date.0);
     let count = || i64::try_from(asked.tokens.lock().len()).expect("few");
     assert_eq!((count(), date()), (1, Some(1)));
 

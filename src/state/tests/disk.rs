@@ -10,8 +10,8 @@ use parking_lot::{Condvar, Mutex};
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
-use super::super::desk::Patience;
 use super::super::store::{Files, builder};
+use super::super::write_queue::Patience;
 use super::{Lifecycle, at, start};
 
 /// What the disk does wrong at the moment.

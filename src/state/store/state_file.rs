@@ -1,4 +1,4 @@
-//! The place of the state file: which file is there, and whether it is the one that is known.
+//! The state file in its place: which file is there, and whether it is the one that is known.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use super::folder::{Folder, Inode};
 use super::record::Stamp;
 use super::{Content, File, OpenError, Write};
 
-/// The place of the state file.
-pub(in crate::state) struct Place {
+/// The state file: the one that is in its place now.
+pub(in crate::state) struct StateFile {
     folder: Folder,
     files: Box<dyn Files>,
     disk: Option<Disk>,
@@ -35,7 +35,7 @@ pub(in crate::state) enum Found {
     State(Content),
 }
 
-impl Place {
+impl StateFile {
     pub(in crate::state) fn new(path: &Path, files: Box<dyn Files>) -> Self {
         Self {
             folder: Folder::new(path),

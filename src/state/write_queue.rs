@@ -1,9 +1,9 @@
-//! Where everybody leaves word for the thread that writes the state.
+//! The queue of the one thread that writes the state.
 //!
 //! # Who waits for whom, and for how long?
 //!
 //! One thread, the *writer*, touches the state folder. Nobody else does, so a folder that does not answer holds up
-//! nobody else. Everybody talks to the writer through the [`Desk`], whose locks are held for moments only.
+//! nobody else. Everybody talks to the writer through the [`WriteQueue`], whose locks are held for moments only.
 //!
 //! - **The queue** holds at most one entry an organization: that it has to be written, or removed. What has to be
 //!   written is not in it: the organization itself merges what a file lacks, and never holds more of that than its
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use super::organization::Organization;
+use super::organization::OrganizationLifecycle;
 use super::store::Failure;
 use crate::clock::{Reading, Steady};
 
@@ -56,7 +56,7 @@ impl Default for Patience {
 /// What has to be done for one organization.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
-    Write(Arc<Organization>),
+    Write(Arc<OrganizationLifecycle>),
     Remove,
 }
 
@@ -94,7 +94,7 @@ pub(super) enum Health {
 }
 
 #[derive(Debug)]
-struct Queue {
+struct Inner {
     batch: Batch,
     /// The number of the newest entry, or of whatever else wants a write.
     ticket: u64,
@@ -104,7 +104,7 @@ struct Queue {
     written_at: Option<Steady>,
     /// Since when the writer has been at one thing.
     busy_since: Option<Instant>,
-    phase: Phase,
+    stage: Stage,
     /// Whether the state has been read.
     is_read: bool,
     /// Whether the trouble there is has been logged.
@@ -113,7 +113,7 @@ struct Queue {
 
 /// How much the writer has before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum Stage {
     /// No end in sight.
     Open,
     /// It has to come to an end.
@@ -122,9 +122,9 @@ enum Phase {
     Ended,
 }
 
-/// Where word is left for the writer.
-pub(super) struct Desk {
-    queue: Mutex<Queue>,
+/// What is left for the writer to do, and what everybody may know of it.
+pub(super) struct WriteQueue {
+    inner: Mutex<Inner>,
     /// The writer waits here.
     work: Condvar,
     /// Who waits for the writer waits here.
@@ -135,22 +135,22 @@ pub(super) struct Desk {
     file: PathBuf,
 }
 
-impl Desk {
+impl WriteQueue {
     pub(super) fn new(file: PathBuf, patience: Patience, now: Reading) -> Self {
-        let queue = Queue {
+        let inner = Inner {
             batch: Batch::new(),
             ticket: 0,
             taken: 0,
             alive_at: now,
             written_at: None,
             busy_since: None,
-            phase: Phase::Open,
+            stage: Stage::Open,
             is_read: false,
             is_told: false,
         };
         let progress = Progress { written: 0, health: Health::Trouble, finds: 0, resets: 0 };
         let (work, turn) = (Condvar::new(), Condvar::new());
-        Self { queue: Mutex::new(queue), work, turn, progress: watch::Sender::new(progress), patience, file }
+        Self { inner: Mutex::new(inner), work, turn, progress: watch::Sender::new(progress), patience, file }
     }
 
     /// What is known of the writer now, and each time that it changes.
@@ -160,22 +160,22 @@ impl Desk {
 
     /// Leaves an entry, in place of an earlier one of the organization, and returns its number.
     pub(super) fn put(&self, id: Arc<str>, entry: Entry, now: Reading) -> u64 {
-        let mut queue = self.queue.lock();
-        queue.alive_at = now;
-        if queue.phase != Phase::Ended {
-            queue.batch.insert(id, entry);
-            queue.ticket += 1;
+        let mut inner = self.inner.lock();
+        inner.alive_at = now;
+        if inner.stage != Stage::Ended {
+            inner.batch.insert(id, entry);
+            inner.ticket += 1;
             self.work.notify_one();
         }
-        queue.ticket
+        inner.ticket
     }
 
     /// Lets the file know now and then that this process is alive.
     pub(super) fn beat(&self, now: Reading) {
-        let mut queue = self.queue.lock();
-        queue.alive_at = now;
-        if queue.written_at.is_some_and(|at| now.steady.since(at) >= HEARTBEAT) {
-            queue.ticket += 1;
+        let mut inner = self.inner.lock();
+        inner.alive_at = now;
+        if inner.written_at.is_some_and(|at| now.steady.since(at) >= HEARTBEAT) {
+            inner.ticket += 1;
             self.work.notify_one();
         }
     }
@@ -189,89 +189,89 @@ impl Desk {
 
     /// Waits until everything is on disk that has been put so far, and returns whether it is.
     pub(super) fn flush(&self, now: Reading) -> bool {
-        let mut queue = self.queue.lock();
-        queue.alive_at = now;
-        queue.ticket += 1;
-        let ticket = queue.ticket;
+        let mut inner = self.inner.lock();
+        inner.alive_at = now;
+        inner.ticket += 1;
+        let ticket = inner.ticket;
         self.work.notify_one();
         let deadline = Instant::now() + self.patience.end;
         let is_written = || self.progress.borrow().written >= ticket;
-        while !is_written() && queue.phase != Phase::Ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
+        while !is_written() && inner.stage != Stage::Ended && !self.turn.wait_until(&mut inner, deadline).timed_out() {}
         is_written()
     }
 
     /// Asks for everything to be written and the folder to be given up, and waits for that for a while.
     pub(super) fn close(&self, now: Reading) -> bool {
-        let mut queue = self.queue.lock();
-        queue.alive_at = now;
+        let mut inner = self.inner.lock();
+        inner.alive_at = now;
         // Whoever comes later need not wait all over again.
-        let deadline = match queue.phase {
-            Phase::Open => Instant::now() + self.patience.end,
-            Phase::Closing | Phase::Ended => Instant::now(),
+        let deadline = match inner.stage {
+            Stage::Open => Instant::now() + self.patience.end,
+            Stage::Closing | Stage::Ended => Instant::now(),
         };
-        if queue.phase == Phase::Open {
-            queue.phase = Phase::Closing;
+        if inner.stage == Stage::Open {
+            inner.stage = Stage::Closing;
             self.work.notify_one();
         }
-        while queue.phase != Phase::Ended && !self.turn.wait_until(&mut queue, deadline).timed_out() {}
-        queue.phase == Phase::Ended
+        while inner.stage != Stage::Ended && !self.turn.wait_until(&mut inner, deadline).timed_out() {}
+        inner.stage == Stage::Ended
     }
 
     /// The writer: waits for work; without an open file until `retry` instead. Returns whether to go on after it.
     pub(super) fn wait(&self, retry: Option<Instant>) -> bool {
-        let mut queue = self.queue.lock();
-        while queue.phase == Phase::Open {
+        let mut inner = self.inner.lock();
+        while inner.stage == Stage::Open {
             match retry {
-                None if queue.ticket > queue.taken => break,
-                None => self.work.wait(&mut queue),
+                None if inner.ticket > inner.taken => break,
+                None => self.work.wait(&mut inner),
                 Some(at) if at <= Instant::now() => break,
                 Some(at) => {
-                    self.work.wait_until(&mut queue, at);
+                    self.work.wait_until(&mut inner, at);
                 }
             }
         }
-        queue.busy_since = Some(Instant::now());
+        inner.busy_since = Some(Instant::now());
         self.turn.notify_all();
-        queue.phase == Phase::Open
+        inner.stage == Stage::Open
     }
 
     /// The writer: the state has been read.
     pub(super) fn read(&self) {
-        self.queue.lock().is_read = true;
+        self.inner.lock().is_read = true;
     }
 
     /// The writer: takes all there is to do. The disk has just answered.
     pub(super) fn take(&self) -> Work {
-        let mut queue = self.queue.lock();
-        queue.busy_since = Some(Instant::now());
+        let mut inner = self.inner.lock();
+        inner.busy_since = Some(Instant::now());
         self.turn.notify_all();
-        queue.taken = queue.ticket;
-        Work { batch: std::mem::take(&mut queue.batch), ticket: queue.ticket, alive_at: queue.alive_at }
+        inner.taken = inner.ticket;
+        Work { batch: std::mem::take(&mut inner.batch), ticket: inner.ticket, alive_at: inner.alive_at }
     }
 
     /// The last sign of life of the rest.
     pub(super) fn alive_at(&self) -> Reading {
-        self.queue.lock().alive_at
+        self.inner.lock().alive_at
     }
 
     /// The writer: all of this is on disk, or nothing of it is.
     pub(super) fn answered(&self, work: Work, failure: Option<&Failure>, has_found: bool, resets: u64) {
-        let mut queue = self.queue.lock();
-        queue.busy_since = None;
+        let mut inner = self.inner.lock();
+        inner.busy_since = None;
         let was_in_trouble = self.progress.borrow().health == Health::Trouble;
         let health = if let Some(failure) = failure {
             // What was not put anew meanwhile has to be done again.
             for (id, entry) in work.batch {
-                queue.batch.entry(id).or_insert(entry);
+                inner.batch.entry(id).or_insert(entry);
             }
-            self.tell(&mut queue, failure);
+            self.tell(&mut inner, failure);
             Health::Trouble
         } else {
-            queue.written_at = Some(work.alive_at.steady);
+            inner.written_at = Some(work.alive_at.steady);
             // What was put during trouble could be seen at once: it has to be on disk before all is well.
-            if was_in_trouble && !queue.batch.is_empty() { Health::CatchingUp } else { Health::Good }
+            if was_in_trouble && !inner.batch.is_empty() { Health::CatchingUp } else { Health::Good }
         };
-        if health == Health::Good && std::mem::take(&mut queue.is_told) {
+        if health == Health::Good && std::mem::take(&mut inner.is_told) {
             tracing::info!("the state folder takes what is written again, and has all of it");
         }
         self.turn.notify_all();
@@ -287,26 +287,26 @@ impl Desk {
 
     /// The writer: this was its last act.
     pub(super) fn end(&self) {
-        let mut queue = self.queue.lock();
-        queue.busy_since = None;
-        queue.phase = Phase::Ended;
-        queue.batch.clear();
+        let mut inner = self.inner.lock();
+        inner.busy_since = None;
+        inner.stage = Stage::Ended;
+        inner.batch.clear();
         self.turn.notify_all();
         self.progress.send_modify(|progress| progress.health = Health::Trouble);
     }
 
     /// The watch: sets everybody free who waits for a writer that is not heard of.
     pub(super) fn watch(&self) {
-        let mut queue = self.queue.lock();
-        while queue.phase != Phase::Ended {
-            let is_known = queue.is_told && self.progress.borrow().health == Health::Trouble;
-            let Some(since) = queue.busy_since.filter(|_| !is_known) else {
-                self.turn.wait(&mut queue);
+        let mut inner = self.inner.lock();
+        while inner.stage != Stage::Ended {
+            let is_known = inner.is_told && self.progress.borrow().health == Health::Trouble;
+            let Some(since) = inner.busy_since.filter(|_| !is_known) else {
+                self.turn.wait(&mut inner);
                 continue;
             };
-            let is_late = self.turn.wait_until(&mut queue, since + self.patience.answer).timed_out();
-            if is_late && queue.busy_since == Some(since) {
-                self.tell(&mut queue, &format_args!("it has not answered for {:?}", self.patience.answer));
+            let is_late = self.turn.wait_until(&mut inner, since + self.patience.answer).timed_out();
+            if is_late && inner.busy_since == Some(since) {
+                self.tell(&mut inner, &format_args!("it has not answered for {:?}", self.patience.answer));
                 self.turn.notify_all();
                 self.progress.send_modify(|progress| progress.health = Health::Trouble);
             }
@@ -314,12 +314,12 @@ impl Desk {
     }
 
     /// Logs trouble, once until all is well again.
-    fn tell(&self, queue: &mut Queue, error: &dyn fmt::Display) {
-        if std::mem::replace(&mut queue.is_told, true) {
+    fn tell(&self, inner: &mut Inner, error: &dyn fmt::Display) {
+        if std::mem::replace(&mut inner.is_told, true) {
             return;
         }
         let file = self.file.display();
-        if queue.is_read {
+        if inner.is_read {
             tracing::error!(
                 %error, %file,
                 "the state folder does not take what is written; lifecycle counters go on in memory alone"
@@ -333,8 +333,8 @@ impl Desk {
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for WriteQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
+        f.debug_struct("WriteQueue").finish_non_exhaustive()
     }
 }

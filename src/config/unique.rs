@@ -7,21 +7,21 @@ use exporter_toolkit::document::Fields;
 
 /// What was given so far. Each `claim` says where a value was given first, if it was; else it is given here.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Unique {
     /// The file that is being read.
     pub(super) file: PathBuf,
-    keys: HashMap<String, Place>,
-    names: HashMap<String, Place>,
-    credentials: HashMap<String, Place>,
+    keys: HashMap<String, Location>,
+    names: HashMap<String, Location>,
+    credentials: HashMap<String, Location>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Location {
     file: PathBuf,
     path: String,
 }
 
-impl Seen {
+impl Unique {
     /// A credential's name.
     pub(super) fn claim_credential(&mut self, name: &str, fields: &Fields<'_, '_>) -> Option<String> {
         claim(&mut self.credentials, &self.file, name, fields)
@@ -38,10 +38,10 @@ impl Seen {
     }
 }
 
-fn claim(seen: &mut HashMap<String, Place>, file: &Path, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
-    if let Some(Place { file: first, path }) = seen.get(value) {
+fn claim(unique: &mut HashMap<String, Location>, file: &Path, value: &str, fields: &Fields<'_, '_>) -> Option<String> {
+    if let Some(Location { file: first, path }) = unique.get(value) {
         return Some(if first == file { path.clone() } else { format!("{path} in {}", first.display()) });
     }
-    seen.insert(value.to_owned(), Place { file: file.to_owned(), path: fields.path().to_string() });
+    unique.insert(value.to_owned(), Location { file: file.to_owned(), path: fields.path().to_string() });
     None
 }

@@ -17,7 +17,7 @@ use crate::config::{Organization, OrganizationKey};
 /// Every entry is immutable and changes as a whole under the lock, so a reader
 /// has either all of an update or nothing of it.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct Latest {
     current: RwLock<Current>,
     /// When the next poll of each organization starts, by its key; none while one is under way. The status page alone
     /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
@@ -32,7 +32,7 @@ struct Current {
     shared: OnceLock<Arc<Snapshot>>,
 }
 
-impl Board {
+impl Latest {
     /// The only way in: what readers share is forgotten, and who waits for a change hears of it.
     fn change<R>(&self, change: impl FnOnce(&mut Snapshot) -> R) -> R {
         let mut current = self.current.write();
