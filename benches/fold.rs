@@ -10,15 +10,15 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use csp_invitations_exporter::config::Metrics;
 use invitations::Millis;
-use invitations::census::{Census, Fold, Rules};
+use invitations::census::{Census, CensusBuilder, Rules};
 use serde::de::IgnoredAny;
 
-fn fold(rules: &Arc<Rules>, list: &[u8]) -> Census {
-    let mut fold = Fold::new(Arc::clone(rules), Millis::now());
+fn count_list(rules: &Arc<Rules>, list: &[u8]) -> Census {
+    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
     for chunk in list.chunks(64 << 10) {
-        fold.write(chunk).expect("a list so far");
+        builder.write(chunk).expect("a list so far");
     }
-    fold.finish().expect("a whole list").census()
+    builder.finish().expect("a whole list").census()
 }
 
 fn lists(criterion: &mut Criterion) {
@@ -33,7 +33,7 @@ fn lists(criterion: &mut Criterion) {
             bencher.iter(|| serde_json::from_slice::<IgnoredAny>(black_box(&list)).expect("valid JSON"));
         });
         group.bench_function(BenchmarkId::new("fold", invitations), |bencher| {
-            bencher.iter(|| fold(&rules, black_box(&list)));
+            bencher.iter(|| count_list(&rules, black_box(&list)));
         });
         group.finish();
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use csp_invitations_exporter::config::Metrics;
 use invitations::Millis;
-use invitations::census::{Fold, Rules};
+use invitations::census::{CensusBuilder, Rules};
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
 use stream::Stream;
@@ -27,7 +27,7 @@ const MILLION: usize = 1_000_000;
 fn main() {
     let rules = Arc::new(Rules::new(&Metrics::default()));
     million(&rules);
-    println!("| list | MB | IgnoredAny ms | fold and sums ms | ratio | quartiles |");
+    println!("| list | MB | IgnoredAny ms | counted ms | ratio | quartiles |");
     for expanded in [true, false] {
         for invitations in [1_000, 10_000, 100_000] {
             compare(&rules, invitations, expanded, &lists::list(invitations, expanded));
@@ -57,11 +57,11 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool, list: &[u8]) 
             black_box(serde_json::from_slice::<IgnoredAny>(list).expect("valid JSON"));
         });
         let folded = seconds(|| {
-            let mut fold = Fold::new(Arc::clone(rules), Millis::now());
+            let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
             for chunk in list.chunks(CHUNK) {
-                fold.write(chunk).expect("a list so far");
+                builder.write(chunk).expect("a list so far");
             }
-            drop(black_box(fold.finish().expect("a whole list").census()));
+            drop(black_box(builder.finish().expect("a whole list").census()));
         });
         turns.push([ignored, folded, folded / ignored]);
     }
@@ -102,18 +102,18 @@ fn million(rules: &Arc<Rules>) {
     let mut stream = Stream::of(&lists::list(1_000, true));
     let idle = resident("VmRSS");
     let rounds = MILLION / stream.invitations();
-    let mut fold = Fold::new(Arc::clone(rules), Millis::now());
+    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
     let mut bytes = 1;
     let time = seconds(|| {
-        fold.write(b"[").expect("a list so far");
+        builder.write(b"[").expect("a list so far");
         for _ in 0..rounds {
             for chunk in stream.next_round().chunks(CHUNK) {
                 bytes += chunk.len();
-                fold.write(chunk).expect("a list so far");
+                builder.write(chunk).expect("a list so far");
             }
         }
-        fold.write(b"null]").expect("a list so far");
-        drop(black_box(fold.finish().expect("a whole list").census()));
+        builder.write(b"null]").expect("a list so far");
+        drop(black_box(builder.finish().expect("a whole list").census()));
     });
     let invitations = rounds * stream.invitations();
     let peak = resident("VmHWM").saturating_sub(idle);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View};
+use invitations::census::{CensusBuilder, ListError, Rules, View};
 use invitations::settings::{Filter, Metrics};
 use serde_json::Value;
 
@@ -26,19 +26,19 @@ static SETTINGS: LazyLock<Metrics> = LazyLock::new(|| {
     }
 });
 
-fn fold<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<View, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(&SETTINGS)), Millis(NOW));
+fn count_list<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<View, ListError> {
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&SETTINGS)), Millis(NOW));
     for piece in pieces {
-        fold.write(piece)?;
+        builder.write(piece)?;
     }
-    Ok(fold.finish()?.census().view)
+    Ok(builder.finish()?.census().view)
 }
 
 /// The first byte says how long the pieces are.
 pub(crate) fn holds(bytes: &[u8]) {
     let Some((&size, body)) = bytes.split_first() else { return };
-    let whole = fold(std::iter::once(body));
-    let pieces = fold(body.chunks(usize::from(size) + 1));
+    let whole = count_list(std::iter::once(body));
+    let pieces = count_list(body.chunks(usize::from(size) + 1));
     assert_eq!(whole.is_ok(), pieces.is_ok(), "{whole:?} as a whole, {pieces:?} in pieces");
     let (Ok(whole), Ok(pieces)) = (&whole, &pieces) else {
         let refused = matches!(whole, Err(ListError::TooVaried));

@@ -10,7 +10,7 @@ use csp_api::{Api, Client, Deadline, Error, NoObserver, Operation, console};
 use exporter_toolkit::web::Access;
 use futures_util::future::join_all;
 use invitations::Millis;
-use invitations::census::Fold;
+use invitations::census::CensusBuilder;
 
 use super::{Failure, Outcome, block_on, configuration, print};
 use crate::cli::Check;
@@ -99,7 +99,7 @@ async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>
 async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organization>) -> Tried {
     let Organization { name, credential, deadline, .. } = &**organization;
     let (rules, client) = (upstream.rules(), upstream.client());
-    let sink = || crate::poller::source::ListSink(Fold::new(Arc::clone(rules), Millis::now()));
+    let sink = || crate::poller::source::ListSink(CensusBuilder::new(Arc::clone(rules), Millis::now()));
     match client.invitations(&organization.target(), upstream.expand(), &Deadline::of_poll(*deadline), sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => Tried::Problem(explain_exchange(

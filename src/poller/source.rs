@@ -7,7 +7,7 @@ use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkEr
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View, Whole, text};
+use invitations::census::{CensusBuilder, CompleteList, ListError, Rules, View, text};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
@@ -116,7 +116,7 @@ impl Upstream {
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
         let Self { client, expand, rules, lifecycle } = self;
         let former_key = lifecycle.former_key(organization.key().as_str());
-        let sink = || ListSink(Fold::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
+        let sink = || ListSink(CensusBuilder::with_former(Arc::clone(&rules), Millis::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and comparison take time in proportion to the list: off the runtime's workers. They give up at the deadline,
         // so that no list holds a thread for longer.
@@ -207,18 +207,18 @@ impl Source for Upstream {
     }
 }
 
-/// Feeds a body into a fold.
+/// Feeds a body into a census.
 #[derive(Debug)]
-pub struct ListSink(pub Fold);
+pub struct ListSink(pub CensusBuilder);
 
 impl Sink for ListSink {
-    type Output = Whole;
+    type Output = CompleteList;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
         self.0.write(chunk).map_err(|error| sink_error(&error))
     }
 
-    fn finish(self) -> Result<Whole, SinkError> {
+    fn finish(self) -> Result<CompleteList, SinkError> {
         self.0.finish().map_err(|error| sink_error(&error))
     }
 }

@@ -83,7 +83,7 @@ def answers(prometheus, panel, target, values, start, end):
     least = target.get("interval") or panel.get("interval") or "0s"
     step = max(STEP, int(least[:-1]) * SECONDS[least[-1]])
     expression = fill(target["expr"], {**values, "__rate_interval": f"{max(step + SCRAPE, 4 * SCRAPE)}s", "__interval": f"{step}s"})
-    # A graph has its points at multiples of its step. Whole days are far apart; what is shorter can fall on any moment of this run.
+    # A graph has its points at multiples of its step. CompleteList days are far apart; what is shorter can fall on any moment of this run.
     moments = {"start": start // step * step, "end": end // step * step, "step": step} if step >= SECONDS["d"] else {"start": start, "end": end, "step": STEP}
     data = prometheus.api("query_range", query=expression, **moments)
     require(data is not None, f"Prometheus refuses {expression}")

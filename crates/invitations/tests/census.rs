@@ -1,4 +1,4 @@
-//! The fold against the naive reference, on hostile lists cut into chunks anywhere.
+//! Counting against the naive reference, on hostile lists cut into chunks anywhere.
 
 #[path = "common/lists.rs"]
 mod lists;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use invitations::census::{CarriedGroup, Invitation, Invitations, Rules, text};
 use invitations::{Millis, RoleKind, Status};
-use lists::{DAY, NOW, any_settings, element, fold, pieces, settings};
+use lists::{DAY, NOW, any_settings, count_list, element, pieces, settings};
 use observed::observed;
 use proptest::prelude::*;
 use reference::{Expected, Row};
@@ -27,7 +27,7 @@ proptest! {
         pretty in any::<bool>(),
     ) {
         let body = if pretty { serde_json::to_vec_pretty(&list) } else { serde_json::to_vec(&list) }.expect("JSON");
-        let view = fold(&body, &settings, &cuts).expect("a whole list");
+        let view = count_list(&body, &settings, &cuts).expect("a whole list");
         prop_assert_eq!(observed(&view), reference::count(&list, &settings, NOW));
         prop_assert_eq!(view.by_status.iter().sum::<u64>(), list.len() as u64);
     }
@@ -36,7 +36,7 @@ proptest! {
     fn a_list_that_is_cut_off_is_never_counted(list in prop::collection::vec(element(), 1..4), cut in any::<usize>()) {
         let body = serde_json::to_vec(&list).expect("JSON");
         let end = cut % body.len();
-        prop_assert!(fold(&body[..end], &settings(), &[]).is_err());
+        prop_assert!(count_list(&body[..end], &settings(), &[]).is_err());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The fold on particular lists: odd, broken, huge, or cut where it hurts.
+//! Counting on particular lists: odd, broken, huge, or cut where it hurts.
 
 #[path = "common/lists.rs"]
 mod lists;
@@ -9,10 +9,10 @@ mod reference;
 
 use std::sync::Arc;
 
-use invitations::census::{Fold, ListError, MAX_ELEMENT, Rules};
+use invitations::census::{CensusBuilder, ListError, MAX_ELEMENT, Rules};
 use invitations::settings::Metrics;
 use invitations::{Millis, Status};
-use lists::{DAY, NOW, filter, fold, settings};
+use lists::{DAY, NOW, count_list, filter, settings};
 use observed::observed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn bytes_may_arrive_one_by_one() {
         json!([{"status": "AVAILABLE", "username": "é@example.com", "expirationTime": NOW + 5}, null, 17, "x😀"]);
     let body = serde_json::to_vec(&list).expect("JSON");
     let cuts: Vec<usize> = (0..body.len()).collect();
-    let view = fold(&body, &settings(), &cuts).expect("a whole list");
+    let view = count_list(&body, &settings(), &cuts).expect("a whole list");
     assert_eq!(observed(&view), reference::count(list.as_array().expect("a list"), &settings(), NOW));
     assert_eq!(view.by_status[Status::Available as usize], 1);
 }
@@ -45,7 +45,7 @@ fn a_list_counts_the_same_in_pieces_of_any_length() {
     for body in [serde_json::to_vec(&list), serde_json::to_vec_pretty(&list)].map(|body| body.expect("JSON")) {
         for length in (1..140).chain([255, 256, 257, 4095, 4096, 8191, 8192, 8193, 65_535]) {
             let cuts: Vec<usize> = (0..body.len()).step_by(length).collect();
-            let view = fold(&body, &settings(), &cuts).expect("a whole list");
+            let view = count_list(&body, &settings(), &cuts).expect("a whole list");
             assert_eq!(observed(&view), expected, "in pieces of {length}");
         }
     }
@@ -54,7 +54,7 @@ fn a_list_counts_the_same_in_pieces_of_any_length() {
 #[test]
 fn what_is_not_a_list_fails_and_says_what_it_looks_like() {
     let settings = settings();
-    let error = |body: &[u8]| fold(body, &settings, &[]).expect_err("not a list");
+    let error = |body: &[u8]| count_list(body, &settings, &[]).expect_err("not a list");
     assert_eq!(error(b""), ListError::NotAList { html: false });
     assert_eq!(error(b"  <!DOCTYPE html><html>"), ListError::NotAList { html: true });
     assert_eq!(error(b"null"), ListError::NotAList { html: false });
@@ -66,13 +66,13 @@ fn what_is_not_a_list_fails_and_says_what_it_looks_like() {
     for body in [&b"[{},]"[..], b"[,{}]", b"[{} {}]", b"[]]", b"[] x", b"[01]", b"[NaN]", b"['a']"] {
         assert!(matches!(error(body), ListError::Malformed { .. }), "{}", String::from_utf8_lossy(body));
     }
-    assert_eq!(fold(b"\xef\xbb\xbf [ ] \r\n", &settings, &[1, 2, 5]).map(|view| view.by_status), Ok([0; 5]));
+    assert_eq!(count_list(b"\xef\xbb\xbf [ ] \r\n", &settings, &[1, 2, 5]).map(|view| view.by_status), Ok([0; 5]));
 }
 
 #[test]
 fn numbers_too_large_for_a_double_harm_nothing_but_their_field() {
     let body = br#"[{"status":"AVAILABLE","generatedAt":1e400,"orgRoleNames":1e999,"x":-1e999},1e400]"#;
-    let view = fold(body, &settings(), &[]).expect("a whole list");
+    let view = count_list(body, &settings(), &[]).expect("a whole list");
     assert_eq!(view.by_status, [1, 0, 0, 0, 1]);
     assert_eq!(view.anomalies, [0, 1, 1, 0, 2, 0]);
 }
@@ -81,7 +81,7 @@ fn numbers_too_large_for_a_double_harm_nothing_but_their_field() {
 fn of_a_key_that_occurs_twice_the_last_counts() {
     let body =
         br#"[{"status":5,"orgRoleNames":["a"],"status":"REVOKED","orgRoleNames":["b"],"\u0073tatus":"REDEEMED"}]"#;
-    let view = fold(body, &settings(), &[]).expect("a whole list");
+    let view = count_list(body, &settings(), &[]).expect("a whole list");
     assert_eq!(view.by_status, [0, 0, 1, 0, 0]);
     assert_eq!(view.by_role.iter().map(|row| row.role.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(view.anomalies, [0, 0, 1, 0, 0, 0]);
@@ -99,7 +99,7 @@ fn of_a_key_that_occurs_twice_inside_a_group_or_a_service_the_last_counts() {
     ];
     for body in bodies {
         let list: Vec<Value> = serde_json::from_str(body).expect("JSON");
-        let view = fold(body.as_bytes(), &settings(), &[]).expect("a whole list");
+        let view = count_list(body.as_bytes(), &settings(), &[]).expect("a whole list");
         assert_eq!(observed(&view), reference::count(&list, &settings(), NOW), "{body}");
         assert_eq!(view.privileged, [0; 5], "{body}");
     }
@@ -108,7 +108,7 @@ fn of_a_key_that_occurs_twice_inside_a_group_or_a_service_the_last_counts() {
 #[test]
 fn an_object_in_place_of_the_list_is_told_by_the_key_of_its_list() {
     let settings = settings();
-    let key = |body: &str, cuts: &[usize]| match fold(body.as_bytes(), &settings, cuts) {
+    let key = |body: &str, cuts: &[usize]| match count_list(body.as_bytes(), &settings, cuts) {
         Err(ListError::Wrapped { key }) => key,
         other => panic!("{other:?}"),
     };
@@ -135,7 +135,7 @@ fn lone_surrogates_become_replacement_characters_and_are_told_apart_while_counte
     let body = br#"[{"orgRoleNames":["r\ud800","r\udc00"],"customGroups":[{"id":"g\ud83d","displayName":"\ude00 and more than sixty-four bytes of text"}]},
         {"orgRoleNames":["r\ufffd","r\ud800"],"status":"\ud800","username":"a\ud800@example.com","refLink":"\ud800",
          "customGroups":[{"id":"g\ud83d","displayName":"\ude00 and more than sixty-four bytes of text"}]},{"customGroupsIds":["g\ud83d\ude00"]}]"#;
-    let view = fold(body, &settings(), &[]).expect("a whole list");
+    let view = count_list(body, &settings(), &[]).expect("a whole list");
     let roles: Vec<_> = view.by_role.iter().map(|row| (row.role.as_str(), row.counts.iter().sum::<u64>())).collect();
     assert_eq!(roles, [("r\u{fffd}", 2)]);
     let groups: Vec<_> = view.by_group.iter().map(|row| (row.group_id.as_str(), row.group.as_str())).collect();
@@ -152,7 +152,7 @@ fn a_name_of_any_length_takes_a_few_bytes_and_different_ones_stay_different() {
         let group = |end: &str| json!({"orgRoleNames": roles, "customGroups": [{"id": format!("g{end}"), "displayName": name(end)}]});
         let body = serde_json::to_vec(&json!([group("1"), group("2"), group("1")])).expect("JSON");
         let used = allocation_counter::measure(|| {
-            let view = fold(&body, &settings(), &[]).expect("a whole list");
+            let view = count_list(&body, &settings(), &[]).expect("a whole list");
             let groups: Vec<_> = view.by_group.iter().map(|row| (row.group.as_str(), row.counts[4])).collect();
             assert_eq!(groups.len(), 2);
             assert!(groups.iter().all(|(name, _)| name.len() == 256 + 3 + 8) && groups[0].0 != groups[1].0);
@@ -172,7 +172,7 @@ fn filters_and_privileged_roles_compare_what_the_service_sent() {
         privileged_roles: vec!["org_owner".into(), "ops\u{fffd}".into(), "ops\u{1}".into()],
         ..settings()
     };
-    let view = fold(&body.expect("JSON"), &settings, &[]).expect("a whole list");
+    let view = count_list(&body.expect("JSON"), &settings, &[]).expect("a whole list");
     let roles: Vec<_> = view.by_role.iter().map(|row| (row.role.as_str(), row.counts[4])).collect();
     assert_eq!(roles, [("ops\u{fffd}", 1), ("org_owner\u{fffd}", 1), ("other", 1)]);
     assert_eq!(view.privileged[4], 1);
@@ -181,11 +181,11 @@ fn filters_and_privileged_roles_compare_what_the_service_sent() {
 #[test]
 fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let deep = format!("[{{\"status\":\"REVOKED\",\"x\":{}1{}}}]", "[".repeat(900), "]".repeat(900));
-    assert_eq!(fold(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
-    fold.write(b"[{\"x\":\"").expect("a list so far");
+    assert_eq!(count_list(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+    builder.write(b"[{\"x\":\"").expect("a list so far");
     let piece = vec![b'x'; 1 << 20];
-    let error = (0..64).find_map(|_| fold.write(&piece).err());
+    let error = (0..64).find_map(|_| builder.write(&piece).err());
     assert_eq!(error, Some(ListError::ElementTooLong));
 }
 
@@ -201,7 +201,7 @@ fn an_element_of_a_mebibyte_is_read_and_one_that_is_longer_is_refused_however_it
             for body in [format!("[{element}]"), format!("[{{}},  {element} ,{{}}]")] {
                 for step in [body.len(), 65_536, 1_000_000] {
                     let cuts: Vec<usize> = (0..body.len()).step_by(step).collect();
-                    let result = fold(body.as_bytes(), &settings, &cuts).map(|view| view.by_status[4] > 0);
+                    let result = count_list(body.as_bytes(), &settings, &cuts).map(|view| view.by_status[4] > 0);
                     assert_eq!(
                         result,
                         if is_read { Ok(true) } else { Err(ListError::ElementTooLong) },
@@ -219,7 +219,7 @@ fn an_element_full_of_empty_groups_takes_no_more_than_some_times_its_length() {
         for key in ["customGroups", "customGroupsIds", "orgRoleNames", "customRoles", "serviceRolesDtos"] {
             let body = format!("[{{\"{key}\":[{}]}}]", vec![unit; (MAX_ELEMENT - 40) / (unit.len() + 1)].join(","));
             let used = allocation_counter::measure(|| {
-                assert_eq!(fold(body.as_bytes(), &settings(), &[65_536]).map(|view| view.by_status[4]), Ok(1));
+                assert_eq!(count_list(body.as_bytes(), &settings(), &[65_536]).map(|view| view.by_status[4]), Ok(1));
             });
             assert!(used.bytes_max < 16 << 20, "{} bytes for {key} of {unit}", used.bytes_max);
         }
@@ -232,24 +232,24 @@ fn blanks_of_any_length_between_elements_are_nothing() {
     let blank = " \n\t\r".repeat(MAX_ELEMENT / 4 + 1);
     for body in [format!("{blank}[]"), format!("[{{}},{blank}null]")] {
         let cuts: Vec<usize> = (0..body.len()).step_by(65_536).collect();
-        let view = fold(body.as_bytes(), &settings, &cuts).expect("a whole list");
+        let view = count_list(body.as_bytes(), &settings, &cuts).expect("a whole list");
         assert_eq!(view.by_status[Status::Unknown as usize], if body.contains("null") { 2 } else { 0 });
     }
     for body in ["\u{feff} []", "\u{feff}[]"] {
-        assert!(fold(body.as_bytes(), &settings, &[1, 3, 4]).is_ok(), "{body:?}");
+        assert!(count_list(body.as_bytes(), &settings, &[1, 3, 4]).is_ok(), "{body:?}");
     }
     for body in [" \u{feff}[]", "\u{feff}\u{feff}[]", "[]\u{c}", "\u{c}[]", "[\u{b}]"] {
-        assert!(fold(body.as_bytes(), &settings, &[1, 3, 4]).is_err(), "{body:?}");
+        assert!(count_list(body.as_bytes(), &settings, &[1, 3, 4]).is_err(), "{body:?}");
     }
 }
 
 #[test]
 fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings())), Millis(NOW));
-    fold.write(b"[").expect("a list so far");
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+    builder.write(b"[").expect("a list so far");
     let name = "x".repeat(245);
     let error =
-        (0..200_000).find_map(|n| fold.write(format!("{{\"orgRoleNames\":[\"{n}{name}\"]}},").as_bytes()).err());
+        (0..200_000).find_map(|n| builder.write(format!("{{\"orgRoleNames\":[\"{n}{name}\"]}},").as_bytes()).err());
     assert_eq!(error, Some(ListError::TooVaried));
 }
 
@@ -279,7 +279,7 @@ proptest! {
         };
         let body = format!("[{}]", picks.iter().map(element).collect::<Vec<_>>().join(","));
         let list: Vec<Value> = serde_json::from_str(&body).expect("valid JSON");
-        let view = fold(body.as_bytes(), &settings(), &cuts).expect("a whole list");
+        let view = count_list(body.as_bytes(), &settings(), &cuts).expect("a whole list");
         prop_assert_eq!(observed(&view), reference::count(&list, &settings(), NOW));
     }
 }

@@ -10,19 +10,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View, Whole};
+use invitations::census::{CensusBuilder, CompleteList, ListError, Rules, View};
 use invitations::settings::Metrics;
 use reference::STATUSES;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_000_000_000;
 
-fn whole(body: &[u8], settings: &Metrics) -> Result<Whole, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
+fn whole(body: &[u8], settings: &Metrics) -> Result<CompleteList, ListError> {
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for chunk in body.chunks(64 << 10) {
-        fold.write(chunk)?;
+        builder.write(chunk)?;
     }
-    fold.finish()
+    builder.finish()
 }
 
 fn names(kind: &str, numbers: impl Iterator<Item = u64>) -> Vec<String> {
@@ -135,12 +135,12 @@ fn counting_asks_for_leave_in_each_of_its_passes() {
 #[test]
 fn a_list_with_more_pairs_than_can_be_counted_in_seconds_is_refused() {
     let joint = Rules::new(&Metrics::default());
-    let mut fold = Fold::new(Arc::new(joint), Millis(NOW));
-    fold.write(b"[").unwrap();
+    let mut builder = CensusBuilder::new(Arc::new(joint), Millis(NOW));
+    builder.write(b"[").unwrap();
     // A million pairs each, all the same.
     let of = |kind| names(kind, 0..1000);
     let element = format!("{},", json!({"orgRoleNames": of("role"), "customGroupsIds": of("group")}));
-    let error = (0..2000).find_map(|n| fold.write(element.as_bytes()).err().map(|error| (n, error)));
+    let error = (0..2000).find_map(|n| builder.write(element.as_bytes()).err().map(|error| (n, error)));
     assert_eq!(error, Some((1074, ListError::TooVaried)));
 }
 
@@ -169,11 +169,11 @@ fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
     assert!(whole(&list(1000), &joint).is_ok());
     assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
     // In two pieces, of which the second is too short to try again before the end.
-    let mut fold = Fold::new(Arc::new(Rules::new(&joint)), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&joint)), Millis(NOW));
     let body = list(1100);
     let (first, second) = body.split_at(body.len() * 2 / 3);
-    fold.write(first).unwrap();
-    assert_eq!(fold.write(second).and_then(|()| fold.finish().map(drop)).err(), Some(ListError::TooVaried));
+    builder.write(first).unwrap();
+    assert_eq!(builder.write(second).and_then(|()| builder.finish().map(drop)).err(), Some(ListError::TooVaried));
     let apart = Metrics { joint: false, ..Metrics::default() };
     assert_eq!(whole(&list(1100), &apart).map(|whole| whole.len()).ok(), Some(1));
 }

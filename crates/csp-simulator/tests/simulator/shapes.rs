@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use csp_simulator::{Options, Scenario};
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules};
+use invitations::census::{CensusBuilder, ListError, Rules};
 use invitations::settings::Metrics;
 use serde_json::Value;
 
@@ -27,9 +27,9 @@ async fn counted_as(scenario: Scenario, query: &str) -> (Vec<Value>, Expected) {
     let body = body(scenario, query).await;
     let now = Millis::now();
     let settings = Metrics { trusted_domains: Some(vec!["example.com".to_owned()]), ..Metrics::default() };
-    let mut fold = Fold::new(Arc::new(Rules::new(&settings)), now);
-    fold.write(&body).expect("a list so far");
-    let seen = observed(&fold.finish().expect("a whole list").census().view);
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings)), now);
+    builder.write(&body).expect("a list so far");
+    let seen = observed(&builder.finish().expect("a whole list").census().view);
     let list: Vec<Value> = serde_json::from_slice(&body).expect("a JSON array");
     assert_eq!(seen, count(&list, &settings, now.0), "{scenario} {query}");
     (list, seen)
@@ -118,6 +118,6 @@ async fn a_wrapped_list_is_refused_by_the_name_of_its_key() {
     let body = body(Scenario::Wrapped, "").await;
     let whole: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len() as u64, whole["totalResults"].as_u64().unwrap());
-    let mut fold = Fold::new(Arc::new(Rules::new(&Metrics::default())), Millis::now());
-    assert_eq!(fold.write(&body), Err(ListError::Wrapped { key: Some("results".to_owned()) }));
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&Metrics::default())), Millis::now());
+    assert_eq!(builder.write(&body), Err(ListError::Wrapped { key: Some("results".to_owned()) }));
 }

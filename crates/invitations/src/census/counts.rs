@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::carried::Carried;
 use super::element::Element;
 use super::intern::Interner;
-use super::log::Log;
-use super::roster::{Entry, Roster};
+use super::people::{Invitee, People, PeopleCounts};
 use super::rules::Rules;
 use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
-use super::{View, bands, groups::Groups, tally};
+use super::{View, aggregate, buckets, groups::Groups};
 use crate::settings::Metrics;
 use crate::{Former, IdentityKey, Millis, RoleKind, Sighting, Status};
 
@@ -46,8 +46,8 @@ pub(super) struct Counts {
     roles: [Interner; RoleKind::ALL.len()],
     groups: Groups,
     gate: Gate,
-    log: Log,
-    roster: Roster,
+    carried: Carried,
+    people: People,
     username: String,
     carried_roles: Vec<u32>,
     carried_groups: Vec<u32>,
@@ -60,7 +60,7 @@ impl Counts {
     pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
         view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
-        let roster = Roster::new(former_key);
+        let people = People::new(former_key);
         Self {
             rules,
             view,
@@ -68,8 +68,8 @@ impl Counts {
             roles: Default::default(),
             groups: Groups::default(),
             gate: Gate::default(),
-            log: Log::default(),
-            roster,
+            carried: Carried::default(),
+            people,
             username: String::new(),
             carried_roles: Vec::new(),
             carried_groups: Vec::new(),
@@ -87,7 +87,7 @@ impl Counts {
     pub(super) fn is_too_varied(&self) -> bool {
         let roles: usize = self.roles.iter().map(Interner::footprint).sum();
         let names = roles + self.groups.footprint() + self.gate.footprint();
-        let used = names + self.log.footprint() + self.roster.footprint();
+        let used = names + self.carried.footprint() + self.people.footprint();
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX);
         let exceeds = |used, allowance: usize, each| used > allowance.saturating_add(length.saturating_mul(each));
         self.has_too_many_pairs
@@ -131,14 +131,14 @@ impl Counts {
         let expiration = element.expiration.millis().map(Millis);
         view.oldest_pending = oldest(view.oldest_pending, generated);
         view.next_expiration = oldest(view.next_expiration, expiration);
-        let age = generated.map_or(bands::UNKNOWN, |time| bands::of_age(view.at.since(time)));
+        let age = generated.map_or(buckets::UNKNOWN, |time| buckets::of_age(view.at.since(time)));
         view.pending_by_age[age] += 1;
-        let left = expiration.map_or(bands::UNKNOWN, |time| bands::of_time_left(time.since(view.at)));
+        let left = expiration.map_or(buckets::UNKNOWN, |time| buckets::of_time_left(time.since(view.at)));
         view.pending_by_time_left[left] += 1;
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, gate, log, carried_roles, carried_groups, .. } = self;
+        let Self { rules, view, roles, groups, gate, carried, carried_roles, carried_groups, .. } = self;
         let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &rules.metrics;
         carried_roles.clear();
         let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
@@ -149,22 +149,22 @@ impl Counts {
                 let clean = gate.pass(role);
                 of_kind.add(&clean, matches!(clean, Cow::Borrowed(_)), role_filter.allows(role.text))
             });
-            carried_roles.push(tally::role_id(kind, number));
+            carried_roles.push(aggregate::role_id(kind, number));
         }
         carried_groups.clear();
         carried_groups.extend(element.group_ids().map(|id| groups.number(id, gate, group_filter)));
         let expanded = element.groups().map(|(id, group)| groups.expanded(id, group, element, gate, group_filter));
         carried_groups.extend(expanded);
-        for carried in [&mut *carried_roles, carried_groups] {
-            carried.sort_unstable();
-            carried.dedup();
+        for ids in [&mut *carried_roles, carried_groups] {
+            ids.sort_unstable();
+            ids.dedup();
         }
         if *joint {
             let pairs = carried_roles.len().max(1) * carried_groups.len().max(1);
             self.pairs += pairs;
             self.has_too_many_pairs |= pairs > MAX_PAIRS;
         }
-        log.push(status, carried_roles, carried_groups);
+        carried.push(status, carried_roles, carried_groups);
         view.privileged[status as usize] += u64::from(is_privileged);
     }
 
@@ -182,7 +182,7 @@ impl Counts {
         if let Some(external) = &mut self.view.external {
             external[status as usize] += u64::from(!self.rules.trusts(username));
         }
-        self.roster.push(&Entry {
+        self.people.push(&Invitee {
             ref_link: element.non_empty(element.ref_link),
             username,
             status,
@@ -194,15 +194,15 @@ impl Counts {
 
     /// Draws the sums, unless `check` ends it.
     pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
-        let Self { rules, mut view, by_status, roles, groups, gate, log, mut roster, .. } = self;
+        let Self { rules, mut view, by_status, roles, groups, gate, carried, mut people, .. } = self;
         view.by_status = by_status;
-        let people = roster.people(view.at);
-        view.duplicates = people.duplicates;
-        view.lapsed_by_age = people.lapsed_by_age;
-        view.anomalies[Anomaly::DuplicateIdentity as usize] = roster.duplicate_identities();
+        let PeopleCounts { duplicates, lapsed_by_age } = people.counts(view.at);
+        view.duplicates = duplicates;
+        view.lapsed_by_age = lapsed_by_age;
+        view.anomalies[Anomaly::DuplicateIdentity as usize] = people.duplicate_identities();
         view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
-        tally::draw(&rules.metrics, &roles, &groups, &log, &mut view, &mut check)?;
-        let (sightings, former) = roster.into_sightings();
+        aggregate::draw(&rules.metrics, &roles, &groups, &carried, &mut view, &mut check)?;
+        let (sightings, former) = people.into_sightings();
         Ok(Census { view, sightings, former })
     }
 }

@@ -1,14 +1,14 @@
 //! One element of the list, read leniently into reused buffers.
 
-mod fields;
 mod repeats;
+mod roles_and_groups;
 mod time;
 
 use super::json::{Cursor, Lenient, Span, Stop, Texts};
 use super::text::Sent;
 use crate::{Millis, RoleKind, Status};
-use fields::{Field, Found};
 use repeats::Repeats;
+use roles_and_groups::{Found, ListField};
 use time::{Time, time};
 
 /// A group that came expanded.
@@ -48,12 +48,12 @@ pub(super) struct Element {
     pub(super) revoked_at: Time,
     pub(super) expiration: Time,
     /// The names in each list but the last.
-    names: [Vec<Span>; Field::LISTS - 1],
+    names: [Vec<Span>; ListField::LISTS - 1],
     /// Expanded groups that have an id.
     groups: Vec<Group>,
     /// The roles in all of them.
     group_roles: Vec<Span>,
-    malformed_in_lists: [u64; Field::LISTS],
+    malformed_in_lists: [u64; ListField::LISTS],
     repeats: Repeats,
     reads_people: bool,
 }
@@ -113,7 +113,7 @@ impl Element {
 
     /// Every role that the invitation itself carries, repeats included.
     pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, Sent<'_>)> {
-        Field::OF_ROLES.into_iter().flat_map(|list| self.names(list).map(move |role| (list.role_kind(), role)))
+        ListField::OF_ROLES.into_iter().flat_map(|list| self.names(list).map(move |role| (list.role_kind(), role)))
     }
 
     /// Every role that an expanded group brings, repeats included.
@@ -123,7 +123,7 @@ impl Element {
 
     /// The ids of groups that are listed without being expanded, repeats included.
     pub(super) fn group_ids(&self) -> impl Iterator<Item = Sent<'_>> {
-        self.names(Field::GroupIds)
+        self.names(ListField::GroupIds)
     }
 
     /// The expanded groups that have an id, repeats included.
@@ -131,7 +131,7 @@ impl Element {
         self.groups.iter().filter_map(|group| Some((self.sent(group.id)?, group)))
     }
 
-    fn names(&self, list: Field) -> impl Iterator<Item = Sent<'_>> {
+    fn names(&self, list: ListField) -> impl Iterator<Item = Sent<'_>> {
         self.names[list as usize].iter().map(|span| self.texts.sent(*span)).filter(|name| !name.text.is_empty())
     }
 
@@ -185,7 +185,7 @@ impl Element {
         names.iter_mut().for_each(Vec::clear);
         groups.clear();
         group_roles.clear();
-        *malformed_in_lists = [0; Field::LISTS];
+        *malformed_in_lists = [0; ListField::LISTS];
     }
 
     /// Takes one field. A key that occurs twice counts as its last occurrence, as most JSON readers have it.
@@ -201,7 +201,7 @@ impl Element {
             (14, b"expirationTime") => self.expiration = time(cursor, &mut self.texts)?,
             (17, b"invitedByUsername") if self.reads_people => self.invited_by = cursor.string(&mut self.texts)?,
             (11, b"generatedBy") if self.reads_people => self.generated_by = cursor.string(&mut self.texts)?,
-            _ => match Field::of_key(key) {
+            _ => match ListField::of_key(key) {
                 Some(list) => self.list(cursor, list)?,
                 None => cursor.skip()?,
             },
@@ -209,15 +209,17 @@ impl Element {
         Ok(())
     }
 
-    fn list(&mut self, cursor: &mut Cursor<'_>, list: Field) -> Result<(), Stop> {
+    fn list(&mut self, cursor: &mut Cursor<'_>, list: ListField) -> Result<(), Stop> {
         let Self { texts, names, groups, group_roles, .. } = self;
         let malformed = if let Some(names) = names.get_mut(list as usize) {
             names.clear();
             let found = &mut Found { texts, names };
             match list {
-                Field::OrgRoleNames | Field::GroupIds => fields::names(cursor, found)?,
-                Field::ServiceRoles => fields::service_roles(cursor, found)?,
-                Field::OrganizationRoles | Field::CustomRoles | Field::Groups => fields::bindings(cursor, found)?,
+                ListField::OrgRoleNames | ListField::GroupIds => roles_and_groups::names(cursor, found)?,
+                ListField::ServiceRoles => roles_and_groups::service_roles(cursor, found)?,
+                ListField::OrganizationRoles | ListField::CustomRoles | ListField::Groups => {
+                    roles_and_groups::bindings(cursor, found)?
+                }
             }
         } else {
             groups.clear();
@@ -237,7 +239,7 @@ impl Element {
             let (group, wrong) = match repeats.recall(cursor, &mut found) {
                 Ok(known) => known,
                 Err(mark) => {
-                    let (group, wrong) = fields::expanded_group(cursor, &mut found)?;
+                    let (group, wrong) = roles_and_groups::expanded_group(cursor, &mut found)?;
                     if let Some(mark) = mark {
                         repeats.remember(mark, cursor, &found, group, wrong);
                     }

@@ -11,13 +11,13 @@ use crate::settings::Filter;
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     ids: Interner,
-    known: Vec<Known>,
+    expansions: Vec<Expansion>,
     text: usize,
 }
 
 /// What the expansions of one group say.
 #[derive(Debug, Default)]
-struct Known {
+struct Expansion {
     /// Whether it came expanded at all.
     expanded: bool,
     /// Whether the filter lets the id pass, as the service sent it.
@@ -67,10 +67,10 @@ impl Groups {
         }
         let clean = gate.pass(id);
         let number = self.ids.add(&clean, matches!(clean, Cow::Borrowed(_)), true);
-        if self.known.len() < self.ids.len() {
-            self.known.push(Known::default());
+        if self.expansions.len() < self.ids.len() {
+            self.expansions.push(Expansion::default());
         }
-        self.known[number as usize].is_allowed |= filter.allows(id.text);
+        self.expansions[number as usize].is_allowed |= filter.allows(id.text);
         number
     }
 
@@ -84,12 +84,12 @@ impl Groups {
         filter: &Filter,
     ) -> u32 {
         let number = self.number(id, gate, filter);
-        let known = &mut self.known[number as usize];
-        known.expanded = true;
+        let expansion = &mut self.expansions[number as usize];
+        expansion.expanded = true;
         if let Some(name) = element.sent(group.display_name) {
-            self.text += known.display_name.take(name, gate, |name| filter.allows(name));
+            self.text += expansion.display_name.take(name, gate, |name| filter.allows(name));
         }
-        for (smallest, field) in [(&mut known.group_type, group.kind), (&mut known.domain, group.domain)] {
+        for (smallest, field) in [(&mut expansion.group_type, group.kind), (&mut expansion.domain, group.domain)] {
             if let Some(said) = element.sent(field) {
                 self.text += smallest.take(said, gate, |_| true);
             }
@@ -109,7 +109,7 @@ impl Groups {
 
     /// The name to show: the display name, else the id.
     pub(super) fn name(&self, number: u32) -> &str {
-        match self.known[number as usize].display_name.text.as_str() {
+        match self.expansions[number as usize].display_name.text.as_str() {
             "" => self.id(number),
             name => name,
         }
@@ -117,18 +117,18 @@ impl Groups {
 
     /// Whether the filter lets the display name pass, else the id.
     pub(super) fn is_allowed(&self, number: u32) -> bool {
-        let Known { display_name, is_allowed, .. } = &self.known[number as usize];
+        let Expansion { display_name, is_allowed, .. } = &self.expansions[number as usize];
         if display_name.text.is_empty() { *is_allowed } else { display_name.is_allowed }
     }
 
     /// Type and domain of a group that came expanded; empty when unknown.
     pub(super) fn expansion(&self, number: u32) -> Option<(&str, &str)> {
-        let Known { expanded, group_type, domain, .. } = &self.known[number as usize];
+        let Expansion { expanded, group_type, domain, .. } = &self.expansions[number as usize];
         expanded.then_some((&*group_type.text, &*domain.text))
     }
 
     /// Bytes in use, roughly.
     pub(super) fn footprint(&self) -> usize {
-        self.ids.footprint() + self.known.len() * size_of::<Known>() + self.text
+        self.ids.footprint() + self.expansions.len() * size_of::<Expansion>() + self.text
     }
 }

@@ -93,7 +93,7 @@ impl Invitations {
     /// Takes the next piece of the body, of any length.
     ///
     /// # Errors
-    /// As [`Fold::write`](super::Fold::write).
+    /// As [`CensusBuilder::write`](super::CensusBuilder::write).
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), ListError> {
         let Self { reader, rows } = self;
         reader.write(chunk, |element| rows.add(element))
@@ -102,7 +102,7 @@ impl Invitations {
     /// The invitations, in the order of the list.
     ///
     /// # Errors
-    /// As [`Fold::finish`](super::Fold::finish).
+    /// As [`CensusBuilder::finish`](super::CensusBuilder::finish).
     pub fn finish(self) -> Result<Vec<Invitation>, ListError> {
         let Self { mut reader, mut rows } = self;
         reader.finish(|element| rows.add(element))?;

@@ -1,7 +1,7 @@
 //! The list as it arrives: chunks in, elements out.
 
 use super::element::Element;
-use super::json::{Cursor, Marks, Stop};
+use super::json::{Cursor, Stop, StringEnds};
 
 /// Longest element that is read, in bytes. The API's longest sensible
 /// element (15 expanded groups) has some ten kilobytes.
@@ -50,7 +50,7 @@ pub enum ListError {
 
 /// Where in the array the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     BeforeArray,
     FirstElement,
     Element,
@@ -73,9 +73,9 @@ pub(super) struct ListReader {
     tail: Vec<u8>,
     /// With fewer bytes than this another attempt at the pending element is not worthwhile.
     worthwhile: usize,
-    place: Place,
+    position: Position,
     used: u64,
-    marks: Marks,
+    ends: StringEnds,
     element: Element,
 }
 
@@ -85,9 +85,9 @@ impl ListReader {
             pending: String::new(),
             tail: Vec::new(),
             worthwhile: 0,
-            place: Place::BeforeArray,
+            position: Position::BeforeArray,
             used: 0,
-            marks: Marks::default(),
+            ends: StringEnds::default(),
             element: Element::default(),
         }
     }
@@ -116,10 +116,10 @@ impl ListReader {
     /// Says that the body has ended.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&Element)) -> Result<(), ListError> {
         self.read_pending(usize::MAX, &mut each)?;
-        match self.place {
-            Place::AfterArray if self.pending.trim_ascii().is_empty() && self.tail.is_empty() => Ok(()),
-            Place::BeforeArray if self.pending.starts_with('{') => Err(ListError::Wrapped { key: None }),
-            Place::BeforeArray => Err(ListError::NotAList { html: false }),
+        match self.position {
+            Position::AfterArray if self.pending.trim_ascii().is_empty() && self.tail.is_empty() => Ok(()),
+            Position::BeforeArray if self.pending.starts_with('{') => Err(ListError::Wrapped { key: None }),
+            Position::BeforeArray => Err(ListError::NotAList { html: false }),
             _ => Err(ListError::Cut { offset: self.used + self.pending.len() as u64 }),
         }
     }
@@ -179,8 +179,8 @@ impl ListReader {
         self.pending.drain(..blanks);
         self.used += blanks as u64;
         if self.pending.len() > MAX_ELEMENT {
-            return Err(match self.place {
-                Place::BeforeArray => ListError::Wrapped { key: None },
+            return Err(match self.position {
+                Position::BeforeArray => ListError::Wrapped { key: None },
                 _ => ListError::ElementTooLong,
             });
         }
@@ -193,12 +193,12 @@ impl ListReader {
     /// Reads as many elements as there are, or up to the first that ends behind `enough` bytes; returns the bytes
     /// used up.
     fn read(&mut self, text: &str, enough: usize, each: &mut impl FnMut(&Element)) -> Result<usize, ListError> {
-        let is_start = self.place == Place::BeforeArray && self.used == 0;
+        let is_start = self.position == Position::BeforeArray && self.used == 0;
         let list = if is_start { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         let skipped = text.len() - list.len();
-        let mut marks = std::mem::take(&mut self.marks);
-        marks.mark(list);
-        let mut cursor = Cursor::new(list, &marks);
+        let mut ends = std::mem::take(&mut self.ends);
+        ends.find(list);
+        let mut cursor = Cursor::new(list, &ends);
         let mut used = 0;
         while used < enough {
             match self.step(&mut cursor, each) {
@@ -213,7 +213,7 @@ impl ListReader {
                 }
                 Err(Stop::TooLong) => return Err(ListError::ElementTooLong),
                 Err(Stop::TooDeep) => return Err(ListError::TooDeep),
-                Err(Stop::Malformed) if self.place == Place::BeforeArray => match cursor.peek() {
+                Err(Stop::Malformed) if self.position == Position::BeforeArray => match cursor.peek() {
                     Ok(b'{') => match wrapping_key(&mut cursor) {
                         Ok(key) => return Err(ListError::Wrapped { key }),
                         Err(_) => break,
@@ -226,31 +226,31 @@ impl ListReader {
             }
         }
         self.used += used as u64;
-        self.marks = marks;
+        self.ends = ends;
         Ok(used)
     }
 
     /// Takes one bracket, comma or element.
     fn step(&mut self, cursor: &mut Cursor<'_>, each: &mut impl FnMut(&Element)) -> Result<(), Stop> {
         let byte = cursor.peek()?;
-        let next = match (self.place, byte) {
-            (Place::BeforeArray, b'[') => Place::FirstElement,
-            (Place::FirstElement | Place::AfterElement, b']') => Place::AfterArray,
-            (Place::AfterElement, b',') => Place::Element,
-            (Place::FirstElement | Place::Element, _) => {
+        let next = match (self.position, byte) {
+            (Position::BeforeArray, b'[') => Position::FirstElement,
+            (Position::FirstElement | Position::AfterElement, b']') => Position::AfterArray,
+            (Position::AfterElement, b',') => Position::Element,
+            (Position::FirstElement | Position::Element, _) => {
                 let start = cursor.position();
                 self.element.read(cursor)?;
                 if cursor.position() - start > MAX_ELEMENT {
                     return Err(Stop::TooLong);
                 }
                 each(&self.element);
-                self.place = Place::AfterElement;
+                self.position = Position::AfterElement;
                 return Ok(());
             }
-            (Place::BeforeArray | Place::AfterElement | Place::AfterArray, _) => return Err(Stop::Malformed),
+            (Position::BeforeArray | Position::AfterElement | Position::AfterArray, _) => return Err(Stop::Malformed),
         };
         cursor.advance();
-        self.place = next;
+        self.position = next;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers of one organization at one poll: what a fold ends in.
+//! The numbers of one organization at one poll: what a census ends in.
 
 use crate::Millis;
 use crate::{RoleKind, Status};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use invitations::Millis;
-use invitations::census::{Fold, ListError, Rules, View};
+use invitations::census::{CensusBuilder, ListError, Rules, View};
 use invitations::settings::{Filter, Metrics};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -33,12 +33,12 @@ pub(crate) fn settings() -> Metrics {
     }
 }
 
-pub(crate) fn fold(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
-    let mut fold = Fold::new(Arc::new(Rules::new(settings)), Millis(NOW));
+pub(crate) fn count_list(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
+    let mut builder = CensusBuilder::new(Arc::new(Rules::new(settings)), Millis(NOW));
     for piece in pieces(body, cuts) {
-        fold.write(piece)?;
+        builder.write(piece)?;
     }
-    Ok(fold.finish()?.census().view)
+    Ok(builder.finish()?.census().view)
 }
 
 /// `body`, cut at these places.

@@ -1,4 +1,4 @@
-//! What the real fold counted, in the terms of the naive reference beside it.
+//! What was really counted, in the terms of the naive reference beside it.
 
 use invitations::Millis;
 use invitations::census::view::{ByStatus, View};

@@ -1,5 +1,5 @@
 //! A second, naive implementation of the counting rules, on `serde_json::Value`s: slow, whole list in memory,
-//! written from the documented rules alone. The real fold must agree with it on every list.
+//! written from the documented rules alone. The real counting must agree with it on every list.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@
 //! a text says depends on the text alone, so a group whose bytes equal those
 //! of an earlier one is not read again, only compared.
 
-use super::fields::Found;
+use super::roles_and_groups::Found;
 use super::{Cursor, Group, Span};
 
 /// Bytes of groups that are remembered at the most; later ones are read each time.
@@ -23,14 +23,14 @@ pub(super) struct Repeats {
     /// What was decoded from them.
     text: String,
     roles: Vec<Span>,
-    known: Vec<Known>,
-    /// One more than the number in `known`, by place. No chain of collisions: the first at a place stays there.
+    remembered: Vec<Remembered>,
+    /// One more than the number in `remembered`, by place. No chain of collisions: the first at a place stays there.
     places: Vec<u16>,
 }
 
 /// One group. Spans point into the text that was decoded from this group.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct Remembered {
     raw: Span,
     text: Span,
     roles: Span,
@@ -54,7 +54,7 @@ impl Repeats {
         let rest = cursor.rest();
         let Some(start) = rest.as_bytes().first_chunk::<START>() else { return Err(None) };
         let place = place_of(start);
-        let Some(&Known { raw, text, roles, group, malformed }) = self.at(place) else {
+        let Some(&Remembered { raw, text, roles, group, malformed }) = self.at(place) else {
             let mark = Mark { place, raw: cursor.position(), text: found.texts.len(), roles: found.names.len() };
             return Err((start[0] == b'{').then_some(mark));
         };
@@ -81,7 +81,7 @@ impl Repeats {
         let raw = cursor.since(mark.raw);
         // A text that cannot be told from others by itself is read each time.
         let Some(text) = found.texts.since(mark.text).filter(|_| self.raw.len() + raw.len() <= ROOM) else { return };
-        let known = Known {
+        let remembered = Remembered {
             raw: appended(&mut self.raw, raw),
             text: appended(&mut self.text, text),
             roles: Span::new(self.roles.len(), self.roles.len() + found.names.len() - mark.roles),
@@ -89,14 +89,14 @@ impl Repeats {
             malformed,
         };
         self.roles.extend(found.names[mark.roles..].iter().map(|span| span.moved_before(mark.text)));
-        self.known.push(known);
+        self.remembered.push(remembered);
         self.places.resize(PLACES, 0);
-        self.places[mark.place] = u16::try_from(self.known.len()).unwrap_or(0);
+        self.places[mark.place] = u16::try_from(self.remembered.len()).unwrap_or(0);
     }
 
-    fn at(&self, place: usize) -> Option<&Known> {
+    fn at(&self, place: usize) -> Option<&Remembered> {
         let number = *self.places.get(place)?;
-        self.known.get(usize::from(number).checked_sub(1)?)
+        self.remembered.get(usize::from(number).checked_sub(1)?)
     }
 }
 

@@ -17,7 +17,7 @@ impl Cursor<'_> {
     /// Passes over the container whose first byte is next.
     fn skip_container(&mut self) -> Result<(), Stop> {
         // A copy that does not escape stays in registers.
-        let mut cursor = Cursor { text: self.text, marks: self.marks, at: self.at };
+        let mut cursor = Cursor { text: self.text, ends: self.ends, at: self.at };
         let result = cursor.skip_nested();
         self.at = cursor.at;
         result

@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn raw_string(&mut self) -> Result<Raw<'a>, Stop> {
         self.expect(b'"')?;
         let start = self.at - 1;
-        self.at = self.marks.next(self.at);
+        self.at = self.ends.next(self.at);
         let escaped = self.byte() != Ok(b'"');
         if escaped {
             self.find_end()?;
@@ -95,7 +95,7 @@ impl<'a> Cursor<'a> {
             match self.byte()? {
                 b'"' => return Ok(()),
                 // Whatever it escapes: what stands behind it is not the end.
-                b'\\' => self.at = self.marks.next(self.at + 2),
+                b'\\' => self.at = self.ends.next(self.at + 2),
                 _ => return Err(Stop::Malformed),
             }
         }

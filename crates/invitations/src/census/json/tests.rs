@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn marks(text: &str) -> Marks {
-    let mut marks = Marks::default();
-    marks.mark(text);
-    marks
+fn ends(text: &str) -> StringEnds {
+    let mut ends = StringEnds::default();
+    ends.find(text);
+    ends
 }
 
 fn whole(text: &str) -> Result<usize, Stop> {
-    let marks = marks(text);
-    let mut cursor = Cursor::new(text, &marks);
+    let ends = ends(text);
+    let mut cursor = Cursor::new(text, &ends);
     cursor.skip()?;
     Ok(cursor.position())
 }
@@ -22,15 +22,15 @@ fn accepted_by_serde(text: &str) -> bool {
 
 fn accepted_here(text: &str) -> bool {
     let padded = format!("{text} ");
-    let marks = marks(&padded);
-    let mut cursor = Cursor::new(&padded, &marks);
+    let ends = ends(&padded);
+    let mut cursor = Cursor::new(&padded, &ends);
     cursor.skip().is_ok() && cursor.peek() == Err(Stop::Incomplete)
 }
 
 fn decoded(text: &str) -> String {
     let mut texts = Texts::default();
-    let marks = marks(text);
-    let mut cursor = Cursor::new(text, &marks);
+    let ends = ends(text);
+    let mut cursor = Cursor::new(text, &ends);
     let Ok(Lenient::Set(span)) = cursor.string(&mut texts) else { panic!("{text}") };
     texts.get(span).to_owned()
 }
@@ -56,8 +56,8 @@ fn strings_are_decoded_and_lone_surrogates_are_replaced() {
 #[test]
 fn texts_with_lone_surrogates_are_told_apart_by_what_was_sent() {
     let text = r#"["\ud800", "\ud801", "\ud800", "\ufffd", "", "\ud800"]"#;
-    let (marks, mut texts, mut sent) = (marks(text), Texts::default(), Vec::new());
-    let mut cursor = Cursor::new(text, &marks);
+    let (ends, mut texts, mut sent) = (ends(text), Texts::default(), Vec::new());
+    let mut cursor = Cursor::new(text, &ends);
     let result = cursor.array(|cursor| {
         let Lenient::Set(span) = cursor.string(&mut texts)? else { return Err(Stop::Malformed) };
         sent.push(span);
@@ -77,7 +77,7 @@ fn nesting_is_followed_to_its_limit_and_refused_past_it() {
     assert_eq!(whole(&deep(2000)), Err(Stop::TooDeep));
 }
 
-/// Strings whose one escape or error stands anywhere around the bounds of the words that the marks are kept in.
+/// Strings whose one escape or error stands anywhere around the bounds of the words that the ends are kept in.
 #[test]
 fn a_string_is_the_same_wherever_it_lies_among_the_words_of_the_marks() {
     let inner =

@@ -11,11 +11,11 @@ const CHECK_EVERY: usize = 1 << 18;
 
 /// A sequence of (status, roles, groups), written once and read in order.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct Carried {
     bytes: Vec<u8>,
 }
 
-impl Log {
+impl Carried {
     /// Adds one invitation.
     pub(super) fn push(&mut self, status: Status, roles: &[u32], groups: &[u32]) {
         self.bytes.push(status as u8);
@@ -92,12 +92,12 @@ mod tests {
             entries in prop::collection::vec((0..5usize, prop::collection::vec(any::<u32>(), 0..5),
                                               prop::collection::vec(any::<u32>(), 0..200)), 0..20)
         ) {
-            let mut log = Log::default();
+            let mut carried = Carried::default();
             for (status, roles, groups) in &entries {
-                log.push(Status::ALL[*status], roles, groups);
+                carried.push(Status::ALL[*status], roles, groups);
             }
             let mut read = Vec::new();
-            let read_all = log.replay(&mut || Ok::<(), ()>(()), |status, roles, groups| {
+            let read_all = carried.replay(&mut || Ok::<(), ()>(()), |status, roles, groups| {
                 read.push((status as usize, roles.to_vec(), groups.to_vec()));
                 0
             });

@@ -1,4 +1,4 @@
-//! The fold: a list's elements in, one organization's numbers out.
+//! A list in, one organization's numbers out.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::Millis;
 /// (its identity, its person's hash, its roles and groups as small numbers),
 /// never by the body.
 #[derive(Debug)]
-pub struct Fold {
+pub struct CensusBuilder {
     reader: ListReader,
     counts: Counts,
 }
 
-impl Fold {
-    /// An empty fold; ages and expirations are reckoned from `at`.
+impl CensusBuilder {
+    /// No list yet; ages and expirations are reckoned from `at`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
         Self::with_former(rules, at, None)
@@ -36,32 +36,32 @@ impl Fold {
     /// Takes the next piece of the body, of any length.
     ///
     /// # Errors
-    /// When the body can no longer become a list; the fold is then of no further use.
+    /// When the body can no longer become a list; the builder is then of no further use.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), ListError> {
         let Self { reader, counts } = self;
         reader.write(chunk, |element| counts.add(element))?;
         if counts.is_too_varied() { Err(ListError::TooVaried) } else { Ok(()) }
     }
 
-    /// Says that the body has ended. Cheap: the sums are drawn by [`Whole::census`].
+    /// Says that the body has ended. Cheap: the sums are drawn by [`CompleteList::census`].
     ///
     /// # Errors
     /// When the body was not a whole list.
-    pub fn finish(self) -> Result<Whole, ListError> {
+    pub fn finish(self) -> Result<CompleteList, ListError> {
         let Self { mut reader, mut counts } = self;
         // The last element may have waited for its end until now.
         reader.finish(|element| counts.add(element))?;
-        if counts.is_too_varied() { Err(ListError::TooVaried) } else { Ok(Whole { counts }) }
+        if counts.is_too_varied() { Err(ListError::TooVaried) } else { Ok(CompleteList { counts }) }
     }
 }
 
 /// A list that was read to its end.
 #[derive(Debug)]
-pub struct Whole {
+pub struct CompleteList {
     counts: Counts,
 }
 
-impl Whole {
+impl CompleteList {
     /// How many elements the list had.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -5,9 +5,9 @@ mod pairs;
 
 use std::cmp::Reverse;
 
+use super::carried::Carried;
 use super::groups::Groups;
 use super::intern::Interner;
-use super::log::Log;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleRow, View};
 use crate::RoleKind;
 use crate::settings::Metrics;
@@ -30,33 +30,34 @@ pub(super) fn draw<E>(
     settings: &Metrics,
     roles: &Roles,
     groups: &Groups,
-    log: &Log,
+    carried: &Carried,
     view: &mut View,
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<(), E> {
     let names = Names { roles, groups };
-    let Totals { roles: role_totals, groups: group_totals, pairs } = Totals::of(&names, log, settings.joint, check)?;
-    let allowed_roles = Choice::of(names.roles_end(), names.role_ids().filter(|&role| names.is_allowed(role)));
-    let allowed_groups = Choice::of(groups.len(), names.group_ids().filter(|&group| groups.is_allowed(group)));
+    let Totals { roles: role_totals, groups: group_totals, pairs } =
+        Totals::of(&names, carried, settings.joint, check)?;
+    let allowed_roles = IdSet::of(names.roles_end(), names.role_ids().filter(|&role| names.is_allowed(role)));
+    let allowed_groups = IdSet::of(groups.len(), names.group_ids().filter(|&group| groups.is_allowed(group)));
 
-    let mut kept_roles = Choice::none(names.roles_end());
+    let mut kept_roles = IdSet::none(names.roles_end());
     for kind in RoleKind::ALL {
         let of_kind = allowed_roles.values().filter(|&role| names.kind(role) == kind).collect();
         kept_roles
             .keep(settings.max_roles, of_kind, |&role| (Reverse(total(&role_totals[role as usize])), names.role(role)));
     }
-    let mut kept_groups = Choice::none(groups.len());
+    let mut kept_groups = IdSet::none(groups.len());
     kept_groups.keep(settings.max_groups, allowed_groups.values().collect(), |&group| {
         (Reverse(total(&group_totals[group as usize])), groups.name(group), groups.id(group))
     });
 
-    view.by_role = roles_by_status(&names, log, &role_totals, &kept_roles, check)?;
-    view.by_group = groups_by_status(&names, log, &group_totals, &kept_groups, check)?;
+    view.by_role = roles_by_status(&names, carried, &role_totals, &kept_roles, check)?;
+    view.by_group = groups_by_status(&names, carried, &group_totals, &kept_groups, check)?;
     let allowed = |role: Option<u32>, group: Option<u32>| {
         role.is_none_or(|role| allowed_roles.has(role)) && group.is_none_or(|group| allowed_groups.has(group))
     };
     view.by_role_and_group = match pairs {
-        Some(pairs) => Some(joint::by_status(&names, log, pairs, settings.max_pairs, allowed, check)?),
+        Some(pairs) => Some(joint::by_status(&names, carried, pairs, settings.max_pairs, allowed, check)?),
         None => None,
     };
     view.group_info = names
@@ -76,7 +77,7 @@ pub(super) fn draw<E>(
     Ok(())
 }
 
-/// What the numbers in the log stand for.
+/// What the numbers of roles and groups stand for.
 struct Names<'c> {
     roles: &'c Roles,
     groups: &'c Groups,
@@ -125,11 +126,16 @@ struct Totals {
 }
 
 impl Totals {
-    fn of<E>(names: &Names<'_>, log: &Log, joint: bool, check: &mut impl FnMut() -> Result<(), E>) -> Result<Self, E> {
+    fn of<E>(
+        names: &Names<'_>,
+        carried: &Carried,
+        joint: bool,
+        check: &mut impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut roles = vec![ByStatus::default(); names.roles_end()];
         let mut groups = vec![ByStatus::default(); names.groups.len()];
         let mut pairs = joint.then(|| PairTotals::new(roles.len(), groups.len()));
-        log.replay(check, |status, carried_roles, carried_groups| {
+        carried.replay(check, |status, carried_roles, carried_groups| {
             for &role in carried_roles {
                 roles[role as usize][status as usize] += 1;
             }
@@ -147,20 +153,20 @@ fn total(counts: &ByStatus) -> u64 {
     counts.iter().sum()
 }
 
-/// A choice among values: those that are allowed, those that keep their name.
-struct Choice {
+/// A set of roles or groups, by number: those that are allowed, those that keep their name.
+struct IdSet {
     chosen: Vec<bool>,
 }
 
-impl Choice {
+impl IdSet {
     fn none(end: usize) -> Self {
         Self { chosen: vec![false; end] }
     }
 
     fn of(end: usize, values: impl Iterator<Item = u32>) -> Self {
-        let mut choice = Self::none(end);
-        values.for_each(|value| choice.chosen[value as usize] = true);
-        choice
+        let mut set = Self::none(end);
+        values.for_each(|value| set.chosen[value as usize] = true);
+        set
     }
 
     /// Chooses the first `limit` of `candidates` in the order of `key`.
@@ -186,15 +192,15 @@ impl Choice {
 /// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
 fn roles_by_status<E>(
     names: &Names<'_>,
-    log: &Log,
+    carried: &Carried,
     counts: &[ByStatus],
-    kept: &Choice,
+    kept: &IdSet,
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<Vec<RoleRow>, E> {
     let own_row = |role: u32| kept.has(role) && names.role(role) != OTHER;
     let mut others = [ByStatus::default(); RoleKind::ALL.len()];
     if !names.role_ids().all(own_row) {
-        log.replay(check, |status, roles, _| {
+        carried.replay(check, |status, roles, _| {
             let mut folded = [false; RoleKind::ALL.len()];
             for &role in roles.iter().filter(|role| !own_row(**role)) {
                 folded[names.kind(role) as usize] = true;
@@ -223,17 +229,17 @@ fn is_used(counts: &ByStatus) -> bool {
 
 fn groups_by_status<E>(
     names: &Names<'_>,
-    log: &Log,
+    carried: &Carried,
     counts: &[ByStatus],
-    kept: &Choice,
+    kept: &IdSet,
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<Vec<GroupRow>, E> {
     let Names { groups, .. } = *names;
     let own_row = |group: u32| kept.has(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
     let mut other = ByStatus::default();
     if !names.group_ids().all(own_row) {
-        log.replay(check, |status, _, carried| {
-            other[status as usize] += u64::from(!carried.iter().copied().all(own_row));
+        carried.replay(check, |status, _, ids| {
+            other[status as usize] += u64::from(!ids.iter().copied().all(own_row));
             0
         })?;
     }

@@ -2,12 +2,12 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::{bands, view};
+use super::{buckets, view};
 use crate::{Former, Identity, IdentityKey, Millis, Sighting, Status};
 
 /// Identities and people of one list.
 #[derive(Debug)]
-pub(super) struct Roster {
+pub(super) struct People {
     hasher: RandomState,
     sightings: Vec<Sighting>,
     claims: Vec<Claim>,
@@ -42,14 +42,14 @@ impl Claim {
 
 /// What the people of a list tell.
 #[derive(Debug, Default)]
-pub(super) struct People {
+pub(super) struct PeopleCounts {
     pub(super) duplicates: u64,
     pub(super) lapsed_by_age: [u64; view::LAPSED_AGES.len()],
 }
 
-/// What the roster wants to know of an invitation; times in milliseconds.
+/// What counts for it of an invitation; times in milliseconds.
 #[derive(Debug)]
-pub(super) struct Entry<'e> {
+pub(super) struct Invitee<'e> {
     pub(super) ref_link: Option<&'e str>,
     /// Trimmed and without case.
     pub(super) username: Option<&'e str>,
@@ -59,15 +59,15 @@ pub(super) struct Entry<'e> {
     pub(super) expiration: Option<i64>,
 }
 
-impl Roster {
+impl People {
     pub(super) fn new(former_key: Option<IdentityKey>) -> Self {
         let former = former_key.map(|key| (key, Vec::new()));
         Self { hasher: RandomState::new(), sightings: Vec::new(), claims: Vec::new(), former }
     }
 
     /// Adds one invitation.
-    pub(super) fn push(&mut self, entry: &Entry<'_>) {
-        let Entry { ref_link, username, status, generated_at, redeemed_at, expiration } = *entry;
+    pub(super) fn push(&mut self, entry: &Invitee<'_>) {
+        let Invitee { ref_link, username, status, generated_at, redeemed_at, expiration } = *entry;
         let millis = |time: Option<i64>| time.map(Millis);
         let (name, at) = (username.unwrap_or_default(), millis(generated_at));
         let identity = Identity::of(ref_link, name, at);
@@ -92,24 +92,24 @@ impl Roster {
     ///
     /// An invitation whose generation is not known counts as generated before
     /// all others: a later invitation of the same person is then still found.
-    pub(super) fn people(&mut self, at: Millis) -> People {
+    pub(super) fn counts(&mut self, at: Millis) -> PeopleCounts {
         self.claims.sort_unstable_by_key(|claim| claim.person);
-        let mut people = People::default();
+        let mut counts = PeopleCounts::default();
         for claims in self.claims.chunk_by(|a, b| a.person == b.person) {
             let nobody = claims[0].person == 0;
             let open = claims.iter().filter(|claim| claim.has(Status::Available)).count() as u64;
             let alive = claims.iter().filter(|claim| !claim.has(Status::Expired));
             let newest = alive.map(|claim| claim.generated()).max();
             if !nobody {
-                people.duplicates += open.saturating_sub(1);
+                counts.duplicates += open.saturating_sub(1);
             }
             for claim in claims.iter().filter(|claim| claim.has(Status::Expired)) {
                 if nobody || newest.is_none_or(|newest| newest <= claim.generated()) {
-                    people.lapsed_by_age[bands::of_age(at.since(Millis(claim.expired_at)))] += 1;
+                    counts.lapsed_by_age[buckets::of_age(at.since(Millis(claim.expired_at)))] += 1;
                 }
             }
         }
-        people
+        counts
     }
 
     /// How many elements repeat the `refLink` of an earlier one.

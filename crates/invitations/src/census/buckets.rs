@@ -1,23 +1,23 @@
-//! Bands of ages and of times left: `[lower, upper)`, the first open downwards.
+//! Buckets of ages and of times left: `[lower, upper)`, the first open downwards.
 
 use crate::Millis;
 
-/// Upper bounds of the bands `0-1d 1-3d 3-7d 7-30d 30d+`, in milliseconds.
+/// Upper bounds of the buckets `0-1d 1-3d 3-7d 7-30d 30d+`, in milliseconds.
 const AGES: [i64; 4] = [Millis::DAY, 3 * Millis::DAY, 7 * Millis::DAY, 30 * Millis::DAY];
-/// Upper bounds of the bands `0-1h 1-24h 1-3d 3-7d 7d+`, in milliseconds.
+/// Upper bounds of the buckets `0-1h 1-24h 1-3d 3-7d 7d+`, in milliseconds.
 const TIMES_LEFT: [i64; 4] = [Millis::HOUR, Millis::DAY, 3 * Millis::DAY, 7 * Millis::DAY];
 
-/// The band of an age in milliseconds.
+/// The bucket of an age in milliseconds.
 pub(super) fn of_age(age: i64) -> usize {
     AGES.partition_point(|&upper| upper <= age)
 }
 
-/// The band of a time left in milliseconds.
+/// The bucket of a time left in milliseconds.
 pub(super) fn of_time_left(left: i64) -> usize {
     TIMES_LEFT.partition_point(|&upper| upper <= left)
 }
 
-/// The band of what is not known, in families that have one.
+/// The bucket of what is not known, in families that have one.
 pub(super) const UNKNOWN: usize = 5;
 
 #[cfg(test)]

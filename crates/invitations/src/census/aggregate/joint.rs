@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::pairs::{AT_ONCE, NONE, Pair, PairHashing, PairTotals, SmallCounts, or_none};
-use super::{ByStatus, Log, Names, OTHER, is_used, number};
+use super::{ByStatus, Carried, Names, OTHER, is_used, number};
 use crate::census::view::PairRow;
 
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
@@ -14,7 +14,7 @@ use crate::census::view::PairRow;
 /// `totals` are those of all pairs, unless there were too many to count at once.
 pub(super) fn by_status<E>(
     names: &Names<'_>,
-    log: &Log,
+    carried: &Carried,
     totals: PairTotals,
     limit: usize,
     allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
@@ -23,8 +23,8 @@ pub(super) fn by_status<E>(
     let mut frequent = Frequent { names, limit, allowed, kept: Vec::new(), offered: 0 };
     if totals.is_too_many() {
         drop(totals);
-        for part in parts(names, log, check)? {
-            frequent.offer(count_part(log, &part, check)?);
+        for part in parts(names, carried, check)? {
+            frequent.offer(count_part(carried, &part, check)?);
         }
     } else {
         frequent.offer(totals);
@@ -39,12 +39,12 @@ pub(super) fn by_status<E>(
             // More pairs than are kept cannot all be among them.
             roles.len() * groups.len() > kept.len() || pairs.any(|pair| !kept.contains(&pair))
         };
-        log.replay(check, |status, roles, groups| {
+        carried.replay(check, |status, roles, groups| {
             other[status as usize] += u64::from(is_folded(or_none(roles), or_none(groups)));
             kept.len().min(roles.len() * groups.len())
         })?;
     }
-    let row = |(role_kind, role, group, group_id): Labels<'_>, counts| PairRow {
+    let row = |(role_kind, role, group, group_id): PairLabels<'_>, counts| PairRow {
         role_kind,
         role: role.to_owned(),
         group_id: group_id.to_owned(),
@@ -59,10 +59,10 @@ pub(super) fn by_status<E>(
 }
 
 /// Kind and name of a role, name and id of a group: the order of ties.
-type Labels<'n> = (&'static str, &'n str, &'n str, &'n str);
+type PairLabels<'n> = (&'static str, &'n str, &'n str, &'n str);
 
 impl Names<'_> {
-    fn labels(&self, pair: Pair) -> Labels<'_> {
+    fn labels(&self, pair: Pair) -> PairLabels<'_> {
         let (role, group) = pair.parts();
         (
             role.map_or("", |role| self.kind(role).as_str()),
@@ -118,14 +118,14 @@ struct Part {
     groups: RangeInclusive<u32>,
 }
 
-/// All pairs in parts, each with few enough distinct ones to be counted at once. The log is read once for each part,
+/// All pairs in parts, each with few enough distinct ones to be counted at once. What invitations carry is read once for each part,
 /// but each pair of an invitation is counted in one of them alone: the cost does not grow with the number of parts
 /// times the number of pairs.
-fn parts<E>(names: &Names<'_>, log: &Log, check: &mut impl FnMut() -> Result<(), E>) -> Result<Vec<Part>, E> {
+fn parts<E>(names: &Names<'_>, carried: &Carried, check: &mut impl FnMut() -> Result<(), E>) -> Result<Vec<Part>, E> {
     // The last place is for no role.
     let mut pairs = vec![0_usize; names.roles_end() + 1];
     let none = pairs.len() - 1;
-    log.replay(check, |_, roles, groups| {
+    carried.replay(check, |_, roles, groups| {
         for &role in or_none(roles) {
             pairs[(role as usize).min(none)] += or_none(groups).len();
         }
@@ -159,9 +159,9 @@ fn parts<E>(names: &Names<'_>, log: &Log, check: &mut impl FnMut() -> Result<(),
     Ok(parts)
 }
 
-fn count_part<E>(log: &Log, part: &Part, check: &mut impl FnMut() -> Result<(), E>) -> Result<PairTotals, E> {
+fn count_part<E>(carried: &Carried, part: &Part, check: &mut impl FnMut() -> Result<(), E>) -> Result<PairTotals, E> {
     let mut totals = PairTotals::map();
-    log.replay(check, |status, roles, groups| {
+    carried.replay(check, |status, roles, groups| {
         totals.count(status, within(or_none(roles), &part.roles), within(or_none(groups), &part.groups))
     })?;
     Ok(totals)

@@ -7,7 +7,7 @@ use crate::RoleKind;
 
 /// A field of an invitation that holds a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(super) enum ListField {
     OrgRoleNames,
     OrganizationRoles,
     ServiceRoles,
@@ -16,7 +16,7 @@ pub(super) enum Field {
     Groups,
 }
 
-impl Field {
+impl ListField {
     /// How many there are.
     pub(super) const LISTS: usize = 6;
     /// Those that hold roles.
