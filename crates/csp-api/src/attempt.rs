@@ -9,11 +9,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body;
 use super::budget::{Budget, Denied, Host};
-use super::connections::{Connections, Generation};
 use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::fault::{Fault, is_refusal, proxy_wants_password};
 use super::head::{asked_pause, too_much};
+use super::http_client::{Generation, HttpClient};
 use super::observer::Observer;
 use super::retry::{Attempts, CallError, Failure, Retry};
 use super::rotation::Secrets;
@@ -23,7 +23,7 @@ use super::{tunnel, wire};
 /// Sends requests within the limits that all organizations share.
 #[derive(Clone)]
 pub(super) struct Sender {
-    pub(super) connections: Arc<Connections>,
+    pub(super) http_client: Arc<HttpClient>,
     pub(super) budget: Arc<Budget>,
     pub(super) secrets: Arc<Secrets>,
     pub(super) observer: Arc<dyn Observer>,
@@ -68,13 +68,13 @@ impl Sender {
     ) -> Result<S::Output, Failure> {
         let turn = host.turn(deadline, &*self.observer).await;
         let (_turn, deadline) = turn.map_err(|why| denied(operation, why))?;
-        let generation = self.connections.newest();
+        let generation = self.http_client.newest();
         let request = build(&generation.http)?;
         let start = Instant::now();
         let limit = deadline.min(start + self.timeout);
         let mut progress = Progress::default();
         self.observer.request(operation);
-        let result = self.exchange(operation, &generation, request, limit, &mut progress, sink).await;
+        let result = self.send(operation, &generation, request, limit, &mut progress, sink).await;
         let took = start.elapsed();
         let Progress { status, request_id, bytes } = progress;
         tracing::debug!(%operation, status, bytes, ?took, request_id, "attempt ended");
@@ -92,7 +92,7 @@ impl Sender {
         result.map_err(|mut failure| {
             // What one request has learned of the connections spares the others: none of them begins on these any more.
             if matches!(failure.error.reason, Reason::Timeout | Reason::Connect | Reason::Body) {
-                self.connections.retire(&generation);
+                self.http_client.retire(&generation);
             }
             self.observer.failure(operation, failure.error.reason);
             failure.error.status = status.or(failure.error.status);
@@ -103,7 +103,7 @@ impl Sender {
 
     /// Sends the request and reads the answer; fails when either is not over at `limit`. A refusal is none of that, even when
     /// its body does not come: its status has said what there is to say.
-    async fn exchange<S: Sink>(
+    async fn send<S: Sink>(
         &self,
         operation: Operation,
         generation: &Generation,
@@ -112,9 +112,9 @@ impl Sender {
         progress: &mut Progress,
         sink: impl FnOnce() -> S + Send,
     ) -> Result<Result<S::Output, Failure>, Elapsed> {
-        let Generation { http, recipe, .. } = generation;
+        let Generation { http, settings, .. } = generation;
         let url = request.url().clone();
-        let proxy = recipe.proxies.of(&url);
+        let proxy = settings.proxies.of(&url);
         let response = match timeout_at(limit, http.execute(request)).await? {
             Ok(response) => response,
             Err(error) => {

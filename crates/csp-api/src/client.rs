@@ -10,15 +10,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
+use super::access_tokens::{AccessToken, AccessTokens};
 use super::attempt::Sender;
-use super::auth::{AccessToken, Tokens};
 use super::budget::Budget;
 use super::build_error::BuildError;
-use super::connections::{Connections, Recipe};
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
 use super::error::{Error, Operation, Reason};
 use super::exchange::{exchange_subject, expiration_subject, finished};
+use super::http_client::{HttpClient, HttpSettings};
 use super::observer::Observer;
 use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
@@ -41,7 +41,7 @@ pub struct Client {
 
 struct Inner {
     sender: Sender,
-    tokens: Arc<Tokens>,
+    tokens: Arc<AccessTokens>,
     /// The console of credentials that name none.
     usual: Url,
     token_path: String,
@@ -53,15 +53,15 @@ impl Client {
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
-        let connections = Connections::new(usable_recipe(api).await?).map_err(|_| BuildError::Library)?;
+        let http_client = HttpClient::new(usable_http_settings(api).await?).map_err(|_| BuildError::Library)?;
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
-        Ok(Self::build(api, observer, Arc::new(connections), budget, Arc::default(), Arc::default()))
+        Ok(Self::build(api, observer, Arc::new(http_client), budget, Arc::default(), Arc::default()))
     }
 
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
     pub async fn problems(api: &Api) -> Vec<BuildError> {
-        recipe(api).await.err().unwrap_or_default()
+        http_settings(api).await.err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
@@ -74,10 +74,10 @@ impl Client {
     /// As [`Client::new`]; this client is then unharmed.
     pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
-        let connections = Arc::clone(&sender.connections);
-        connections.replace(usable_recipe(api).await?).map_err(|_| BuildError::Library)?;
+        let http_client = Arc::clone(&sender.http_client);
+        http_client.replace(usable_http_settings(api).await?).map_err(|_| BuildError::Library)?;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
-        let client = Self::build(api, observer, connections, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
+        let client = Self::build(api, observer, http_client, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
         sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
         tokens.prune();
         self.resume();
@@ -87,13 +87,13 @@ impl Client {
     fn build(
         api: &Api,
         observer: Arc<dyn Observer>,
-        connections: Arc<Connections>,
+        http_client: Arc<HttpClient>,
         budget: Arc<Budget>,
         secrets: Arc<Secrets>,
-        tokens: Arc<Tokens>,
+        tokens: Arc<AccessTokens>,
     ) -> Self {
         let sender = Sender {
-            connections,
+            http_client,
             budget,
             secrets,
             observer,
@@ -311,13 +311,13 @@ fn details_subject(organization: &Organization) -> String {
     format!("details {}", organization.id)
 }
 
-/// [`recipe`], or the first thing that is wrong with it.
-async fn usable_recipe(api: &Api) -> Result<Recipe, BuildError> {
-    recipe(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))
+/// [`http_settings`], or the first thing that is wrong with it.
+async fn usable_http_settings(api: &Api) -> Result<HttpSettings, BuildError> {
+    http_settings(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))
 }
 
 /// What connections are made with; reads the files of `api.tls`.
-async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
+async fn http_settings(api: &Api) -> Result<HttpSettings, Vec<BuildError>> {
     let proxies = Proxies::of_process(api);
     let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
     // A proxy can be encrypted, too.
@@ -330,7 +330,7 @@ async fn recipe(api: &Api) -> Result<Recipe, Vec<BuildError>> {
     match (proxies, tls) {
         (Ok(proxies), Ok(tls)) => {
             let Api { timeout, connect_timeout, .. } = *api;
-            Ok(Recipe { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
+            Ok(HttpSettings { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
         }
         (proxies, tls) => {
             let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::access_tokens::AccessToken;
 use super::attempt::Sender;
-use super::auth::AccessToken;
 use super::deadline::Deadline;
 use super::endpoints::Endpoints;
 use super::error::{Error, Operation, Reason};

@@ -8,9 +8,9 @@ use std::io;
 use std::time::Duration;
 
 use super::error::{Error, Operation, Reason};
-use super::handshake;
 use super::proxy::Proxy;
 use super::retry::{Failure, Retry};
+use super::tls_fault;
 
 /// Everything below an error, outermost first.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -107,7 +107,7 @@ impl Fault<'_> {
             None => Hop::Direct,
         };
         if let Some(tls) = find::<rustls::Error>(error) {
-            let (words, hint) = handshake::words(tls, self.proxy);
+            let (words, hint) = tls_fault::words(tls, self.proxy);
             return self.fail(Reason::Tls, Retry::Never, hop.tell(&words), hint);
         }
         if error.is_builder() {
@@ -309,7 +309,7 @@ mod tests {
     fn a_tls_error_is_found_below_wrapped_io_errors() {
         let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
-        let found = find::<rustls::Error>(&error).map(|tls| handshake::words(tls, None).0);
+        let found = find::<rustls::Error>(&error).map(|tls| tls_fault::words(tls, None).0);
         assert_eq!(found.as_deref(), Some("the server's certificate has expired"));
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 
-use super::auth::AccessToken;
+use super::access_tokens::AccessToken;
 use super::sink::SinkError;
 use super::{head, retry, wire};
 

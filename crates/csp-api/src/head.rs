@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, RETRY_AFTER};
 
-use super::connections::{HEADER_BYTES, HEADER_LINES};
+use super::http_client::{HEADER_BYTES, HEADER_LINES};
 use super::retry::retry_after;
 use super::wire;
 

@@ -5,13 +5,12 @@
 //! on failure is an [`Error`] that may be logged and shown as it is: nothing in it comes from a
 //! credential or from the text of an answer.
 
+mod access_tokens;
 mod attempt;
-mod auth;
 mod body;
 mod budget;
 mod build_error;
 mod client;
-mod connections;
 pub mod console;
 mod deadline;
 mod endpoints;
@@ -20,8 +19,8 @@ mod exchange;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
-mod handshake;
 mod head;
+mod http_client;
 mod observer;
 mod pem;
 mod proxy;
@@ -31,6 +30,7 @@ mod secret;
 mod settings;
 mod sink;
 mod tls;
+mod tls_fault;
 mod tunnel;
 mod wire;
 

@@ -13,10 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::Refusal;
 use super::clock::DAY;
+use super::refusals::Refusal;
 use super::scenario::Scenario;
-use super::state::{Service, Site};
+use super::service::{Service, Site};
 use super::tokens::Grant;
 
 type Answer = Result<Json<Value>, Refusal>;

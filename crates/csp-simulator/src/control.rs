@@ -23,9 +23,9 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::record::Requests;
+use super::requests::Requests;
 use super::scenario::{Scenario, UnknownScenario};
-use super::state::{Service, Site};
+use super::service::{Service, Site};
 
 type Shared = State<Arc<Service>>;
 type Done = Result<StatusCode, (StatusCode, String)>;

@@ -1,8 +1,8 @@
 //! The groups that invitations carry.
 
 use super::dice::Dice;
+use super::json::{Binding, binding, number, put};
 use super::vocabulary::{MEMBER, ORGANIZATION_ROLES, SERVICES};
-use super::write::{Binding, binding, number, put};
 
 /// A group of an organization.
 #[derive(Debug)]

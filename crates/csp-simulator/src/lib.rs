@@ -5,7 +5,6 @@
 //! simulated time, which can run faster than the real one. Times are reported as if simulated "now" were the real now:
 //! ages then grow fast and invitations expire, while durations and identities stay what they are.
 
-mod answers;
 mod auth;
 mod banner;
 mod clock;
@@ -13,6 +12,7 @@ mod content;
 mod control;
 mod dice;
 mod group;
+mod json;
 mod life;
 mod list;
 mod listener;
@@ -20,15 +20,15 @@ mod malformed;
 mod options;
 mod organizations;
 mod population;
-mod record;
+mod refusals;
 mod render;
+mod requests;
 mod routes;
 mod scenario;
+mod service;
 mod shape;
-mod state;
 mod tokens;
 mod vocabulary;
-mod write;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,10 +42,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use options::Options;
-pub use record::{OperationRequests, Requests};
+pub use requests::{OperationRequests, Requests};
 use scenario::Active;
 pub use scenario::{Scenario, UnknownScenario};
-use state::Service;
+use service::Service;
 
 /// An organization of the simulated service. Its token is made up: it opens nothing but the simulator.
 #[derive(Debug, Clone, PartialEq, Eq)]

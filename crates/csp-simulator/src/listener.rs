@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::answers::Refusal;
+use super::refusals::Refusal;
 use super::scenario::{Active, Scenario};
 
 /// Between two attempts to accept or to listen, when the system is short of something.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::answers::Refusal;
 use super::list::List;
+use super::refusals::Refusal;
 
 /// How many invitations the elements that are wrong are taken from.
 const SAMPLE: usize = 60;

@@ -11,14 +11,14 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::answers::Refusal;
 use super::auth;
 use super::life::Life;
 use super::list::{self, List, Query};
 use super::malformed;
+use super::refusals::Refusal;
 use super::render;
 use super::scenario::Scenario;
-use super::state::{Service, Site};
+use super::service::{Service, Site};
 use super::tokens::Grant;
 
 type Answer = Result<Json<Value>, Refusal>;

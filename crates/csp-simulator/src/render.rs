@@ -3,10 +3,10 @@
 use super::clock::{DAY, Moment};
 use super::content::{Content, bits};
 use super::dice::Dice;
+use super::json::{Binding, binding, list, number, put, quoted, time};
 use super::life::{Life, Seen};
 use super::population::Population;
 use super::vocabulary::{CUSTOM_ROLES, MEMBERSHIPS, ORGANIZATION_ROLES, SERVICES};
-use super::write::{Binding, binding, list, number, put, quoted, time};
 
 /// What a request wants expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -15,10 +15,10 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use super::answers::Refusal;
 use super::dice::Dice;
-use super::record::UnderWay;
-use super::state::Service;
+use super::refusals::Refusal;
+use super::requests::UnderWay;
+use super::service::Service;
 use super::{auth, organizations};
 
 /// Every path of the simulated API.

@@ -57,7 +57,7 @@ pub(super) const PRIVILEGED: usize = 2;
 pub(super) const MEMBER: usize = 2;
 
 /// A service, with the link of its definition and its roles.
-pub(super) struct Service {
+pub(super) struct ServiceRoles {
     /// `serviceDefinitionLink`.
     pub(super) link: &'static str,
     /// Mixed case with a prefix.
@@ -65,24 +65,24 @@ pub(super) struct Service {
 }
 
 /// Services that the organizations use.
-pub(super) const SERVICES: [Service; 5] = [
-    Service {
+pub(super) const SERVICES: [ServiceRoles; 5] = [
+    ServiceRoles {
         link: "/csp/gateway/slc/api/definitions/external/aQ7dK2mXv-Simulated0Cloud_A1",
         roles: &["vmc-user:full", "vmc-user:read", "nsx:cloud_admin", "nsx:cloud_auditor"],
     },
-    Service {
+    ServiceRoles {
         link: "/csp/gateway/slc/api/definitions/external/bR8eL3nYw-Simulated0Autom_B2",
         roles: &["automationservice:user", "automationservice:cloud_admin"],
     },
-    Service {
+    ServiceRoles {
         link: "/csp/gateway/slc/api/definitions/external/cS9fM4oZx-Simulated0Pipel_C3",
         roles: &["CodeStream:administrator", "CodeStream:developer", "CodeStream:viewer", "CodeStream:user"],
     },
-    Service {
+    ServiceRoles {
         link: "/csp/gateway/slc/api/definitions/paid/3c7f9c1e-58a5-4d0b-9c26-0d0b7f3f5a11",
         roles: &["log_intelligence:admin", "log_intelligence:user"],
     },
-    Service {
+    ServiceRoles {
         link: "/csp/gateway/slc/api/definitions/paid/9a2e4d67-1b3c-47f8-8e05-6f2d9c8b7a40",
         roles: &["tanzu:PlatformEngineer", "tanzu:appDeveloper", "tanzu:viewer"],
     },

@@ -12,7 +12,7 @@ async fn exchanges(count: u32, life: Duration, minutes: usize) -> Vec<u32> {
     let client_secret = Secret::Inline("s".into());
     let kind = CredentialKind::OAuthApp { client_id: "app".to_owned(), client_secret };
     let credential = Arc::new(Credential { name: "app".to_owned(), kind, url: None });
-    let tokens = Tokens::default();
+    let tokens = AccessTokens::default();
     let slot = |number: u32| {
         let (id, credential) = (format!("{number:08x}-0000-4000-8000-000000000000"), Arc::clone(&credential));
         tokens.slot(&endpoint, &Organization { id, custom_group_id: None, name: String::new(), credential })

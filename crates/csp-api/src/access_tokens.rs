@@ -130,8 +130,8 @@ impl Key {
     }
 }
 
-/// The place of one token.
-pub(super) struct Slot {
+/// One token, renewed when it is needed.
+pub(super) struct CachedToken {
     current: RwLock<Option<Arc<AccessToken>>>,
     /// Held during an exchange, so that there is never a second one.
     flight: tokio::sync::Mutex<Flight>,
@@ -149,7 +149,7 @@ struct Flight {
     had_token: bool,
 }
 
-impl Slot {
+impl CachedToken {
     fn new(share: f64) -> Self {
         Self {
             current: RwLock::default(),
@@ -253,28 +253,28 @@ impl Slot {
 
 /// Every token in use.
 #[derive(Default)]
-pub(super) struct Tokens {
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+pub(super) struct AccessTokens {
+    tokens: Mutex<HashMap<Key, Arc<CachedToken>>>,
 }
 
-impl Tokens {
-    /// The place of an organization's token.
-    pub(super) fn slot(&self, endpoint: &Url, organization: &Organization) -> Arc<Slot> {
+impl AccessTokens {
+    /// The token of an organization, wherever it stands.
+    pub(super) fn slot(&self, endpoint: &Url, organization: &Organization) -> Arc<CachedToken> {
         let key = Key::new(endpoint, organization);
         let share = key.share();
-        Arc::clone(self.slots.lock().entry(key).or_insert_with(|| Arc::new(Slot::new(share))))
+        Arc::clone(self.tokens.lock().entry(key).or_insert_with(|| Arc::new(CachedToken::new(share))))
     }
 
     /// When the token that an organization uses runs out.
     pub(super) fn expiration(&self, endpoint: &Url, organization: &Organization) -> Option<SystemTime> {
-        let slot = self.slots.lock().get(&Key::new(endpoint, organization)).map(Arc::clone)?;
+        let slot = self.tokens.lock().get(&Key::new(endpoint, organization)).map(Arc::clone)?;
         let current = slot.current.read();
         current.as_ref().map(|token| token.expiration)
     }
 
-    /// Drops the places of tokens that nobody uses any more.
+    /// Drops the tokens that nobody uses any more.
     pub(super) fn prune(&self) {
-        self.slots.lock().retain(|_, slot| {
+        self.tokens.lock().retain(|_, slot| {
             Arc::strong_count(slot) > 1 || slot.current.read().as_ref().is_some_and(|token| token.is_valid())
         });
     }

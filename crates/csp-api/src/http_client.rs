@@ -1,4 +1,4 @@
-//! Connections to the service, by generations.
+//! The HTTP client: connections to the service, by generations; what each request has in common.
 //!
 //! A library's pool never asks whether a connection that nobody closed still leads anywhere: behind a NAT or a load
 //! balancer that has forgotten it, it takes requests for as long as the system keeps it. So no connection is for ever:
@@ -54,7 +54,7 @@ pub(super) const HEADER_BYTES: usize = (64 + 4) * 1024;
 const HTTP2_HEADER_LIST: u32 = 512 * 1024;
 
 /// What connections are made with.
-pub(super) struct Recipe {
+pub(super) struct HttpSettings {
     pub(super) tls: ClientConfig,
     pub(super) proxies: Arc<Proxies>,
     pub(super) timeout: Duration,
@@ -67,26 +67,27 @@ pub(super) struct Generation {
     number: u64,
     born: Instant,
     pub(super) http: reqwest::Client,
-    pub(super) recipe: Arc<Recipe>,
+    pub(super) settings: Arc<HttpSettings>,
 }
 
-/// All connections. They outlive changes of the settings: whoever waits for its turn, or for its next attempt, goes on with
+/// The newest generation. Clients outlive changes of the settings: whoever waits for its turn, or for its next attempt, goes on with
 /// what the new settings say.
-pub(super) struct Connections {
+pub(super) struct HttpClient {
     newest: Mutex<Generation>,
 }
 
-impl Connections {
-    pub(super) fn new(recipe: Recipe) -> reqwest::Result<Self> {
-        let newest = Generation { number: 0, born: Instant::now(), http: recipe.client()?, recipe: Arc::new(recipe) };
+impl HttpClient {
+    pub(super) fn new(settings: HttpSettings) -> reqwest::Result<Self> {
+        let newest =
+            Generation { number: 0, born: Instant::now(), http: settings.client()?, settings: Arc::new(settings) };
         Ok(Self { newest: Mutex::new(newest) })
     }
 
-    /// Makes connections with another recipe from now on. Those that there are end with the requests on them.
-    pub(super) fn replace(&self, recipe: Recipe) -> reqwest::Result<()> {
-        let http = recipe.client()?;
+    /// Makes connections with other settings from now on. Those that there are end with the requests on them.
+    pub(super) fn replace(&self, settings: HttpSettings) -> reqwest::Result<()> {
+        let http = settings.client()?;
         let mut newest = self.newest.lock();
-        *newest = Generation { number: newest.number + 1, born: Instant::now(), http, recipe: Arc::new(recipe) };
+        *newest = Generation { number: newest.number + 1, born: Instant::now(), http, settings: Arc::new(settings) };
         Ok(())
     }
 
@@ -110,14 +111,14 @@ impl Connections {
 
 impl Generation {
     fn renew(&mut self) {
-        // The same recipe has worked before, and it reads no files.
-        if let Ok(http) = self.recipe.client() {
+        // The same settings have worked before, and it reads no files.
+        if let Ok(http) = self.settings.client() {
             (self.number, self.born, self.http) = (self.number + 1, Instant::now(), http);
         }
     }
 }
 
-impl Recipe {
+impl HttpSettings {
     /// An HTTP client with no connections yet. Cheap: the certificates have been read.
     ///
     /// Redirects are not followed, because the credentials would go along. The library's own retries are off,
@@ -155,30 +156,31 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{settings, tls};
+    use crate::{settings::Tls, tls};
 
-    async fn connections() -> Connections {
-        let tls = tls::configure(&settings::Tls::default(), false).await.unwrap();
+    async fn http_client() -> HttpClient {
+        let tls = tls::configure(&Tls::default(), false).await.unwrap();
         let seconds = Duration::from_secs(30);
-        Connections::new(Recipe { tls, proxies: Arc::default(), timeout: seconds, connect_timeout: seconds }).unwrap()
+        HttpClient::new(HttpSettings { tls, proxies: Arc::default(), timeout: seconds, connect_timeout: seconds })
+            .unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_ends_by_its_age() {
-        let connections = connections().await;
-        let first = connections.newest();
+        let http_client = http_client().await;
+        let first = http_client.newest();
         tokio::time::advance(AGE / 2).await;
-        assert_eq!(connections.newest().number, first.number);
+        assert_eq!(http_client.newest().number, first.number);
         tokio::time::advance(AGE / 2).await;
-        assert_eq!(connections.newest().number, first.number + 1);
+        assert_eq!(http_client.newest().number, first.number + 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_is_retired_once_however_many_suffer() {
-        let connections = connections().await;
-        let first = connections.newest();
-        connections.retire(&first);
-        connections.retire(&first);
-        assert_eq!(connections.newest().number, first.number + 1);
+        let http_client = http_client().await;
+        let first = http_client.newest();
+        http_client.retire(&first);
+        http_client.retire(&first);
+        assert_eq!(http_client.newest().number, first.number + 1);
     }
 }

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::answers::Refusal;
 use super::clock::Clock;
 use super::dice::Dice;
 use super::population::{self, Population, Use};
-use super::record::Recorder;
+use super::refusals::Refusal;
+use super::requests::Recorder;
 use super::scenario::{Active, Scenario};
 use super::tokens::AccessTokens;
 use super::{Options, SimulatedOrganization};
