@@ -1,6 +1,6 @@
 //! Who may scrape, how many at once, and where health is told.
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Fake, json};
 use crate::process::{begun, with_a_long_page};
 use crate::setup::Settings;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::fake::{Fake, json};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, id};

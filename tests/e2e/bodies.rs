@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Answer, Fake, json as answer, response};
 use crate::scrape::Scrape;
 use crate::setup::Settings;

@@ -4,7 +4,7 @@ mod files;
 mod mark;
 mod upstream;
 
-use crate::exporter::{Exporter, eventually, run};
+use crate::binary::{Exporter, eventually, run};
 use crate::fake::{Fake, Request};
 use crate::scrape::Scrape;
 use crate::setup::NAMES;

@@ -2,7 +2,7 @@
 
 use csp_simulator::{Options, Scenario};
 
-use crate::exporter::{Exporter, run};
+use crate::binary::{Exporter, run};
 use crate::setup::{Folder, simulated};
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use csp_simulator::{Options, Simulator};
 
-use crate::exporter::{Exporter, run};
+use crate::binary::{Exporter, run};
 use crate::setup::{Folder, simulated};
 
 /// Two simulated consoles, with an organization each; the second one's credential names its console or does not.

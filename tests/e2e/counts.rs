@@ -6,7 +6,7 @@ use csp_simulator::Options;
 use invitations::Millis;
 use serde_json::{Value, json};
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::reference::{Expected, Row, STATUSES, count};
 use crate::setup::{serve, simulated};
 

@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::exporter::{Exporter, eventually, run};
+use crate::binary::{Exporter, eventually, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Settings, simulated};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::exporter::{Exporter, eventually, run};
+use crate::binary::{Exporter, eventually, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Folder, Settings, id};
 

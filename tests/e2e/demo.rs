@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 
 #[tokio::test]
 async fn the_demonstration_shows_several_organizations_at_once_and_their_numbers_change() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::setup::Folder;
 
 /// The library, compiled when it is first asked for.

@@ -1,6 +1,6 @@
 //! Organizations in files of their own, and reloads by themselves.
 
-use crate::exporter::{Exporter, run};
+use crate::binary::{Exporter, run};
 use crate::fake::{Fake, json};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, id};

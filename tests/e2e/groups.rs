@@ -6,7 +6,7 @@ use csp_simulator::{Options, Simulator};
 use invitations::Millis;
 use serde_json::{Value, json};
 
-use crate::exporter::{Exporter, run};
+use crate::binary::{Exporter, run};
 use crate::reference::{carrying, count};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, serve, simulated};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::fake::{Answer, Fake, json, response};
 use crate::scrape::Scrape;
 use crate::setup::{NAMES, Settings};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::exporter::{Exporter, eventually, run};
+use crate::binary::{Exporter, eventually, run};
 use crate::fake::{Fake, json};
 use crate::process::{begun, long_page};
 use crate::scrape::Scrape;

@@ -4,7 +4,7 @@ use csp_simulator::{Options, Scenario, Simulator};
 use invitations::Millis;
 use serde_json::{Value, json};
 
-use crate::exporter::{Exporter, run};
+use crate::binary::{Exporter, run};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, serve, simulated};
 

@@ -3,7 +3,7 @@
 use csp_simulator::{Options, Scenario};
 use serde_json::{Value, json};
 
-use crate::exporter::{Finished, run};
+use crate::binary::{Finished, run};
 use crate::fake::{Fake, json as answer};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, serve, simulated};

@@ -14,7 +14,7 @@ mod wire;
 #[path = "../../crates/csp-api/tests/common/upstream.rs"]
 mod fake;
 
-mod exporter;
+mod binary;
 mod faults;
 mod groups;
 mod scrape;

@@ -3,7 +3,7 @@
 use csp_simulator::{Options, Scenario};
 use serde_json::json;
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::fake::{Answer, Fake, json as json_answer};
 use crate::setup::{Settings, simulated};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use csp_simulator::{Options, Scenario};
 use serde_json::json;
 
-use crate::exporter::run;
+use crate::binary::run;
 use crate::scrape::Scrape;
 use crate::setup::{NAMES, serve, simulated};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Fake, json};
 use crate::setup::{Folder, Settings};
 
@@ -112,7 +112,7 @@ async fn systemd_hears_when_it_listens_that_it_lives_and_how_it_fares() {
     let heard = async |wanted: &str| {
         let mut message = [0; 4096];
         loop {
-            let received = tokio::time::timeout(crate::exporter::PATIENCE, systemd.recv(&mut message));
+            let received = tokio::time::timeout(crate::binary::PATIENCE, systemd.recv(&mut message));
             let length = received.await.unwrap_or_else(|_| panic!("never heard {wanted}")).unwrap();
             let text = String::from_utf8_lossy(&message[..length]).into_owned();
             if text.contains(wanted) {

@@ -1,6 +1,6 @@
 //! Proxies from the environment and from the settings.
 
-use crate::exporter::{Exporter, eventually, run};
+use crate::binary::{Exporter, eventually, run};
 use crate::fake::{Answer, Fake, json, response};
 use crate::setup::{Folder, Settings};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Answer, Fake, json, response};
 use crate::setup::{Settings, id};
 

@@ -1,6 +1,6 @@
 //! A reload is one transaction.
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Answer, Fake, json};
 use crate::scrape::Scrape;
 use crate::setup::Settings;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::fake::{Fake, json};
 use crate::setup::{NAMES, Settings};
 

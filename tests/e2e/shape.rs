@@ -3,11 +3,11 @@
 use csp_simulator::{Options, Scenario};
 use serde_json::{Value, json};
 
-use crate::exporter::run;
+use crate::binary::run;
 use crate::fake::{Answer, Fake, json as answer, response};
 use crate::setup::{Folder, Settings, serve, simulated};
 
-async fn shape(folder: &Folder) -> crate::exporter::Finished {
+async fn shape(folder: &Folder) -> crate::binary::Finished {
     run(&["check", "--online", "--shape", "--config.file", &folder.path("config.yaml")], &[]).await
 }
 

@@ -16,7 +16,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::setup::{Folder, id};
 use crate::wire::Wire;
 

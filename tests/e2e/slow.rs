@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::exporter::Exporter;
+use crate::binary::Exporter;
 use crate::fake::{Fake, json as answer};
 use crate::setup::Settings;
 

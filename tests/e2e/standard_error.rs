@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::exporter::{PATIENCE, command, eventually, run};
+use crate::binary::{PATIENCE, command, eventually, run};
 use crate::fake::{Fake, json};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, id};

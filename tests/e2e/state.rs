@@ -6,7 +6,7 @@ use csp_simulator::{Options, Simulator};
 use invitations::Millis;
 use serde_json::{Value, json};
 
-use crate::exporter::{Exporter, eventually, run_within};
+use crate::binary::{Exporter, eventually, run_within};
 use crate::faults::Faults;
 use crate::scrape::Scrape;
 use crate::setup::{Folder, serve, simulated};

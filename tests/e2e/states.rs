@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::exporter::{Exporter, eventually};
+use crate::binary::{Exporter, eventually};
 use crate::fake::{Answer, Fake, json, response};
 use crate::scrape::Scrape;
 use crate::setup::Settings;

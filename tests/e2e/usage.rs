@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use std::process::Stdio;
 
-use crate::exporter::{Exporter, command, run};
+use crate::binary::{Exporter, command, run};
 use crate::fake::{Fake, json};
 use crate::setup::{Folder, Settings};
 

@@ -13,8 +13,8 @@
 #![allow(clippy::too_many_lines, reason = "tables")]
 
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
-#[path = "../e2e/exporter.rs"]
-mod exporter;
+#[path = "../e2e/binary.rs"]
+mod binary;
 #[path = "../../crates/csp-api/tests/common/upstream.rs"]
 mod fake;
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::binary::Exporter;
 use crate::cases::{Case, LISTED, MAX_RESPONSE, Promise, Site, list};
-use crate::exporter::Exporter;
 use crate::fake::Request;
 use crate::faults::Faults;
 use crate::pki::Identities;
