@@ -20,12 +20,10 @@ use super::error::{Error, Operation, Reason};
 use super::exchange::{exchange_subject, expiration_subject, finished};
 use super::http_client::{HttpClient, HttpSettings};
 use super::observer::Observer;
-use super::proxy::Proxies;
 use super::retry::{CallError, Failure, Retry};
 use super::rotation::{SecretId, Secrets};
 use super::settings::{Api, Credential, Expand, Organization};
 use super::sink::{Gather, Sink};
-use super::tls;
 use super::wire::{self, OrganizationDetails};
 
 /// How long a secret is waited for that is only looked at.
@@ -53,7 +51,7 @@ impl Client {
     /// # Errors
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
-        let http_client = HttpClient::new(usable_http_settings(api).await?).map_err(|_| BuildError::Library)?;
+        let http_client = HttpClient::new(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
         let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
         Ok(Self::build(api, observer, Arc::new(http_client), budget, Arc::default(), Arc::default()))
     }
@@ -61,7 +59,7 @@ impl Client {
     /// Everything that stands in the way of a client with these settings: all of it, where [`Client::new`] stops at the
     /// first.
     pub async fn problems(api: &Api) -> Vec<BuildError> {
-        http_settings(api).await.err().unwrap_or_default()
+        HttpSettings::of(api).await.err().unwrap_or_default()
     }
 
     /// A client for changed settings that takes over what is still good: the budget with who waits in it, the pauses that
@@ -75,7 +73,7 @@ impl Client {
     pub async fn reconfigured(&self, api: &Api) -> Result<Self, BuildError> {
         let Inner { sender, tokens, .. } = &*self.inner;
         let http_client = Arc::clone(&sender.http_client);
-        http_client.replace(usable_http_settings(api).await?).map_err(|_| BuildError::Library)?;
+        http_client.replace(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
         let client = Self::build(api, observer, http_client, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
         sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
@@ -309,32 +307,4 @@ fn list_subject(organization: &Organization) -> String {
 
 fn details_subject(organization: &Organization) -> String {
     format!("details {}", organization.id)
-}
-
-/// [`http_settings`], or the first thing that is wrong with it.
-async fn usable_http_settings(api: &Api) -> Result<HttpSettings, BuildError> {
-    http_settings(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))
-}
-
-/// What connections are made with; reads the files of `api.tls`.
-async fn http_settings(api: &Api) -> Result<HttpSettings, Vec<BuildError>> {
-    let proxies = Proxies::of_process(api);
-    let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
-    // A proxy can be encrypted, too.
-    let is_encrypted = |proxies: &Proxies| {
-        let mut consoles = std::iter::once(&api.url).chain(&api.consoles);
-        consoles
-            .any(|url| url.scheme() == "https" || proxies.of(url).is_some_and(|proxy| proxy.url().scheme() == "https"))
-    };
-    let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
-    match (proxies, tls) {
-        (Ok(proxies), Ok(tls)) => {
-            let Api { timeout, connect_timeout, .. } = *api;
-            Ok(HttpSettings { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
-        }
-        (proxies, tls) => {
-            let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();
-            Err(problems.concat())
-        }
-    }
 }

@@ -31,7 +31,10 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
+use super::build_error::BuildError;
 use super::proxy::Proxies;
+use super::settings::Api;
+use super::tls;
 
 /// No generation takes new requests for longer than this.
 const AGE: Duration = Duration::from_secs(5 * 60);
@@ -119,6 +122,38 @@ impl Generation {
 }
 
 impl HttpSettings {
+    /// What these settings say; reads the files of `api.tls`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(super) async fn of(api: &Api) -> Result<Self, Vec<BuildError>> {
+        let proxies = Proxies::of_process(api);
+        let proxies = proxies.map_err(|problems| problems.into_iter().map(BuildError::from).collect());
+        // A proxy can be encrypted, too.
+        let is_encrypted = |proxies: &Proxies| {
+            let mut consoles = std::iter::once(&api.url).chain(&api.consoles);
+            consoles.any(|url| {
+                url.scheme() == "https" || proxies.of(url).is_some_and(|proxy| proxy.url().scheme() == "https")
+            })
+        };
+        let tls = tls::configure(&api.tls, proxies.as_ref().is_ok_and(is_encrypted)).await;
+        match (proxies, tls) {
+            (Ok(proxies), Ok(tls)) => {
+                let Api { timeout, connect_timeout, .. } = *api;
+                Ok(Self { tls, proxies: Arc::new(proxies), timeout, connect_timeout })
+            }
+            (proxies, tls) => {
+                let problems: Vec<Vec<BuildError>> = proxies.err().into_iter().chain(tls.err()).collect();
+                Err(problems.concat())
+            }
+        }
+    }
+
+    /// [`Self::of`], or the first thing that is wrong with them.
+    pub(super) async fn usable(api: &Api) -> Result<Self, BuildError> {
+        Self::of(api).await.map_err(|problems| problems.into_iter().next().unwrap_or(BuildError::Library))
+    }
+
     /// An HTTP client with no connections yet. Cheap: the certificates have been read.
     ///
     /// Redirects are not followed, because the credentials would go along. The library's own retries are off,
@@ -156,7 +191,7 @@ impl HttpSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{settings::Tls, tls};
+    use crate::settings::Tls;
 
     async fn http_client() -> HttpClient {
         let tls = tls::configure(&Tls::default(), false).await.unwrap();
