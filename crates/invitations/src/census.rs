@@ -22,6 +22,7 @@ pub mod view;
 
 pub use builder::{CensusBuilder, CompleteList};
 pub use counts::Census;
+pub use element::Time;
 pub use invitation::{CarriedGroup, Invitation, Invitations};
 pub use list::{ListError, MAX_ELEMENT};
 pub use rules::Rules;

@@ -1,7 +1,5 @@
 //! What stands in each column of a row.
 
-use std::borrow::Cow;
-
 use invitations::Millis;
 use invitations::census::{CarriedGroup, Invitation};
 use jiff::Timestamp;
@@ -46,10 +44,10 @@ pub(super) fn cells(row: &Row, times: Times) -> [String; COLUMNS.len()] {
         invitation;
     let [organization_roles, service_roles, custom_roles] = roles;
     let names = |names: &[String]| names.iter().map(|name| clean(name)).collect::<Vec<_>>().join("; ");
-    let person = |name: &Option<String>| name.as_deref().map(clean).unwrap_or_default().into_owned();
+    let person = |name: &Option<String>| name.as_deref().map(clean).unwrap_or_default();
     let time = |at: &Option<Millis>| at.map(|at| moment(at, times)).unwrap_or_default();
     [
-        clean(organization).into_owned(),
+        clean(organization),
         person(username),
         status.as_str().to_owned(),
         names(organization_roles),
@@ -65,12 +63,8 @@ pub(super) fn cells(row: &Row, times: Times) -> [String; COLUMNS.len()] {
 }
 
 /// Control characters could move a terminal's cursor or forge a row: they become U+FFFD in every format.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(is_control) {
-        text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect::<String>().into()
-    } else {
-        text.into()
-    }
+pub(super) fn clean(text: &str) -> String {
+    text.replace(is_control, "\u{fffd}")
 }
 
 /// Also what ends a line, and what turns the direction of all that follows in it: embeddings, overrides and isolates of
@@ -81,7 +75,7 @@ fn is_control(c: char) -> bool {
 
 fn group(group: &CarriedGroup) -> String {
     let CarriedGroup { id, name } = group;
-    if id == name { clean(id).into_owned() } else { format!("{} ({})", clean(name), clean(id)) }
+    if id == name { clean(id) } else { format!("{} ({})", clean(name), clean(id)) }
 }
 
 fn moment(at: Millis, times: Times) -> String {

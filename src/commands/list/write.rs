@@ -126,14 +126,11 @@ fn object(row: &Row) -> Object<'_> {
     let Invitation { username, status, roles, groups, invited_by, generated, expires, redeemed, revoked, .. } =
         invitation;
     let [organization_roles, service_roles, custom_roles] =
-        roles.each_ref().map(|names| names.iter().map(|name| clean(name).into_owned()).collect());
-    let person = |name: &Option<String>| name.as_deref().map(|name| clean(name).into_owned());
-    let group = |CarriedGroup { id, name }: &CarriedGroup| GroupObject {
-        id: clean(id).into_owned(),
-        name: clean(name).into_owned(),
-    };
+        roles.each_ref().map(|names| names.iter().map(|name| clean(name)).collect());
+    let person = |name: &Option<String>| name.as_deref().map(clean);
+    let group = |CarriedGroup { id, name }: &CarriedGroup| GroupObject { id: clean(id), name: clean(name) };
     Object {
-        organization: clean(organization).into_owned(),
+        organization: clean(organization),
         username: person(username),
         status: status.as_str(),
         organization_roles,

@@ -9,7 +9,8 @@ use super::text::Sent;
 use crate::{Millis, RoleKind, Status};
 use repeats::Repeats;
 use roles_and_groups::{Found, ListField};
-use time::{Time, time};
+pub use time::Time;
+use time::time;
 
 /// A group that came expanded.
 #[derive(Debug, Clone, Copy, Default)]

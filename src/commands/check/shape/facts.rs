@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
+use invitations::census::Time;
 use serde_json::Value;
 
 use super::links::masked;
@@ -97,25 +98,23 @@ impl Facts {
         self.recased += u64::from(is_recased);
     }
 
-    /// The time in seconds, when it is set and its unit is clear.
+    /// The time in seconds, when it is set and plausible: read as it is read for the metrics.
     fn take_time(&mut self, key: &'static str, value: &Value) -> Option<f64> {
-        let (unit, seconds) = match value {
-            Value::Number(number) => match number.as_f64()? {
-                0.0 => return None,
-                n if (1e11..=7e12).contains(&n) => (Unit::Milliseconds, Some(n / 1000.0)),
-                n if (1e9..=7e9).contains(&n) => (Unit::Seconds, Some(n)),
-                _ => (Unit::Implausible, None),
-            },
-            Value::String(text) if text.is_empty() => return None,
-            Value::String(text) => match text.parse::<jiff::Timestamp>() {
-                Ok(time) => (Unit::Text, Some(time.as_millisecond() as f64 / 1000.0)),
-                Err(_) => (Unit::Implausible, None),
-            },
-            Value::Null => return None,
-            _ => (Unit::Implausible, None),
+        let time = match value {
+            Value::Null => Time::NotSet,
+            Value::Number(number) => Time::of_number(&number.to_string()),
+            Value::String(text) => Time::of_text(text),
+            _ => Time::Malformed,
+        };
+        let unit = match (time, value) {
+            (Time::NotSet, _) => return None,
+            (Time::At(_), Value::String(_)) => Unit::Text,
+            (Time::At(millis), value) if value.as_f64() == Some(millis as f64) => Unit::Milliseconds,
+            (Time::At(_), _) => Unit::Seconds,
+            (Time::Implausible | Time::Malformed, _) => Unit::Implausible,
         };
         *self.units.entry((key, unit)).or_default() += 1;
-        seconds
+        time.millis().map(|millis| millis as f64 / 1000.0)
     }
 
     /// Counts links and names of roles wherever they stand.

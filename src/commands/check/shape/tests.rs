@@ -90,6 +90,12 @@ fn each_variant_of_the_api_is_named() {
     assert!(seconds.contains("7.00 to 7.00 days"), "{seconds}");
     let dates = change(&|one| drop(one.insert("generatedAt".to_owned(), json!("2023-11-14t22:13:20z"))));
     assert!(dates.contains("refuted: generatedAt is in RFC 3339"), "{dates}");
+    for not_read in
+        [json!("2023-11-14 22:13:20Z"), json!("1969-07-20T20:17:40Z"), json!(""), json!(GENERATED as f64 + 0.5)]
+    {
+        let odd = change(&|one| drop(one.insert("generatedAt".to_owned(), not_read.clone())));
+        assert!(odd.contains("refuted: generatedAt is in something else"), "{not_read}: {odd}");
+    }
     let old = change(&|one| {
         for key in ["orgRoleNames", "customRoles", "invitedByUsername"] {
             one.remove(key);

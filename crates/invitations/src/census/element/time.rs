@@ -7,7 +7,7 @@ use super::{Cursor, Lenient, Stop, Texts};
 
 /// A time in milliseconds, as far as the element tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in super::super) enum Time {
+pub enum Time {
     /// Absent, `null` or `0`.
     #[default]
     NotSet,
@@ -26,15 +26,17 @@ const SECONDS: std::ops::RangeInclusive<i64> = 1_000_000_000..=7_000_000_000;
 
 impl Time {
     /// The time, when it is set and plausible.
-    pub(in super::super) fn millis(self) -> Option<i64> {
+    #[must_use]
+    pub fn millis(self) -> Option<i64> {
         match self {
             Self::At(millis) => Some(millis),
             Self::NotSet | Self::Implausible | Self::Malformed => None,
         }
     }
 
-    /// A JSON number as a time.
-    fn of_number(text: &str) -> Self {
+    /// A JSON number as a time: of milliseconds or, where it can be nothing else, of seconds.
+    #[must_use]
+    pub fn of_number(text: &str) -> Self {
         match text.parse().ok().or_else(|| whole_number(text)) {
             Some(0) => Self::NotSet,
             Some(millis) if MILLISECONDS.contains(&millis) => Self::At(millis),
@@ -43,7 +45,9 @@ impl Time {
         }
     }
 
-    fn of_text(text: &str) -> Self {
+    /// A text as a time: RFC 3339, in either case.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
         rfc3339(text).filter(|millis| MILLISECONDS.contains(millis)).map_or(Self::Malformed, Self::At)
     }
 }
