@@ -111,7 +111,7 @@ async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organiza
             }
         })
         .collect();
-    let progress = Progress::new(organizations.len());
+    let mut progress = Progress::new(organizations.len());
     let mut outcomes = Vec::with_capacity(organizations.len());
     while let Some(outcome) = progress.beside(calls.next(), outcomes.len()).await {
         outcomes.push(outcome);

@@ -31,10 +31,11 @@ pub fn advice(asked: &Url, configured: &[Url]) -> String {
     let host = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
     let own = configured.iter().filter(|url| host(url) != host(asked)).map(Url::to_string);
     let known = CONSOLES.iter().filter(|console| Url::parse(console.url).is_ok_and(|url| host(&url) != host(asked)));
-    let mut others: Vec<String> = own.map(|url| url.trim_end_matches('/').to_owned()).collect();
-    for console in known {
-        if !others.iter().any(|other| other == console.url) {
-            others.push(console.url.to_owned());
+    let mut others: Vec<String> = Vec::new();
+    for url in own.chain(known.map(|console| console.url.to_owned())) {
+        let url = url.trim_end_matches('/');
+        if !others.iter().any(|other| other == url) {
+            others.push(url.to_owned());
         }
     }
     format!(
@@ -63,6 +64,16 @@ mod tests {
         );
         for console in CONSOLES.iter().filter(|console| console.url != "https://console.cloud.vmware.com") {
             assert!(rest.contains(console.url), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_console_that_several_credentials_name_is_named_once() {
+        let [asked, other, known] = ["http://127.0.0.1:1", "http://127.0.0.1:2", "https://console.cloud.vmware.com/"]
+            .map(|url| url.parse::<Url>().unwrap());
+        let words = advice(&asked, &[asked.clone(), other.clone(), other, known.clone(), known]);
+        for once in ["http://127.0.0.1:2", "https://console.cloud.vmware.com"] {
+            assert_eq!(words.matches(once).count(), 1, "{words}");
         }
     }
 }

@@ -194,8 +194,8 @@ impl Error {
         }
         match self.reason {
             Reason::Credentials => {
-                "check that the token or OAuth app still exists, that its secret is the current one, and that api.url is its \
-                 console; a repaired file is read at the next exchange"
+                "check that the token or OAuth app still exists, that its secret is the current one, and that api.url, or url of the \
+                 credential, is its console; a repaired file is read at the next exchange"
             }
             Reason::BadRequest => {
                 "check the organization id and api.url; if both are right, give the request id to the vendor's support"
@@ -215,7 +215,8 @@ impl Error {
             Reason::Timeout => "check the network; for very long lists raise api.timeout and poll.deadline",
             Reason::Body => "check proxies and load balancers in between; it is tried again at the next poll",
             Reason::Decode => {
-                "ask for the URL by hand and look at what answers: usually a firewall, a proxy or a wrong api.url"
+                "ask for the URL by hand and look at what answers: usually a firewall, a proxy or a wrong api.url; if it is the \
+                 service itself, please report what `check --online --shape` prints"
             }
             Reason::TooLarge => "look at the list that the service sends: the limit is a fixed one",
             Reason::Internal => "report it with the log of this moment",

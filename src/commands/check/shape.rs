@@ -17,6 +17,9 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use elements::Part;
 use facts::Facts;
 
 pub(super) use fetch::reports;
@@ -56,8 +59,11 @@ const READ: [&str; 31] = [
     ".customGroups[].domain",
 ];
 
-/// Keys that the vendor's reference has and no poll needs; the last ones serve `list` alone.
-const DOCUMENTED: [&str; 24] = [
+/// Paths that `list` reads beside those of a poll.
+const LISTED: [&str; 2] = [".generatedBy", ".invitedByUsername"];
+
+/// Keys that the vendor's reference has and nobody reads where they stand.
+const DOCUMENTED: [&str; 22] = [
     "invitationLink",
     "redeemedBy",
     "revokedBy",
@@ -80,8 +86,6 @@ const DOCUMENTED: [&str; 24] = [
     "customRoles",
     "serviceRoles",
     "serviceRoleNames",
-    "generatedBy",
-    "invitedByUsername",
 ];
 
 /// What came back for one organization.
@@ -113,7 +117,11 @@ fn report(place: usize, answer: Result<&Answer, &str>) -> String {
         return text;
     }
     let mut facts = Facts::default();
-    match elements::read(&answer.body, |path, element| facts.add(path, element)) {
+    let take = |part, path: &str, value: &Value| match part {
+        Part::Element => facts.add(path, value),
+        Part::Beside => facts.paths.add(path, value),
+    };
+    match elements::read(&answer.body, take) {
         Ok(root) => {
             content(&mut text, &facts);
             let _ = writeln!(text, "  what this says of the exporter's reading:");
@@ -197,7 +205,7 @@ fn content(text: &mut String, facts: &Facts) {
     let _ = writeln!(text, "  other roles: {} different names", facts.other_roles.len());
 }
 
-/// Whether a poll reads a path, the vendor documents it, or nobody here knows it.
+/// Who reads a path, or whether the vendor documents it, or nobody here knows it.
 fn use_of(path: &str) -> &'static str {
     let Some((_, below)) = path.split_once("[]") else { return "  (unknown)" };
     // What an expanded group brings is read for its names, by the same rules as that of the invitation.
@@ -206,6 +214,9 @@ fn use_of(path: &str) -> &'static str {
     let is_role = |rest: &String| READ.contains(&rest.as_str()) && rest.contains("Roles");
     if READ.contains(&below) || in_group.as_ref().is_some_and(is_role) {
         return "  (read)";
+    }
+    if LISTED.contains(&below) {
+        return "  (read by `list`)";
     }
     let key = below.rsplit('.').next().unwrap_or(below).trim_end_matches("[]");
     if DOCUMENTED.contains(&key) { "  (known, not used)" } else { "  (unknown)" }

@@ -66,6 +66,8 @@ fn csv_defuses_what_a_spreadsheet_would_run() {
         ("a=b", "a=b"),
         ("a;=1", "a;'=1"),
         (" =1; -2", " '=1; '-2"),
+        ("\u{feff}\u{a0}=1", "\u{feff}\u{a0}'=1"),
+        ("＝1+1;－2", "'＝1+1;'－2"),
     ] {
         let csv = text(&[row(name)], ListFormat::Csv);
         let line = csv.lines().nth(1).unwrap();

@@ -42,13 +42,14 @@ fn csv(lines: &[[String; COLUMNS.len()]]) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-/// A field that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises ("CSV injection"). So
-/// does what stands behind a semicolon, which ends a field where commas are for decimals.
+/// A field that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises ("CSV injection"); some
+/// editions take full-width signs for formulas, too. So does what stands behind a semicolon, which ends a field where commas are
+/// for decimals.
 fn defused(field: &str) -> String {
     let defused = |part: &str| {
-        let start = part.len() - part.trim_start_matches(' ').len();
+        let start = part.len() - part.trim_start_matches([' ', '\u{a0}', '\u{feff}']).len();
         let (blanks, rest) = part.split_at(start);
-        let is_run = rest.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let is_run = rest.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']);
         format!("{blanks}{}{rest}", if is_run { "'" } else { "" })
     };
     field.split(';').map(defused).collect::<Vec<_>>().join(";")

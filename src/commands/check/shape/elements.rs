@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::paths::below;
@@ -18,15 +18,28 @@ pub(super) enum Root {
     Other(&'static str),
 }
 
-/// Hands each element of the answer to `each`, with the path of its list.
+/// What a value is to the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// An element of the list at its path.
+    Element,
+    /// Something that stands beside the lists of an object, such as a number of pages.
+    Beside,
+}
+
+/// Lists that are told apart: an object that names its members after its data can have any number.
+const MOST_LISTS: usize = 20;
+
+/// Hands each value of the answer to `each`, with its path: the elements of its list, and where that is wrapped in objects,
+/// what stands beside it.
 ///
 /// # Errors
 /// After how many bytes, about, the answer is no JSON. The parser's own words could repeat a part of it.
-pub(super) fn read(body: &[u8], mut each: impl FnMut(&str, &Value)) -> Result<Root, usize> {
+pub(super) fn read(body: &[u8], mut each: impl FnMut(Part, &str, &Value)) -> Result<Root, usize> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut reader = serde_json::Deserializer::from_slice(body);
     let position = |error: &serde_json::Error| offset(body, error.line(), error.column());
-    let root = Elements { path: String::new(), each: &mut each, is_root: true }.deserialize(&mut reader);
+    let root = Elements { path: String::new(), each: &mut each }.deserialize(&mut reader);
     let root = root.map_err(|error| position(&error))?;
     reader.end().map_err(|error| position(&error))?;
     Ok(root)
@@ -40,10 +53,18 @@ fn offset(body: &[u8], line: usize, column: usize) -> usize {
 struct Elements<'e, F> {
     path: String,
     each: &'e mut F,
-    is_root: bool,
 }
 
-impl<'de, F: FnMut(&str, &Value)> DeserializeSeed<'de> for Elements<'_, F> {
+impl<F: FnMut(Part, &str, &Value)> Elements<'_, F> {
+    fn beside<E>(self, kind: &'static str, value: &Value) -> Result<Root, E> {
+        if !self.path.is_empty() {
+            (self.each)(Part::Beside, &self.path, value);
+        }
+        Ok(Root::Other(kind))
+    }
+}
+
+impl<'de, F: FnMut(Part, &str, &Value)> DeserializeSeed<'de> for Elements<'_, F> {
     type Value = Root;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Root, D::Error> {
@@ -51,7 +72,7 @@ impl<'de, F: FnMut(&str, &Value)> DeserializeSeed<'de> for Elements<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(&str, &Value)> Visitor<'de> for Elements<'_, F> {
+impl<'de, F: FnMut(Part, &str, &Value)> Visitor<'de> for Elements<'_, F> {
     type Value = Root;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,49 +82,52 @@ impl<'de, F: FnMut(&str, &Value)> Visitor<'de> for Elements<'_, F> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Root, A::Error> {
         let path = format!("{}[]", self.path);
         while let Some(element) = list.next_element::<Value>()? {
-            (self.each)(&path, &element);
+            (self.each)(Part::Element, &path, &element);
         }
         Ok(Root::List)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Root, A::Error> {
-        if !self.is_root {
-            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(Root::Other("object"));
-        }
-        let mut lists = Vec::new();
+        let mut lists: Vec<String> = Vec::new();
         while let Some(key) = members.next_key::<String>()? {
             let path = below(&self.path, &key);
-            let member = Elements { path: path.clone(), each: &mut *self.each, is_root: false };
-            if members.next_value_seed(member)? == Root::List {
-                lists.push(path);
+            let member = Elements { path: path.clone(), each: &mut *self.each };
+            let found = match members.next_value_seed(member)? {
+                Root::List => vec![path],
+                Root::Wrapped(inner) => inner,
+                Root::Other(_) => Vec::new(),
+            };
+            for list in found {
+                if lists.len() < MOST_LISTS && !lists.contains(&list) {
+                    lists.push(list);
+                }
             }
         }
         Ok(Root::Wrapped(lists))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Root, E> {
-        Ok(Root::Other("boolean"))
+    fn visit_bool<E>(self, value: bool) -> Result<Root, E> {
+        self.beside("boolean", &value.into())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Root, E> {
-        Ok(Root::Other("number"))
+    fn visit_i64<E>(self, value: i64) -> Result<Root, E> {
+        self.beside("number", &value.into())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Root, E> {
-        Ok(Root::Other("number"))
+    fn visit_u64<E>(self, value: u64) -> Result<Root, E> {
+        self.beside("number", &value.into())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Root, E> {
-        Ok(Root::Other("number"))
+    fn visit_f64<E>(self, value: f64) -> Result<Root, E> {
+        self.beside("number", &value.into())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Root, E> {
-        Ok(Root::Other("string"))
+    fn visit_str<E>(self, value: &str) -> Result<Root, E> {
+        self.beside("string", &value.into())
     }
 
     fn visit_unit<E>(self) -> Result<Root, E> {
-        Ok(Root::Other("null"))
+        self.beside("null", &Value::Null)
     }
 }
 
@@ -113,17 +137,29 @@ mod tests {
 
     fn read_all(body: &str) -> (Result<Root, usize>, Vec<String>) {
         let mut seen = Vec::new();
-        let root = read(body.as_bytes(), |path, element| seen.push(format!("{path} {element}")));
+        let root = read(body.as_bytes(), |part, path, value| seen.push(format!("{part:?} {path} {value}")));
         (root, seen)
     }
 
     #[test]
     fn a_list_is_found_bare_or_wrapped() {
-        assert_eq!(read_all("[1, {}]"), (Ok(Root::List), vec!["[] 1".to_owned(), "[] {}".to_owned()]));
-        let (root, seen) = read_all(r#"{"totalResults": 1, "results": [{"a": 1}], "x": {"y": [2]}}"#);
-        assert_eq!(root, Ok(Root::Wrapped(vec!["results".to_owned()])));
-        assert_eq!(seen, [r#"results[] {"a":1}"#]);
-        assert_eq!(read_all("null").0, Ok(Root::Other("null")));
+        assert_eq!(read_all("[1, {}]"), (Ok(Root::List), vec!["Element [] 1".to_owned(), "Element [] {}".to_owned()]));
+        let (root, seen) = read_all(r#"{"totalResults": 1, "results": [{"a": 1}], "x": {"y": [2], "next": null}}"#);
+        assert_eq!(root, Ok(Root::Wrapped(vec!["results".to_owned(), "x.y".to_owned()])));
+        assert_eq!(
+            seen,
+            ["Beside totalResults 1", r#"Element results[] {"a":1}"#, "Element x.y[] 2", "Beside x.next null"]
+        );
+        assert_eq!(read_all("null"), (Ok(Root::Other("null")), Vec::new()));
+    }
+
+    #[test]
+    fn lists_that_are_named_after_data_are_counted_to_a_limit() {
+        let members: Vec<String> = (0..100).map(|n| format!(r#""ann{n}@example.com": [1], "k{n}": [2]"#)).collect();
+        let (root, seen) = read_all(&format!("{{{}}}", members.join(",")));
+        let Ok(Root::Wrapped(lists)) = root else { panic!("{root:?}") };
+        assert_eq!((lists.len(), lists[0].as_str(), lists[1].as_str()), (MOST_LISTS, "<masked>", "k0"));
+        assert_eq!(seen.len(), 200);
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn the_list_of_today_is_confirmed_and_shows_nobody() {
         "[].customGroups[].organizationRoles[].name 1: string  (read)",
         "[].customGroups[].serviceRoles[].serviceRoleNames[] 1: string  (read)",
         "[].organizationRoles[].displayName 1: string  (known, not used)",
+        "[].invitedByUsername 1: string  (read by `list`)",
         "[].undocumented 1: number of 3 digits  (unknown)",
         "[].<masked>.<masked> 1: string  (unknown)",
         "status words: AVAILABLE 1",
@@ -114,9 +115,27 @@ fn each_variant_of_the_api_is_named() {
     assert!(nulls.contains("what is not set can be null ("), "{nulls}");
     let foreign = change(&|one| drop(one.insert("status".to_owned(), json!("PENDING"))));
     assert!(foreign.contains("refuted: there are status words beside"), "{foreign}");
-    let wrapped = reported(&json!({"results": [invitation()], "totalResults": 1}));
+    let wrapped = reported(&json!({
+        "results": [invitation()], "totalResults": 17, "nextLink": "/canary?canary", "canary@example.com": "canary",
+    }));
     assert!(wrapped.contains("refuted: the list is wrapped in an object, as `results`"), "{wrapped}");
-    assert!(wrapped.contains("results[].generatedAt 1: number of 13 digits  (read)"), "{wrapped}");
+    for line in [
+        "results[].generatedAt 1: number of 13 digits  (read)",
+        "    totalResults 1: number of 2 digits  (unknown)",
+        "    nextLink 1: string  (unknown)",
+        "    <masked> 1: string  (unknown)",
+    ] {
+        assert!(wrapped.contains(line), "{line}\n{wrapped}");
+    }
+    let deep = reported(&json!({"data": {"items": [invitation()], "page": {"canary 1": "canary"}}}));
+    for line in [
+        "refuted: the list is wrapped in an object, as `data.items`",
+        "data.items[].status 1: string  (read)",
+        "data.page.<masked> 1: string  (unknown)",
+        "confirmed: generatedAt is in milliseconds (1)",
+    ] {
+        assert!(deep.contains(line), "{line}\n{deep}");
+    }
 }
 
 #[test]
