@@ -19,9 +19,11 @@ from exporter import BINARY, ROOT, main, require
 sys.path.insert(0, str(ROOT / "deploy/helm"))
 import build  # noqa: E402
 
+REHEARSAL = ROOT / "docs/rehearse.md"
 # Its commands are those of install.py.
 CHART = ROOT / "deploy/helm/csp-invitations-exporter/README.md"
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("README.md"), ROOT / "dashboards/README.md"} - {ROOT / "docs/rehearse.md", CHART})]
+# In the order in which a reader comes to them.
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), ROOT / "dashboards/README.md", *sorted(set((ROOT / "docs").rglob("*.md")) - {REHEARSAL})]
 CONFIGURATION = {"api", "poll", "metrics", "credentials", "organizations", "organization_files"}
 WEB = {"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"}
 
@@ -34,7 +36,7 @@ SAID = ["confirmed: the answer is a bare JSON array", 'msg="the first list of in
 def rehearsal(folder):
     """docs/rehearse.md, block for block, in one shell; the list of people is as long as the alert says."""
     lines = ["set -euo pipefail", f"export CHECKOUT={ROOT}"]
-    for language, text in reader.blocks(ROOT / "docs/rehearse.md"):
+    for language, text, _ in reader.blocks(REHEARSAL):
         require(language == "console", f"rehearse.md has a block of {language}, which nobody pastes")
         lines += reader.commands(language, text)
     out = reader.run(folder, "\n".join(lines), 150)
@@ -76,25 +78,26 @@ def documented_hash():
         require("web configuration:" in done.stdout and "is fine" in done.stdout, f"the hash of docs/http.md: {done.stdout}")
 
 
-def smallest_web_configuration():
-    """examples/web.yaml, with the certificate that its comment makes."""
-    text = (ROOT / "examples/web.yaml").read_text()
-    command = re.search(r"(?ms)openssl req.*?server\.crt", text)[0].replace("\\\n  #", "")
+def web_configuration(text, where):
+    """A web configuration, with the certificate that the comment of the smallest one makes, and its hash where a hash is left out."""
+    smallest = (ROOT / "examples/web.yaml").read_text()
+    command = re.search(r"(?ms)openssl req.*?server\.crt", smallest)[0].replace("\\\n  #", "")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True)
-        Path(folder, "web.yaml").write_text(text)
+        subprocess.run(["bash", "-c", f"{command} && cp server.crt clients.crt"], cwd=folder, check=True, capture_output=True)
+        Path(folder, "web.yaml").write_text(re.sub(r"\$2y\$10\$…", re.search(r"\$2y\S+", smallest)[0], text))
         Path(folder, "config.yaml").write_text((ROOT / "examples/minimal.yaml").read_text())
         done = subprocess.run([BINARY, "check", f"--config.file={folder}/config.yaml", f"--web.config.file={folder}/web.yaml"], capture_output=True, text=True, check=False)
-        require("is fine" in done.stdout, f"examples/web.yaml: {done.stdout}")
+        require("is fine" in done.stdout, f"{where}: {done.stdout}")
+    return "web configuration"
 
 
 def yaml_blocks():
     """Each YAML block of the pages, through its reader."""
     counts = {}
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CHART]
-    for path in pages:
-        for number, (language, text) in enumerate(reader.blocks(path)):
-            if language != "yaml" or path.name == "rehearse.md":
+    for path in [*PAGES, CHART]:
+        for number, (language, text, file) in enumerate(reader.blocks(path)):
+            if language != "yaml":
+                continue
                 continue
             where = f"{path.relative_to(ROOT)}, block {number + 1}"
             try:
@@ -102,20 +105,22 @@ def yaml_blocks():
             except yaml.YAMLError as error:
                 require(False, f"{where}: {error}")
             keys = value.keys() if isinstance(value, dict) else set()
-            kind = "other"
-            if keys and keys <= WEB:
-                kind = "web configuration"
+            kind = "of other programs, read as YAML"
+            if file == "my-overlay/kustomization.yaml":
+                kind = "overlay, which is applied"
+            elif keys and keys <= WEB:
+                kind = web_configuration(text, where)
             elif path == CHART and "apiVersion" not in keys:
                 build.render({"config": {}, **value})
                 kind = "values"
             elif keys & CONFIGURATION and keys <= CONFIGURATION and "…" not in text:
                 kind = configuration(text, where)
-            elif "scrape_configs" in keys:
+            elif keys & {"scrape_configs", "rule_files"}:
                 with tempfile.TemporaryDirectory() as folder:
                     Path(folder, "prometheus.yml").write_text(text)
                     done = subprocess.run(["promtool", "check", "config", "--syntax-only", f"{folder}/prometheus.yml"], capture_output=True, text=True, check=False)
                     require(done.returncode == 0, f"{where}: {done.stdout}{done.stderr}")
-                kind = "scrape configuration"
+                kind = "of Prometheus"
             counts[kind] = counts.get(kind, 0) + 1
     return counts
 
@@ -124,7 +129,7 @@ def check():
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other, ThreadPoolExecutor() as pool:
         rehearsed, pasted = pool.submit(rehearsal, Path(one)), pool.submit(reader.paste, PAGES, Path(other))
         documented_hash()
-        smallest_web_configuration()
+        web_configuration((ROOT / "examples/web.yaml").read_text(), "examples/web.yaml")
         counts = yaml_blocks()
         rehearsed, pasted = rehearsed.result(), pasted.result()
     print(f"YAML: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")

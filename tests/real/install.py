@@ -92,7 +92,7 @@ def pasted(text, folder, files):
     """The lines that paste the console blocks of a section; each YAML block goes into the next file. With the number of commands."""
     (folder / "section.md").write_text(text)
     lines, count, files = [], 0, iter(files)
-    for language, block in reader.blocks(folder / "section.md"):
+    for language, block, _ in reader.blocks(folder / "section.md"):
         if language == "yaml":
             own, file = next(files)
             lines += [f"{own} >{file} <<'END'", block.rstrip("\n"), "END"]

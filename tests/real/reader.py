@@ -3,7 +3,7 @@
 The machine is this one seen through namespaces: a network in which nobody else listens, and files of the system that can be written
 without anybody noticing. A simulated service on it has the organizations acme and globex, with configuration and secret where the pages
 have them. Programs that a reader has and this machine need not, `sudo`, an editor, `kubectl exec`, are small stand-ins that do what is
-meant. What runs in a cluster alone, or is what other steps of the test command do, is not run, and counted with its reason.
+meant; manifests.py stands for a cluster. What is what other steps of the test command do is not run, and counted with its reason.
 
 Needs root, or sudo without a password. `reader.py FOLDER` is what runs inside.
 """
@@ -22,7 +22,8 @@ from pathlib import Path
 
 from exporter import BINARY, ROOT, require
 
-BLOCK = re.compile(r"(?ms)^( *)```(\w*)\n(.*?)^\1```$")
+# A block, and the file that the words in front of it name.
+BLOCK = re.compile(r"(?ms)(?:`([\w./-]+)`:\n\n)?^( *)```(\w*)\n(.*?)^\2```$")
 SHELL = {"console", "sh"}
 CRON = "*/5 * * * * "
 
@@ -30,8 +31,8 @@ CRON = "*/5 * * * * "
 ELSEWHERE = [
     (r"docker (build|load|run)\b", "pulls images: tests/real/docker.sh builds, loads and runs them"),
     (r"cargo install\b|tar -xf csp-|sudo (apt|systemctl|useradd|install csp-|install -D|install -d -m 0750|install -m)\b", "changes the machine: tests/real/deb.sh and systemd.sh do it"),
-    (r"helm\b|kubectl (-\S+ \S+ )?(create|get|label|apply -k)\b", "needs a cluster: the steps kubernetes and chart look at what is applied"),
-    (r"dashboards/check\.py|tests/real/|promtool check config|cd dashboards/preview|PROMETHEUS=", "is what other steps of the test command run"),
+    (r"(dashboards/check\.py|tests/|promtool check config|cd dashboards/preview|PROMETHEUS=|cargo (run -- demo|test|clippy|bench))\b", "is what other steps of the test command run"),
+    (r"deploy/release\b|for script in deb", "makes a release"),
 ]
 # What runs until it is stopped, which it is as soon as it answers.
 LASTING = re.compile(r"(csp-invitations-exporter|cargo run --release --) (demo\b.*|--config\.file \S+)$")
@@ -50,15 +51,8 @@ PROGRAMS = {
         [[ "$1 $2 $3" == 'run --release --' ]] || exit 64
         exec csp-invitations-exporter "${@:4}"
     """,
-    # A manifest on standard input has to be one. What stands behind two dashes runs in the pod.
     "kubectl": r"""
-        if [[ "$*" == 'apply -f -' ]]; then
-            exec "$PYTHON" -c 'import sys, yaml; sys.exit([one["kind"] for one in yaml.safe_load_all(sys.stdin)] != ["PrometheusRule"])'
-        fi
-        [[ " $* " == *' exec '*' -- '* ]] || exit 64
-        until [[ $1 == -- ]]; do shift; done
-        [[ $2 == csp-invitations-exporter || $2 == /csp-invitations-exporter ]] || exit 64
-        CSP_EXPORTER_CONFIG_FILE=/etc/csp-invitations-exporter/config.yaml exec csp-invitations-exporter "${@:3}"
+        exec "$PYTHON" "$TESTS/manifests.py" "$@"
     """,
     "docker": r"""
         [[ "$1 $2 $3" == 'exec csp-invitations-exporter /csp-invitations-exporter' ]] || exit 64
@@ -86,6 +80,8 @@ END
 cp config.yaml /etc/csp-invitations-exporter/
 ACCESS_TOKEN=$(curl -fsS -u "$(value CSP_CLIENT_ID):$SECRET" -d grant_type=client_credentials "$CONSOLE/csp/gateway/am/api/auth/token" | jq -r .access_token)
 export ACCESS_TOKEN
+# A release of this folder, signed as a maintainer does it.
+release() { sha256sum alerts.yaml >SHA256SUMS; openssl dgst -sha256 -sign release.key -out SHA256SUMS.sig SHA256SUMS; }
 own_values() { sed -E "s/my-client-id/$(value CSP_CLIENT_ID)/; s/id: 0b0a[0-9a-f-]{32}/id: $ORGANIZATION_ID/; 1i api: {url: '$CONSOLE'}"; }
 ready() { until curl -fsS -o /dev/null http://localhost:10094/readyz 2>/dev/null; do sleep 0.05; done; }
 end() { kill "$1"; wait "$1"; }
@@ -93,9 +89,9 @@ end() { kill "$1"; wait "$1"; }
 
 
 def blocks(path):
-    """Language and text of each fenced block, without its indentation."""
-    for indent, language, text in BLOCK.findall(path.read_text()):
-        yield language, re.sub(rf"(?m)^{indent}", "", text)
+    """Language and text of each fenced block, without its indentation, and the file that it is to be, if any."""
+    for file, indent, language, text in BLOCK.findall(path.read_text()):
+        yield language, re.sub(rf"(?m)^{indent}", "", text), file
 
 
 def commands(language, text):
@@ -123,10 +119,11 @@ def script(pages, counts):
     serving = False
     for page in pages:
         lines = []
-        for language, block in blocks(page):
-            if page == ROOT / "README.md" and "my-client-id" in block:
+        for language, block, file in blocks(page):
+            if language == "yaml" and file:
                 # The reader's own values take the place of those that say so.
-                lines += ["own_values >config.yaml <<'END'", block.rstrip("\n"), "END"]
+                write = "own_values" if file == "config.yaml" else "cat"
+                lines += [f"{write} >{file} <<'END'", block.rstrip("\n"), "END"]
             if language not in SHELL and not block.startswith(CRON):
                 continue
             for command in commands(language, block):
@@ -137,7 +134,9 @@ def script(pages, counts):
                 lines.append(f"printf '%s\\n' {quoted(f'{page.relative_to(ROOT)}: {command}')} >&3")
                 is_lasting = LASTING.match(command)
                 lines.append(f"{command} >/dev/null 2>&1 & lasting=$!; ready; end $lasting" if is_lasting else command)
-        if lines and page != ROOT / "README.md" and not serving:
+        if page.name == "SECURITY.md":
+            lines.insert(0, "release")
+        if lines and page.parent != ROOT and not serving:
             serving = True
             text.append("cp /etc/csp-invitations-exporter/config.yaml .")
             text.append("csp-invitations-exporter --config.file config.yaml 2>exporter.log & exporter=$!; ready")
@@ -182,7 +181,7 @@ def furnish(folder):
     for name, text in PROGRAMS.items():
         (programs / name).write_text("#!/bin/bash\n" + text)
         (programs / name).chmod(0o755)
-    os.environ["PYTHON"], os.environ["EDITOR"] = sys.executable, "sudoedit"
+    os.environ["PYTHON"], os.environ["TESTS"], os.environ["EDITOR"] = sys.executable, str(ROOT / "tests/real"), "sudoedit"
     os.environ["PATH"] = f"{programs}:{os.environ['PATH']}"
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
@@ -211,8 +210,10 @@ def paste(pages, folder):
     """Every command of the pages' shell blocks; how many ran, and how many did not for which reason. None as in `run`."""
     counts = Counter()
     # What pages take from a checkout.
+    (folder / "dashboards").mkdir()
     shutil.copytree(ROOT / "dashboards/rules", folder / "dashboards/rules")
     shutil.copy(ROOT / "dashboards/rules/alerts.yaml", folder)
+    shutil.copy(ROOT / "dashboards/invitations-overview.json", folder / "dashboards")
     return counts if run(folder, script(pages, counts), 120) is not None else None
 
 

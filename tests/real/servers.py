@@ -137,12 +137,14 @@ http {{ access_log off; {folders}
 
 
 class Proxy(Nginx):
-    """An nginx that serves `target` below a path of its own, as docs/http.md tells to."""
+    """An nginx that serves `target` below a path of its own, by the line of docs/http.md."""
 
     def __init__(self, name, prefix, target):
         super().__init__(f"nginx-{name}")
         self.url += prefix
-        self.configure(f"server {{ listen 127.0.0.1:{self.port}; location {prefix}/ {{ proxy_pass {target}/; }} }}")
+        line = re.search(r"```nginx\n(.*)\n```", (ROOT / "docs/http.md").read_text())[1]
+        line = line.replace("/prefix", prefix).replace("http://127.0.0.1:10094", target)
+        self.configure(f"server {{ listen 127.0.0.1:{self.port}; {line} }}")
 
 
 class Prometheus(Server):
