@@ -83,8 +83,10 @@ def web_configuration(text, where):
     smallest = (ROOT / "examples/web.yaml").read_text()
     command = re.search(r"(?ms)openssl req.*?server\.crt", smallest)[0].replace("\\\n  #", "")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["bash", "-c", f"{command} && cp server.crt clients.crt"], cwd=folder, check=True, capture_output=True)
-        Path(folder, "web.yaml").write_text(re.sub(r"\$2y\$10\$…", re.search(r"\$2y\S+", smallest)[0], text))
+        subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True)
+        text = re.sub(r"\$2y\$10\$…", re.search(r"\$2y\S+", smallest)[0], text)
+        text = re.sub(r"((?:cert|client_ca)_file: )[^\s,}]+", r"\1server.crt", text)
+        Path(folder, "web.yaml").write_text(re.sub(r"(key_file: )[^\s,}]+", r"\1server.key", text))
         Path(folder, "config.yaml").write_text((ROOT / "examples/minimal.yaml").read_text())
         done = subprocess.run([BINARY, "check", f"--config.file={folder}/config.yaml", f"--web.config.file={folder}/web.yaml"], capture_output=True, text=True, check=False)
         require("is fine" in done.stdout, f"{where}: {done.stdout}")
