@@ -1,14 +1,16 @@
 """A disk that does as it is told: a FUSE file system that shows a folder, and hangs, fails or is slow.
 
-As a program (`fuse_disk.py FOLDER MOUNT FAULT`) it is the file system. `Disk` starts it as a process of its own, so that one that hangs
+As a program (`fuse_disk.py FOLDER MOUNT FAULT [RECORD]`) it is the file system, and writes down what changes it. `Disk` starts it as a process of its own, so that one that hangs
 is one that is stopped: requests to it then wait in the kernel, as those to a file server that is gone, and who waits can be killed.
 """
 
 import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,14 +26,14 @@ class Unavailable(Exception):
 class Disk:
     """A mounted disk; `folder` is what it shows, `path` where. `with` takes it away."""
 
-    def __init__(self, base, name):
+    def __init__(self, base, name, record=None):
         self.folder, self.path = Path(base, f"{name}-behind"), Path(base, name)
-        self._fault = Path(base, f"{name}-fault")
+        self._fault, self._record = Path(base, f"{name}-fault"), record
         self.folder.mkdir()
         self.path.mkdir()
 
     def __enter__(self):
-        command = [sys.executable, __file__, self.folder, self.path, self._fault]
+        command = [sys.executable, __file__, self.folder, self.path, self._fault, *filter(None, [self._record])]
         with open(f"{self._fault}.log", "wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 10
@@ -95,9 +97,17 @@ class Disk:
         new.replace(self._fault)
 
 
-def serve(folder, mount, fault):
+def serve(folder, mount, fault, record=None):
     """The file system."""
     import mfusepy
+
+    journal, one_at_a_time = record and open(record, "ab", buffering=0), threading.Lock()
+
+    def note(*change):
+        """Writes down what has been done, before who asked for it hears that it was."""
+        if journal:
+            with one_at_a_time:
+                journal.write(pickle.dumps(change))
 
     def obey(writes):
         try:
@@ -151,19 +161,29 @@ def serve(folder, mount, fault):
 
         @writes
         def create(self, path, mode, _flags=None):
-            return os.open(path, os.O_RDWR | os.O_CREAT, mode)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, mode)
+            note("create", path[len(folder):])
+            return handle
 
         @writes
-        def write(self, _path, data, offset, handle):
-            return os.pwrite(handle, data, offset)
+        def write(self, path, data, offset, handle):
+            written = os.pwrite(handle, data, offset)
+            note("write", path[len(folder):], offset, bytes(data))
+            return written
 
         @writes
         def truncate(self, path, length, _handle=None):
             os.truncate(path, length)
+            note("truncate", path[len(folder):], length)
 
         @writes
-        def fsync(self, _path, _datasync, handle):
+        def fsync(self, path, _datasync, handle):
             os.fsync(handle)
+            note("fsync", path[len(folder):])
+
+        @writes
+        def fsyncdir(self, path, _datasync, _handle):
+            note("fsync", path[len(folder):])
 
         def release(self, _path, handle):
             os.close(handle)
@@ -171,14 +191,17 @@ def serve(folder, mount, fault):
         @writes
         def rename(self, old, new):
             os.rename(old, folder + new)
+            note("rename", old[len(folder):], new)
 
         @writes
         def unlink(self, path):
             os.unlink(path)
+            note("unlink", path[len(folder):])
 
         @writes
         def mkdir(self, path, mode):
             os.mkdir(path, mode)
+            note("mkdir", path[len(folder):])
 
         @writes
         def chmod(self, path, mode):

@@ -67,8 +67,9 @@ class Service:
 class Exporter:
     """One exporter with a state folder of its own."""
 
-    def __init__(self, name, service, folder):
+    def __init__(self, name, service, folder, state=None):
         self.name, self.service, self.folder, self.process = name, service, folder / name, None
+        self.state = state or self.folder / "state"
         self.folder.mkdir(parents=True)
         self.log = open(self.folder / "log", "ab")
         self.rotate()
@@ -97,9 +98,9 @@ class Exporter:
 
     def start(self):
         self.starts += 1
-        offset = self.log.tell()
+        self.begun = offset = os.path.getsize(self.folder / "log")
         self.process = subprocess.Popen(
-            [BINARY, f"--config.file={self.folder}/config.yaml", "--web.listen-address=127.0.0.1:0", f"--state.dir={self.folder}/state"],
+            [BINARY, f"--config.file={self.folder}/config.yaml", "--web.listen-address=127.0.0.1:0", f"--state.dir={self.state}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
 
         def address():
