@@ -3,7 +3,8 @@
 The machine is this one seen through namespaces: a network in which nobody else listens, and files of the system that can be written
 without anybody noticing. A simulated service on it has the organizations acme and globex, with configuration and secret where the pages
 have them. Programs that a reader has and this machine need not, `sudo`, an editor, `kubectl exec`, are small stand-ins that do what is
-meant; manifests.py stands for a cluster. What is what other steps of the test command do is not run, and counted with its reason.
+meant; manifests.py stands for a cluster, container.py for Docker, and the container that docs/deployment.md starts is the exporter of all
+pages that come after it. What is what other steps of the test command do is not run, and counted with its reason.
 
 Needs root, or sudo without a password. `reader.py FOLDER` is what runs inside.
 """
@@ -29,13 +30,13 @@ CRON = "*/5 * * * * "
 
 # What is not run, by what it begins with, and why.
 ELSEWHERE = [
-    (r"docker (build|load|run)\b", "pulls images: tests/real/docker.sh builds, loads and runs them"),
+    (r"docker (build|load)\b", "needs Docker: tests/real/docker.sh builds and loads images"),
     (r"cargo install\b|tar -xf csp-|sudo (apt|systemctl|useradd|install csp-|install -D|install -d -m 0750|install -m)\b", "changes the machine: tests/real/deb.sh and systemd.sh do it"),
     (r"(dashboards/check\.py|tests/|promtool check config|cd dashboards/preview|PROMETHEUS=|cargo (run -- demo|test|clippy|bench))\b", "is what other steps of the test command run"),
     (r"deploy/release\b|for script in deb", "makes a release"),
 ]
 # What runs until it is stopped, which it is as soon as it answers.
-LASTING = re.compile(r"(csp-invitations-exporter|cargo run --release --) (demo\b.*|--config\.file \S+)$")
+LASTING = re.compile(r"(csp-invitations-exporter|cargo run --release --|docker run --rm\b.*) (demo\b.*|--config\.file \S+)$")
 
 PROGRAMS = {
     "sudo": r"""
@@ -55,9 +56,7 @@ PROGRAMS = {
         exec "$PYTHON" "$TESTS/manifests.py" "$@"
     """,
     "docker": r"""
-        [[ "$1 $2 $3" == 'exec csp-invitations-exporter /csp-invitations-exporter' ]] || exit 64
-        set -- "${@:4}"
-        exec csp-invitations-exporter "${@/#\/config.yaml//etc/csp-invitations-exporter/config.yaml}"
+        exec "$PYTHON" "$TESTS/container.py" "$@"
     """,
 }
 
@@ -116,7 +115,6 @@ def commands(language, text):
 def script(pages, counts):
     """All pages as one script; each in a shell of its own. Says at each command where it is, on descriptor 3."""
     text = ["set -euo pipefail", SETUP]
-    serving = False
     for page in pages:
         lines = []
         for language, block, file in blocks(page):
@@ -134,15 +132,15 @@ def script(pages, counts):
                 lines.append(f"printf '%s\\n' {quoted(f'{page.relative_to(ROOT)}: {command}')} >&3")
                 is_lasting = LASTING.match(command)
                 lines.append(f"{command} >/dev/null 2>&1 & lasting=$!; ready; end $lasting" if is_lasting else command)
+                lines += ["ready"] if command.startswith("docker run -d") else []
         if page.name == "SECURITY.md":
             lines.insert(0, "release")
-        if lines and page.parent != ROOT and not serving:
-            serving = True
-            text.append("cp /etc/csp-invitations-exporter/config.yaml .")
-            text.append("csp-invitations-exporter --config.file config.yaml 2>exporter.log & exporter=$!; ready")
         if lines:
             text.append("(\n" + "\n".join(lines) + "\n) </dev/null")
-    return "\n".join([*text, "end $exporter", ""])
+        if page == ROOT / "README.md":
+            # From here on what the pages call `config.yaml` has both organizations.
+            text.append("cp /etc/csp-invitations-exporter/config.yaml .")
+    return "\n".join([*text, ""])
 
 
 def quoted(text):
