@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the documentation offers to paste works as it stands: docs/rehearse.md from end to end, with a real Prometheus; each command of the
 other pages, as reader.py says; and each YAML block through whatever reads it: the binary's `check`, promtool, or Helm's values against the chart.
+What it shows of the log is what the source says.
 
 Needs Prometheus, promtool, jq, htpasswd (apache2-utils), PyYAML and `helm-python-sdk`, and for the commands root or sudo without a password.
 """
@@ -127,6 +128,24 @@ def yaml_blocks():
     return counts
 
 
+def said_by_the_source():
+    """What the texts of the source can become, as expressions: a placeholder is any few words, and a text is more than that."""
+    for path in (ROOT / "crates/csp-api/src").rglob("*.rs"):
+        for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', re.sub(r"\\\n\s*", "", path.read_text())):
+            if len(re.sub(r"\{[^{}]*\}", "", literal)) > 20:
+                yield re.compile(re.sub(r"\\\{[^{}]*\\\}", ".{1,60}", re.escape(literal)))
+
+
+def log_lines():
+    """What a page shows of the log is what the program says: meaning and action of a failed poll."""
+    texts, count = list(said_by_the_source()), 0
+    for path in PAGES:
+        for text in re.findall(r'(?:meaning|action)="([^"]*)"', path.read_text()):
+            require(any(one.fullmatch(text) for one in texts), f"{path.relative_to(ROOT)}: nothing says {text!r}")
+            count += 1
+    return count
+
+
 def check():
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other, ThreadPoolExecutor() as pool:
         rehearsed, pasted = pool.submit(rehearsal, Path(one)), pool.submit(reader.paste, PAGES, Path(other))
@@ -134,6 +153,7 @@ def check():
         web_configuration((ROOT / "examples/web.yaml").read_text(), "examples/web.yaml")
         counts = yaml_blocks()
         rehearsed, pasted = rehearsed.result(), pasted.result()
+    print(f"{log_lines()} texts of the log are said")
     print(f"YAML: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")
     if not rehearsed or pasted is None:
         print("commands of the pages: no namespaces to paste them in are to be had here")
