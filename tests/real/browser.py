@@ -56,13 +56,15 @@ def judge(page):
 def looks(browser, url, name):
     """The page as people see it."""
     for scheme in ("light", "dark"):
-        for width in (1280, 360):
+        for width in (1280, 1120, 360):
             # The page's own policy lets no script in: the judge is the only reason to go past it.
             context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             page = context.new_page()
             page.goto(url)
             page.screenshot(path=OUT / f"status-{scheme}-{width}.png", full_page=True)
             read(page, name)
+            lines = page.locator(".name").evaluate_all("names => names.map(name => name.getClientRects().length)")
+            require(max(lines) == 1, f"at {width} pixels names take {lines} lines")
             print(f"{scheme}, {width} wide: {judge(page)} rules of axe-core hold")
             context.close()
 
