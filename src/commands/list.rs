@@ -5,6 +5,7 @@
 mod cells;
 mod filter;
 mod progress;
+mod sort;
 mod table;
 mod write;
 
@@ -62,7 +63,7 @@ async fn list(flags: &List) -> Outcome {
             }
         }
     }
-    filter::sort(&mut rows, flags.sort);
+    sort::rows(&mut rows, flags.sort);
     let width = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
     let written = write::rows(&rows, flags.format, now, width.map(|(width, _)| usize::from(width.0)));
     let (text, left_out) = written.map_err(Failure::running)?;

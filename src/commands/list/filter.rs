@@ -1,11 +1,11 @@
-//! Which invitations are listed, and in which order. Each filter is the row side of a gauge.
+//! Which invitations are listed. Each filter is the row side of a gauge.
 
 use std::time::Duration;
 
 use invitations::census::Invitation;
 use invitations::{Millis, Status};
 
-use crate::cli::{List, Sort};
+use crate::cli::List;
 
 /// The filters of one call, all of which must hold.
 pub(super) struct Filter<'f> {
@@ -43,25 +43,4 @@ impl<'f> Filter<'f> {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Sorts rows; what the key does not decide, organization and name do.
-pub(super) fn sort(rows: &mut [super::Row], by: Sort) {
-    let last = |time: Option<Millis>| (time.is_none(), time);
-    rows.sort_by(|a, b| {
-        let (one, other) = (&a.invitation, &b.invitation);
-        let name = || {
-            let person = |invitation: &Invitation| invitation.username.as_ref().map(|name| name.to_lowercase());
-            (person(one).is_none(), person(one), &a.organization).cmp(&(
-                person(other).is_none(),
-                person(other),
-                &b.organization,
-            ))
-        };
-        match by {
-            Sort::Expires => last(one.expires).cmp(&last(other.expires)).then_with(name),
-            Sort::Generated => last(one.generated).cmp(&last(other.generated)).then_with(name),
-            Sort::Username => name().then_with(|| last(one.expires).cmp(&last(other.expires))),
-        }
-    });
 }

@@ -131,10 +131,8 @@ impl Counts {
         let expiration = element.expiration.millis().map(Millis);
         view.oldest_pending = oldest(view.oldest_pending, generated);
         view.next_expiration = oldest(view.next_expiration, expiration);
-        let age = generated.map_or(buckets::UNKNOWN, |time| buckets::of_age(view.at.since(time)));
-        view.pending_by_age[age] += 1;
-        let left = expiration.map_or(buckets::UNKNOWN, |time| buckets::of_time_left(time.since(view.at)));
-        view.pending_by_time_left[left] += 1;
+        view.pending_by_age[buckets::of_age(generated.map(|time| view.at.since(time)))] += 1;
+        view.pending_by_time_left[buckets::of_time_left(expiration.map(|time| time.since(view.at)))] += 1;
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {

@@ -105,7 +105,7 @@ impl People {
             }
             for claim in claims.iter().filter(|claim| claim.has(Status::Expired)) {
                 if nobody || newest.is_none_or(|newest| newest <= claim.generated()) {
-                    counts.lapsed_by_age[buckets::of_age(at.since(Millis(claim.expired_at)))] += 1;
+                    counts.lapsed_by_age[buckets::of_age(Some(at.since(Millis(claim.expired_at))))] += 1;
                 }
             }
         }
