@@ -1,4 +1,9 @@
 //! Passing over values that nobody asked for: most of what a list consists of.
+//!
+//! Why not `serde_json`, which reads the escapes: its `IgnoredAny` in place of what is here for numbers, words and
+//! containers would be half as long, and made the whole census 4 % slower on expanded lists and 6 % on short ones. It also
+//! calls a number that a chunk cuts (`-`, `1.`, `1e`) malformed, exactly as one that is, and does not count how deep
+//! containers nest, so that long values would have to be looked through a second time.
 
 use super::scan::digits_by_eight;
 use super::{Cursor, Stop};
