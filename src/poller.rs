@@ -20,7 +20,7 @@ pub mod source;
 mod tests;
 mod timetable;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -185,6 +185,7 @@ impl Poller {
         let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
         self.latest.arrange(&organizations, |key| self.lifecycle.account(key).tally());
+        let keys: HashSet<_> = keys.into_iter().collect();
         has_token.retain(|key, _| keys.contains(key));
         for organization in &organizations {
             if loops.contains_key(&organization.key()) {
@@ -204,11 +205,13 @@ impl Poller {
         }
         self.arrange_names(names, has_token, paces, &organizations);
         self.arrange_credentials(credentials, paces, &organizations);
-        let consoles: Vec<&Option<Url>> = (names.values().map(|of| &of.subject.credential.url))
-            .chain(credentials.values().map(|of| &of.subject.url))
-            .collect();
+        let mut questions: HashMap<&Option<Url>, usize> = HashMap::new();
+        let of_names = names.values().map(|of| &of.subject.credential.url);
+        for url in of_names.chain(credentials.values().map(|of| &of.subject.url)) {
+            *questions.entry(url).or_default() += 1;
+        }
         paces.retain(|url, pace| {
-            let questions = consoles.iter().filter(|console| **console == url).count();
+            let questions = questions.get(url).copied().unwrap_or_default();
             pace.set_questions(questions);
             questions > 0
         });

@@ -3,6 +3,7 @@
 mod offline;
 mod shape;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ async fn attempt(config: &Config, client: Client, organizations: Vec<Arc<Organiz
     let is_token = |credential: &&Arc<Credential>| matches!(credential.kind, CredentialKind::ApiToken { .. });
     let tokens = join_all(config.credentials.iter().filter(is_token).map(|credential| token(&client, credential)));
     // A list exchanges its credential; the others are exchanged for their own sake.
-    let is_idle = |credential: &&Arc<Credential>| !organizations.iter().any(|one| one.credential == **credential);
+    let used: HashSet<&str> = organizations.iter().map(|one| one.credential.name.as_str()).collect();
+    let is_idle = |credential: &&Arc<Credential>| !used.contains(credential.name.as_str());
     let idle =
         join_all(config.credentials.iter().filter(is_idle).map(|credential| exchange(&client, config, credential)));
     let (lists, tokens, idle) = tokio::join!(lists, tokens, idle);

@@ -1,5 +1,6 @@
 //! `credentials`: what organizations are asked with.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +11,31 @@ use super::unique::Unique;
 use super::{Credential, CredentialKind, Secret};
 
 /// Every credential by its name; `None` for one that was reported, so that its name is not called unknown as well.
-pub(super) type Named = Vec<(String, Option<Arc<Credential>>)>;
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    in_order: Vec<(String, Option<Arc<Credential>>)>,
+    places: HashMap<String, usize>,
+}
+
+impl Named {
+    /// The credential of this name: none where the file has no such name, and none inside where it cannot be used.
+    pub(super) fn find(&self, name: &str) -> Option<&Option<Arc<Credential>>> {
+        self.places.get(name).map(|place| &self.in_order[*place].1)
+    }
+
+    /// The names, in the order of the file.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.in_order.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Those that can be used.
+    pub(super) fn usable(&self) -> impl Iterator<Item = Arc<Credential>> {
+        self.in_order.iter().filter_map(|(_, credential)| credential.clone())
+    }
+}
 
 pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path, unique: &mut Unique) -> Named {
-    root.named("credentials", |name, mut fields| {
+    let in_order = root.named("credentials", |name, mut fields| {
         if !is_label(name) {
             fields.problem("a credential's name must be 1 to 128 characters without control characters");
         }
@@ -25,7 +47,9 @@ pub(super) fn read(root: &mut Fields<'_, '_>, folder: &Path, unique: &mut Unique
         let url = fields.optional("url", |node| base_url(&text(node)?));
         fields.finish();
         Some((name.to_owned(), kind.map(|kind| Arc::new(Credential { name: name.to_owned(), kind, url }))))
-    })
+    });
+    let places = in_order.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
+    Named { in_order, places }
 }
 
 fn kind(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<CredentialKind> {

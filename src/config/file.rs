@@ -69,7 +69,7 @@ impl Draft {
         Self {
             config: Config::with_defaults(),
             schedule: Schedule::default(),
-            credentials: Named::new(),
+            credentials: Named::default(),
             patterns: Vec::new(),
             unique: Unique::default(),
             problems: Vec::new(),
@@ -129,24 +129,20 @@ impl Draft {
         self.credentials = credentials::read(&mut root, folder, &mut self.unique);
         let is_needed = !root.has("organization_files");
         let organizations =
-            organizations::read(&mut root, is_needed, &self.schedule, &self.credentials, &mut self.unique);
+            organizations::read(&mut root, is_needed, &self.schedule, &[&self.credentials], &mut self.unique);
         root.finish();
-        self.config.credentials = usable(&self.credentials);
+        self.config.credentials = self.credentials.usable().collect();
         self.config.organizations = organizations;
     }
 
     fn more(&mut self, mut root: Fields<'_, '_>, folder: &Path) {
         let own = credentials::read(&mut root, folder, &mut self.unique);
-        self.config.credentials.extend(usable(&own));
-        let all: Named = own.into_iter().chain(self.credentials.iter().cloned()).collect();
-        let organizations = organizations::read(&mut root, true, &self.schedule, &all, &mut self.unique);
+        self.config.credentials.extend(own.usable());
+        let both = [&own, &self.credentials];
+        let organizations = organizations::read(&mut root, true, &self.schedule, &both, &mut self.unique);
         root.finish();
         self.config.organizations.extend(organizations);
     }
-}
-
-fn usable(credentials: &Named) -> Vec<std::sync::Arc<super::Credential>> {
-    credentials.iter().filter_map(|(_, credential)| credential.clone()).collect()
 }
 
 /// A name of files, with the wildcards of a shell.

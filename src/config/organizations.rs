@@ -9,12 +9,12 @@ use super::poll::{Schedule, interval};
 use super::unique::Unique;
 use super::{Organization, OrganizationKey};
 
-/// The organizations of one file; `is_needed` says that it must have some.
+/// The organizations of one file; `is_needed` says that it must have some. They use the first of `credentials` that has the name.
 pub(super) fn read(
     root: &mut Fields<'_, '_>,
     is_needed: bool,
     schedule: &Schedule,
-    credentials: &Named,
+    credentials: &[&Named],
     unique: &mut Unique,
 ) -> Vec<Arc<Organization>> {
     let given = root.has("organizations");
@@ -37,7 +37,7 @@ pub(super) fn read(
 fn organization(
     mut fields: Fields<'_, '_>,
     schedule: &Schedule,
-    credentials: &Named,
+    credentials: &[&Named],
     unique: &mut Unique,
 ) -> Option<Organization> {
     let id = fields.required("id", text);
@@ -76,8 +76,8 @@ fn organization(
     }
     let credential = fields.required("credentials", |node| {
         let wanted = text(node)?;
-        let found = credentials.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, credential)| credential.clone()).ok_or_else(|| unknown_credential(&wanted, credentials).into())
+        let found = credentials.iter().find_map(|named| named.find(&wanted));
+        found.cloned().ok_or_else(|| unknown_credential(&wanted, credentials, unique).into())
     });
     let own = fields.optional("interval", interval);
     let interval = own.unwrap_or(schedule.interval);
@@ -109,15 +109,14 @@ fn group_id(node: &Node) -> Result<String, Wrong> {
 }
 
 /// Names the credentials that there are, not the unknown one: it could be a token in the wrong place.
-fn unknown_credential(wanted: &str, credentials: &Named) -> String {
-    let names = || credentials.iter().map(|(name, _)| name.as_str());
-    match nearest(wanted, names()) {
+fn unknown_credential(wanted: &str, credentials: &[&Named], unique: &mut Unique) -> String {
+    let names = || credentials.iter().flat_map(|named| named.names());
+    let meant = if unique.is_worth_a_guess() { nearest(wanted, names()) } else { None };
+    let some: Vec<_> = names().take(10).collect();
+    match meant {
         Some(meant) => format!("no credential has this name; did you mean {meant}?"),
-        None if credentials.is_empty() => "no credential has this name: credentials has none".to_owned(),
-        None => {
-            let some: Vec<_> = names().take(10).collect();
-            format!("no credential has this name; there are {}", some.join(", "))
-        }
+        None if some.is_empty() => "no credential has this name: credentials has none".to_owned(),
+        None => format!("no credential has this name; there are {}", some.join(", ")),
     }
 }
 

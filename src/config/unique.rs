@@ -13,7 +13,12 @@ pub(super) struct Unique {
     keys: HashMap<String, Location>,
     names: HashMap<String, Location>,
     credentials: HashMap<String, Location>,
+    guesses: usize,
 }
+
+/// Names of credentials that are unknown and are compared with all that there are. Who has written more of them wrong has
+/// not made slips, and each comparison takes time in proportion to the file.
+const GUESSES: usize = 100;
 
 #[derive(Debug)]
 struct Location {
@@ -25,6 +30,12 @@ impl Unique {
     /// A credential's name.
     pub(super) fn claim_credential(&mut self, name: &str, fields: &Fields<'_, '_>) -> Option<String> {
         claim(&mut self.credentials, &self.file, name, fields)
+    }
+
+    /// Whether one more unknown name is to be compared with those that there are.
+    pub(super) fn is_worth_a_guess(&mut self) -> bool {
+        self.guesses += 1;
+        self.guesses <= GUESSES
     }
 
     /// An organization's key: its id, with its group where it is one of a group.

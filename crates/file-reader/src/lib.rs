@@ -144,7 +144,7 @@ async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, ReadE
 /// Sends another reader to each file whose reader hangs, up to a few a file: the path may lead elsewhere by now. For
 /// operators, not for timers: what hangs on costs one more thread each time.
 pub fn try_again() {
-    for lane in LANES.lock().values() {
+    for lane in LANES.lock().by_path.values() {
         let mut state = lane.state.lock();
         let hangs = state.since.is_some_and(|since| since.elapsed() >= HANGS);
         if hangs && lane.turns.available_permits() == 0 && state.again < MOST_AGAIN {
@@ -154,9 +154,20 @@ pub fn try_again() {
     }
 }
 
-static LANES: LazyLock<Mutex<HashMap<PathBuf, Lane>>> = LazyLock::new(Mutex::default);
+static LANES: LazyLock<Mutex<Lanes>> = LazyLock::new(Mutex::default);
 static READERS: Semaphore = Semaphore::const_new(MOST_READERS);
 static READERS_OF_MANY: Semaphore = Semaphore::const_new(MOST_OF_MANY);
+
+/// The queues in front of all files that somebody asks for.
+#[derive(Debug, Default)]
+struct Lanes {
+    by_path: HashMap<PathBuf, Lane>,
+    /// With as many, those that nobody asks for any more are looked for: seldom enough to cost little a file.
+    full: usize,
+}
+
+/// Queues that are kept in any case.
+const FEW_LANES: usize = 64;
 
 /// The queue in front of one file.
 #[derive(Debug, Clone)]
@@ -270,12 +281,16 @@ impl Turn {
 /// The queue in front of `path`. Files that nobody asks for any more are forgotten meanwhile.
 fn lane(path: &Path) -> Lane {
     let mut lanes = LANES.lock();
-    if let Some(lane) = lanes.get(path) {
+    let Lanes { by_path, full } = &mut *lanes;
+    if let Some(lane) = by_path.get(path) {
         return lane.clone();
     }
-    lanes.retain(|_, lane| Arc::strong_count(&lane.turns) > 1);
+    if by_path.len() >= *full {
+        by_path.retain(|_, lane| Arc::strong_count(&lane.turns) > 1);
+        *full = (by_path.len() * 2).max(FEW_LANES);
+    }
     let lane = Lane { turns: Arc::new(Semaphore::new(1)), state: Arc::default() };
-    lanes.insert(path.to_owned(), lane.clone());
+    by_path.insert(path.to_owned(), lane.clone());
     lane
 }
 

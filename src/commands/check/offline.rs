@@ -6,6 +6,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -168,10 +169,14 @@ async fn looks(config: &Config) -> Vec<Result<secret::Seen, String>> {
 
 async fn credentials(config: &Config, report: &mut Report) {
     report.lines.push(format!("credentials: {}", config.credentials.len()));
+    let mut users: HashMap<&str, Vec<String>> = HashMap::new();
+    for organization in &config.organizations {
+        users.entry(&organization.credential.name).or_default().push(organization.id.to_ascii_lowercase());
+    }
     for (credential, look) in config.credentials.iter().zip(looks(config).await) {
-        let of_it = || config.organizations.iter().filter(|o| o.credential.name == credential.name);
-        let users = of_it().count();
         let name = &credential.name;
+        let mut organizations = users.remove(name.as_str()).unwrap_or_default();
+        let count = organizations.len();
         let state = match look {
             Ok(seen) => {
                 report.warnings.extend(seen.warning.map(|warning| format!("credentials.{name}: {warning}")));
@@ -182,11 +187,10 @@ async fn credentials(config: &Config, report: &mut Report) {
                 "unusable".to_owned()
             }
         };
-        report.lines.push(format!("  {name}: {}, {state}, of {users} organization(s)", kind(credential)));
-        if users == 0 {
+        report.lines.push(format!("  {name}: {}, {state}, of {count} organization(s)", kind(credential)));
+        if count == 0 {
             report.warnings.push(format!("credentials.{name}: no organization uses it"));
         }
-        let mut organizations: Vec<_> = of_it().map(|organization| organization.id.to_ascii_lowercase()).collect();
         organizations.sort();
         organizations.dedup();
         if organizations.len() > 1 && matches!(credential.kind, CredentialKind::ApiToken { .. }) {

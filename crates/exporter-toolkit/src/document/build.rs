@@ -1,6 +1,6 @@
 //! From the parser's events to the tree, within bounds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
@@ -83,10 +83,18 @@ enum Items {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
+        /// The line of each own key, for a file may have hundreds of thousands of them.
+        lines: HashMap<String, usize>,
         /// What `<<` brings, the earlier before the later; own entries go before it.
         merged: Option<Vec<Entry>>,
         next: Next,
     },
+}
+
+impl Items {
+    fn map() -> Self {
+        Self::Map { entries: Vec::new(), lines: HashMap::new(), merged: None, next: Next::Key }
+    }
 }
 
 /// What comes next in a mapping.
@@ -148,16 +156,15 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.tag(tag.as_deref(), line);
-                self.open(anchor, line, Items::Map { entries: Vec::new(), merged: None, next: Next::Key })
+                self.open(anchor, line, Items::map())
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Frame { anchor, line, weight, depth, items }) = self.frames.pop() else { return Ok(()) };
                 let value = match items {
                     Items::List(items) => Value::List(items),
-                    Items::Map { mut entries, merged, .. } => {
-                        let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+                    Items::Map { mut entries, mut lines, merged, .. } => {
                         let brought = merged.unwrap_or_default().into_iter();
-                        entries.extend(brought.filter(|entry| known.insert(entry.key.clone())));
+                        entries.extend(brought.filter(|entry| lines.insert(entry.key.clone(), entry.line).is_none()));
                         Value::Map(entries)
                     }
                 };
@@ -214,7 +221,7 @@ impl Builder<'_> {
         frame.depth = frame.depth.max(depth);
         match &mut frame.items {
             Items::List(items) => items.push(node),
-            Items::Map { entries, merged, next } => {
+            Items::Map { entries, lines, merged, next } => {
                 *next = match std::mem::replace(next, Next::Key) {
                     Next::ValueOf { key, line } => {
                         entries.push(Entry { key, line, node });
@@ -236,7 +243,7 @@ impl Builder<'_> {
                         self.reading.report(&path.key("<<"), Some(node.line), "duplicate key; merge a list instead");
                         Next::PassedOver
                     }
-                    Next::Key => key(node, entries, &path, self.reading),
+                    Next::Key => key(node, lines, &path, self.reading),
                 };
             }
         }
@@ -274,17 +281,18 @@ fn mappings(node: Node) -> Option<Vec<Entry>> {
 }
 
 /// What follows the key `node`: its value, or one to pass over when the key can't be used.
-fn key(node: Node, entries: &[Entry], path: &Path, reading: &mut Reading) -> Next {
+fn key(node: Node, lines: &mut HashMap<String, usize>, path: &Path, reading: &mut Reading) -> Next {
     let line = node.line;
     match node.value {
-        Value::Scalar { text: key, .. } => match entries.iter().find(|entry| entry.key == key) {
-            Some(first) => {
-                let message = format!("duplicate key; first given in line {}", first.line);
+        Value::Scalar { text: key, .. } => {
+            if let Some(first) = lines.get(&key) {
+                let message = format!("duplicate key; first given in line {first}");
                 reading.report(&path.key(&key), Some(line), message);
-                Next::PassedOver
+                return Next::PassedOver;
             }
-            None => Next::ValueOf { key, line },
-        },
+            lines.insert(key.clone(), line);
+            Next::ValueOf { key, line }
+        }
         other => {
             reading.report(path, Some(line), format!("a key must be text, found {}", other.kind()));
             Next::PassedOver

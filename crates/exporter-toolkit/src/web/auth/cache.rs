@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 /// Identifies user, hash and password together, without telling them.
 pub(super) type Digest = [u8; 32];
 
-/// CheckCache to remember of each kind.
+/// Outcomes to remember of each kind.
 const CAPACITY: usize = 256;
 
 /// What the newest checks found.
