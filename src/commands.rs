@@ -12,9 +12,14 @@ mod systemd;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Unusable};
@@ -79,10 +84,12 @@ fn unprintable(error: &io::Error) -> String {
 /// Runs a command to its end.
 #[must_use]
 pub fn run(command: Command) -> ExitCode {
-    start_logging(&command);
-    panics::watch();
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command)));
-    let outcome = outcome.unwrap_or_else(|_| Err(Failure::running("it failed through a fault of its own")));
+    let outcome = find_threads().and_then(|()| {
+        start_logging(&command);
+        panics::watch();
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command)));
+        outcome.unwrap_or_else(|_| Err(Failure::running("it failed through a fault of its own")))
+    });
     logging::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -124,6 +131,39 @@ fn start_logging(command: &Command) {
 /// Threads for work that blocks, beside those that may wait for files: what scrapes, lists and passwords are worked on.
 const BLOCKING_THREADS: usize = 512;
 
+/// Threads that every command needs beside one for each CPU: of the log, of signals, of the state and its watch, and two for
+/// files.
+const THREADS: usize = 6;
+
+/// Finds out whether there are as many threads as a command needs at once. Where there are not, the libraries that start
+/// them panic, and one of them waits for ever for those that it has started already.
+fn find_threads() -> Result<(), Failure> {
+    let needed = thread::available_parallelism().map_or(1, NonZero::get) + THREADS;
+    let mut found = Vec::with_capacity(needed);
+    let (stay, until_all_are_there) = mpsc::channel::<()>();
+    let until_all_are_there = Arc::new(Mutex::new(until_all_are_there));
+    let outcome = (0..needed).try_for_each(|_| {
+        let wait = Arc::clone(&until_all_are_there);
+        // They end when nobody can send any more.
+        let thread = thread::Builder::new().spawn(move || {
+            let _ = wait.lock().recv();
+        })?;
+        found.push(thread);
+        Ok::<(), io::Error>(())
+    });
+    drop(stay);
+    let started = found.len();
+    for thread in found {
+        drop(thread.join());
+    }
+    outcome.map_err(|error| {
+        Failure::Running(format!(
+            "the system gave {started} of the {needed} threads that it takes: {error}. Raise the limit of processes \
+             (TasksMax of systemd, pids.max of the control group, ulimit -u), or that of memory (ulimit -v)"
+        ))
+    })
+}
+
 /// Runs `command` on a runtime of its own to its end, and no further: what still blocks a thread then, a secret file on
 /// a storage that hangs or a name server that is silent, holds up nobody.
 fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
@@ -132,7 +172,10 @@ fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::running)?;
-    let outcome = runtime.block_on(command);
+    let outcome = runtime.block_on(async {
+        signals::survive_limits();
+        command.await
+    });
     runtime.shutdown_background();
     Ok(outcome)
 }

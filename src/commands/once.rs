@@ -55,16 +55,18 @@ async fn poll(flags: &Once) -> Outcome {
 /// Writes a file so that a reader finds the old content or the new, never half of it. A link stays one, permissions and, as
 /// far as this user may, the owner stay, and what is no file, a pipe or a device, is written to instead of replaced.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Asked of the path as it is: a pipe behind `/dev/stdout` has no other one.
+    let there = fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(content);
+    }
     let path = destination(path)?;
-    let there = match fs::metadata(&path) {
-        Ok(there) if !there.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(content),
-        there => there.ok(),
-    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    // A text file collector reads `*.prom`: the file in the making must not end like that.
-    name.push(format!(".{}.tmp", std::process::id()));
+    // A text file collector reads `*.prom`: the file in the making must not end like that. Nor must anybody guess its name,
+    // who may write to the folder and could put a link there.
+    name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
     let temporary = path.with_file_name(name);
-    let written = File::create(&temporary)
+    let written = File::create_new(&temporary)
         .and_then(|mut file| {
             if let Some(there) = there {
                 // Or its reader, who is not this user, could not read it any more.

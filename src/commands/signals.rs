@@ -39,8 +39,6 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
 
 async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Result<()>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Of a file that may not grow any more (`ulimit -f`) the write then says so; without a handler the process ends.
-    let _too_large = signal(SignalKind::from_raw(SIGXFSZ))?;
     let _ = installed.send(Ok(()));
     loop {
         tokio::select! {
@@ -55,6 +53,13 @@ async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Resu
         info!("shutting down: requests under way are finished, then the state is written");
         token.cancel();
     }
+}
+
+/// Of a file that may not grow any more (`ulimit -f`) the write says so from now on; otherwise the process would be killed
+/// and leave half a file behind.
+pub(super) fn survive_limits() {
+    // The handler stays when nobody listens to it any more. Without one all is well but for this limit.
+    let _ = signal(SignalKind::from_raw(SIGXFSZ));
 }
 
 /// SIGHUPs from now on, to be [obeyed](reload_on_hangup) once there is something to reload. Called first of all: until then

@@ -133,12 +133,22 @@ impl<W: Write> Write for Output<W> {
 /// second at the most until it is taken. A closed standard error is no failure: nobody is left to tell.
 pub(super) fn say(text: String) {
     let (taken, wait) = mpsc::channel();
-    let write = move || {
-        let _ = io::stderr().write_all(text.as_bytes());
-        let _ = taken.send(());
+    let text: Arc<str> = text.into();
+    let write = {
+        let text = Arc::clone(&text);
+        move || {
+            let _ = io::stderr().write_all(text.as_bytes());
+            let _ = taken.send(());
+        }
     };
-    if thread::Builder::new().name("last words".to_owned()).spawn(write).is_ok() {
-        let _ = wait.recv_timeout(FLUSH);
+    match thread::Builder::new().name("last words".to_owned()).spawn(write) {
+        Ok(_) => {
+            let _ = wait.recv_timeout(FLUSH);
+        }
+        // The system has no thread left, which is likely what is to be said: better to wait for standard error than to be mute.
+        Err(_) => {
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use csp_simulator::{Options, Scenario};
 use serde_json::json;
 
-use crate::binary::run;
+use crate::binary::{command, run};
 use crate::scrape::Scrape;
 use crate::setup::{NAMES, serve, simulated};
 
@@ -122,6 +122,43 @@ async fn a_link_a_pipe_and_permissions_stay_what_they_are() {
     assert_eq!(write("pipe").await.code, Some(0));
     assert_eq!(Scrape::parse(&read.await.unwrap()).up("one"), Some(1.0));
     assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // A pipe that has no name, as in `--output /dev/stdout | …` and `--output >(…)`.
+    let piped = run(&["once", "--config.file", &config, "--output", "/dev/stdout"], &[]).await;
+    assert_eq!(piped.code, Some(0), "{}", piped.stderr);
+    assert_eq!(Scrape::parse(&piped.stdout).up("one"), Some(1.0));
+}
+
+#[tokio::test]
+async fn what_others_put_beside_the_output_is_left_alone() {
+    let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let (config, output) = (folder.path("config.yaml"), folder.path("out.prom"));
+    folder.write("precious", "precious");
+    // The process's own number could be guessed, and a link put there in time.
+    let script = "ln -s precious \"$2.$$.tmp\" && exec \"$0\" once --config.file \"$1\" --output \"$2\"";
+    let binary = command().as_std().get_program().to_owned();
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", script]).arg(binary).args([&config, &output]).env_clear().env("PATH", "/usr/bin:/bin");
+    assert!(shell.status().await.unwrap().success());
+    assert_eq!(folder.read("precious"), "precious");
+    assert!(!std::fs::symlink_metadata(&output).unwrap().is_symlink());
+    assert_eq!(Scrape::parse(&folder.read("out.prom")).up("one"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_limit_of_file_sizes_is_a_failure_that_is_named_and_leaves_nothing_behind() {
+    let (_simulator, _settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
+    let (config, output) = (folder.path("config.yaml"), folder.path("out.prom"));
+    let script = "ulimit -f 1 && exec \"$0\" once --config.file \"$1\" --output \"$2\"";
+    let binary = command().as_std().get_program().to_owned();
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", script]).arg(binary).args([&config, &output]).env_clear().env("PATH", "/usr/bin:/bin");
+    let done = shell.output().await.unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("out.prom: File too large"), "{said}");
+    let beside = std::fs::read_dir(folder.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(beside.collect::<BTreeSet<_>>(), ["config.yaml", "secret"].map(Into::into).into());
 }
 
 #[tokio::test]

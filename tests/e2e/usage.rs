@@ -195,3 +195,46 @@ async fn a_switch_that_a_variable_turns_neither_on_nor_off_is_wrong_usage() {
         assert!(done.stderr.contains("no organization is configured"), "{value:?}: {}", done.stderr);
     }
 }
+
+#[tokio::test]
+async fn a_system_that_gives_no_threads_is_named_and_nobody_waits_for_them() {
+    // Stacks of this size are larger than any address space: each thread is refused, as with a limit of processes.
+    let none = ("RUST_MIN_STACK", "140737488355328");
+    for command in ["serve", "once", "check", "list", "healthcheck", "demo"] {
+        let done = run(&[command], &[none]).await;
+        assert_eq!(done.code, Some(1), "{command}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("gave 0 of the") && done.stderr.contains("pids.max"),
+            "{command}: {}",
+            done.stderr
+        );
+        assert!(!done.stderr.contains("panicked"), "{command}: {}", done.stderr);
+    }
+}
+
+#[tokio::test]
+async fn the_largest_files_are_judged_in_seconds_however_much_is_wrong_with_them() {
+    use std::fmt::Write as _;
+    let folder = Folder::new();
+    let many = 8_000;
+    let mut unknown = "credentials:\n".to_owned();
+    for number in 0..many {
+        writeln!(unknown, "  credential-{number}: {{api_token_file: secret}}").unwrap();
+    }
+    unknown += "organizations:\n";
+    for number in 0..many {
+        let id = crate::setup::id(number);
+        writeln!(unknown, "  - {{id: {id}, name: n{number}, credentials: another-{number}}}").unwrap();
+    }
+    let mut keys = String::new();
+    for number in 0..400_000 {
+        writeln!(keys, "{number:06}:").unwrap();
+    }
+    for (text, problems) in [(unknown, many), (keys, 1)] {
+        folder.write("config.yaml", &text);
+        // By far shorter than what time in proportion to the square of the file would take.
+        let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+        assert_eq!(done.code, Some(1), "{}", done.stderr);
+        assert!(done.stdout.matches("problem: ").count() >= problems, "{}", done.stdout.len());
+    }
+}
