@@ -2,7 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use exporter_toolkit::web::listen::Address;
 
 use super::{Failure, Outcome};
 use crate::cli::Healthcheck;
@@ -16,7 +20,8 @@ pub(super) fn run(flags: &Healthcheck) -> Outcome {
     let Some(address) = flags.address() else {
         return Err(Failure::configuration("there is no address to ask"));
     };
-    let candidates = address.candidates().map_err(Failure::running)?;
+    let unhealthy = |problem: String| Failure::running(format!("not healthy: {problem}"));
+    let candidates = candidates(address, TIMEOUT).map_err(unhealthy)?;
     let mut outcome = Err(format!("{address} has no address"));
     for candidate in candidates {
         outcome = alive(reachable(candidate), TIMEOUT);
@@ -24,7 +29,19 @@ pub(super) fn run(flags: &Healthcheck) -> Outcome {
             break;
         }
     }
-    outcome.map_err(|problem| Failure::running(format!("not healthy: {problem}")))
+    outcome.map_err(unhealthy)
+}
+
+/// What `address` stands for. A name server that is silent is waited for by a thread of its own, which ends with the process.
+fn candidates(address: &Address, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
+    let (tell, told) = mpsc::channel();
+    let asked = address.clone();
+    // Nobody listens any more when it comes too late.
+    let ask = thread::Builder::new().spawn(move || tell.send(asked.candidates()));
+    let found = ask
+        .map_err(|error| error.to_string())
+        .and_then(|_| told.recv_timeout(timeout).map_err(|_| format!("the name server was silent for {timeout:?}")));
+    found.and_then(|found| found.map_err(|error| error.to_string())).map_err(|problem| format!("{address}: {problem}"))
 }
 
 /// What listens on every address is asked on loopback.
@@ -94,7 +111,6 @@ fn ask(address: SocketAddr, timeout: Duration) -> io::Result<String> {
 mod tests {
     use super::*;
     use std::net::TcpListener;
-    use std::thread;
 
     /// Asks somebody who answers like this.
     fn asked(answer: &'static str) -> Result<(), String> {

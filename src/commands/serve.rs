@@ -84,16 +84,14 @@ impl Front {
         if self.access.tls_enabled() { "https" } else { "http" }
     }
 
-    fn bind(&mut self) -> Result<Vec<TcpListener>, Failure> {
+    /// Everything that it listens on, and what it listens on for probes.
+    async fn bind(&mut self) -> Result<(Vec<TcpListener>, Vec<TcpListener>), Failure> {
         let bound = match self.sockets.take() {
             Some(sockets) => listen::adopt(sockets),
-            None => listen::bind(&self.addresses),
+            None => listen::bind(&self.addresses).await,
         };
-        bound.map_err(Failure::running)
-    }
-
-    fn bind_probes(&self) -> Result<Vec<TcpListener>, Failure> {
-        listen::bind(self.probes.as_slice()).map_err(Failure::running)
+        let probes = listen::bind(self.probes.as_slice()).await;
+        Ok((bound.map_err(Failure::running)?, probes.map_err(Failure::running)?))
     }
 }
 
@@ -109,7 +107,8 @@ pub(super) async fn serve(
     // Settings that cannot be used are found before anything is bound.
     let Some(client) = shutdown.run_until_cancelled(parts.client(config)).await else { return Ok(()) };
     let client = client.map_err(Failure::configuration)?;
-    let (listeners, probe_listeners) = (front.bind()?, front.bind_probes()?);
+    let Some(bound) = shutdown.run_until_cancelled(front.bind()).await else { return Ok(()) };
+    let (listeners, probe_listeners) = bound?;
     let exporter = Exporter::start(parts, config, client, shutdown.clone());
     let systemd = Systemd::connect();
     signals::reload_on_hangup(hangups, Arc::clone(&exporter), systemd.clone());

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Disks and files that hang, fail, are slow and recover, under the binary as users run it; as regular files of a real mount.
+"""Disks and files that hang, fail, are slow and recover, under the binary as users run it; as regular files of a real mount. And
+a name server that is silent.
 
 Each case has a disk of its own and runs beside the others. Where FUSE does not run, this exits with 75 and says so.
 """
@@ -8,6 +9,7 @@ import base64
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from exporter import Failed, main, require, until
+from exporter import BINARY, Failed, main, require, until
 from fuse_disk import Disk, Unavailable
 from served import AT_ONCE, Exporter, Simulator
 
@@ -299,6 +301,29 @@ def certificate_hangs(place):
         exporter.stop(5)
 
 
+def name_server_is_silent(place):
+    """A start whose address is a name waits for the name server, a signal does not, and a health check not for long."""
+    (place.base / "resolv.conf").write_text("nameserver 127.53.0.1\n")
+    bind = f"mount --bind {place.base}/resolv.conf /etc/resolv.conf && exec \"$@\""
+    inside = ["unshare", "--mount", "sh", "-c", bind, "sh", BINARY]
+    address = "--web.listen-address=silent.example.org:0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.53.0.1", 53))
+        silent.settimeout(20)
+        with subprocess.Popen([*inside, f"--config.file={place.config}", address], stderr=subprocess.PIPE, text=True) as process:
+            silent.recv(512)
+            start = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=60)[1]
+            took = time.monotonic() - start
+        require(process.returncode == 0 and took < AT_ONCE, f"it ended with {process.returncode} after {took:.1f} s: {said}")
+        start = time.monotonic()
+        asked = subprocess.run([*inside, "healthcheck", address], capture_output=True, text=True, timeout=60)
+        took = time.monotonic() - start
+    require(asked.returncode == 1 and took < 5 + AT_ONCE, f"the health check ended with {asked.returncode} after {took:.1f} s")
+    require("the name server was silent" in asked.stderr, f"the health check says: {asked.stderr}")
+
+
 CASES = {
     "the state folder hangs": state_hangs,
     "the state folder hangs at the start and at the end": state_hangs_at_start_and_stop,
@@ -311,6 +336,7 @@ CASES = {
     "an authority hangs": authority_hangs,
     "the web configuration hangs": access_hangs,
     "the certificate hangs": certificate_hangs,
+    "the name server is silent": name_server_is_silent,
 }
 
 

@@ -61,6 +61,6 @@ struct Flags {
 async fn main() -> Result<(), Box<dyn Error>> {
     let Flags { listen_address, web_config_file, file } = Flags::parse();
     let web = server(file, web_config_file.as_deref()).await?;
-    web.serve(listen::bind(&[listen_address])?, CancellationToken::new()).await;
+    web.serve(listen::bind(&[listen_address]).await?, CancellationToken::new()).await;
     Ok(())
 }

@@ -9,7 +9,7 @@
 //! use exporter_toolkit::web::{Access, Settings, Web, listen};
 //!
 //! let access = Access::load(None).await?;
-//! let listeners = listen::bind(&[":10094".parse()?])?;
+//! let listeners = listen::bind(&[":10094".parse()?]).await?;
 //! let shutdown = tokio_util::sync::CancellationToken::new();
 //! Web::new(exporter, access, Settings::default(), Vec::new()).serve(listeners, shutdown).await;
 //! # Ok(())

@@ -38,7 +38,8 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// What may be bound for it: the first that works.
+    /// What may be bound for it: the first that works. Waits for the name server where the host is a name, as long as
+    /// `/etc/resolv.conf` says.
     ///
     /// # Errors
     /// The host's name does not resolve.
@@ -93,15 +94,20 @@ fn explain(error: &io::Error) -> String {
     }
 }
 
-/// Listens on every address. Must be called inside the runtime.
+/// Listens on every address.
+///
+/// A name server may be silent for long: a thread of the runtime's pool for blocking work waits for it, and whoever drops
+/// this future does not.
 ///
 /// # Errors
 /// The first address that can't be had.
-pub fn bind(addresses: &[Address]) -> Result<Vec<TcpListener>, ListenError> {
-    addresses
-        .iter()
-        .map(|address| one(address).map_err(|error| ListenError::Bind { address: address.clone(), error }))
-        .collect()
+pub async fn bind(addresses: &[Address]) -> Result<Vec<TcpListener>, ListenError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = one(address.clone()).await;
+        listeners.push(listener.map_err(|error| ListenError::Bind { address: address.clone(), error })?);
+    }
+    Ok(listeners)
 }
 
 /// The sockets that systemd hands over (`LISTEN_PID`, `LISTEN_FDS`; `sd_listen_fds(3)`), to be [adopted](adopt).
@@ -132,9 +138,10 @@ pub fn adopt(sockets: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>, Li
     sockets.into_iter().map(|socket| adopt(socket).map_err(ListenError::Activated)).collect()
 }
 
-fn one(address: &Address) -> io::Result<TcpListener> {
+async fn one(address: Address) -> io::Result<TcpListener> {
+    let candidates = tokio::task::spawn_blocking(move || address.candidates()).await.map_err(io::Error::other)??;
     let mut opened = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
-    for candidate in address.candidates()? {
+    for candidate in candidates {
         opened = open(candidate);
         if opened.is_ok() {
             break;
@@ -173,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_alone_listens_for_both_families() {
-        let listeners = bind(&[":0".parse().unwrap()]).unwrap();
+        let listeners = bind(&[":0".parse().unwrap()]).await.unwrap();
         let port = listeners[0].local_addr().unwrap().port();
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         if listeners[0].local_addr().unwrap().is_ipv6() {
@@ -200,7 +207,7 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = bind(&[address.parse().unwrap()]).unwrap_err().to_string();
+        let error = bind(&[address.parse().unwrap()]).await.unwrap_err().to_string();
         assert!(error.contains(&address) && error.contains("in use"), "{error}");
     }
 }
