@@ -22,6 +22,7 @@ COPY crates/csp-simulator/Cargo.toml crates/csp-simulator/
 COPY crates/exporter-toolkit/Cargo.toml crates/exporter-toolkit/
 COPY crates/file-reader/Cargo.toml crates/file-reader/
 COPY crates/invitations/Cargo.toml crates/invitations/
+COPY crates/pem-text/Cargo.toml crates/pem-text/
 RUN for package in . crates/*; do mkdir "$package/src" && touch "$package/src/lib.rs"; done \
     && echo 'fn main() {}' | tee src/main.rs >build.rs \
     && cargo build --locked --profile="$PROFILE" --target "$(rustc --print host-tuple)" \

@@ -21,8 +21,15 @@ use line::Line;
 use queue::Queue;
 
 /// The crates of this workspace, which log what their level says.
-const OWN: [&str; 6] =
-    [env!("CARGO_CRATE_NAME"), "csp_api", "csp_simulator", "exporter_toolkit", "file_reader", "invitations"];
+const OWN: [&str; 7] = [
+    env!("CARGO_CRATE_NAME"),
+    "csp_api",
+    "csp_simulator",
+    "exporter_toolkit",
+    "file_reader",
+    "invitations",
+    "pem_text",
+];
 
 /// The least important level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

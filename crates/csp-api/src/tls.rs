@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
 use super::build_error::BuildError;
-use super::pem::{PemFile, rsa_bits};
+use super::pem::PemFile;
 use super::settings::Tls;
 
 /// The TLS side of all connections. `is_needed` tells that at least one of them is to be encrypted: without any, a system
@@ -82,9 +82,8 @@ async fn read<'a>(
 
 /// Adds the authorities of `ca_file`.
 fn trust(file: &PemFile<'_>, roots: &mut RootCertStore) -> Result<(), BuildError> {
-    for (place, certificate) in file.certificates()? {
-        let damaged = |_| file.unusable(format!("has a damaged block: {place} is no certificate inside"));
-        roots.add(certificate).map_err(damaged)?;
+    for placed in file.certificates()? {
+        roots.add(placed.certificate.clone()).map_err(|_| file.unusable(placed.damaged()))?;
     }
     Ok(())
 }
@@ -131,14 +130,12 @@ fn identity(
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
     };
-    for (place, certificate) in &chain {
-        if x509_parser::parse_x509_certificate(certificate).is_err() {
-            return Err(vec![cert_file.unusable(format!("has a damaged block: {place} is no certificate inside"))]);
-        }
+    for placed in &chain {
+        placed.check().map_err(|problem| vec![cert_file.unusable(problem)])?;
     }
     let signing_key = provider.key_provider.load_private_key(key.clone_key());
-    let signing_key = signing_key.map_err(|_| vec![key_file.unusable(unfit(&key))])?;
-    let identity = CertifiedKey::new(chain.into_iter().map(|(_, certificate)| certificate).collect(), signing_key);
+    let signing_key = signing_key.map_err(|_| vec![key_file.unusable(pem_text::unfit(&key))])?;
+    let identity = CertifiedKey::new(chain.into_iter().map(|placed| placed.certificate).collect(), signing_key);
     match identity.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
         Err(rustls::Error::InconsistentKeys(_)) => Err(vec![key_file.unusable(format!(
@@ -146,16 +143,5 @@ fn identity(
             cert_file.path().display()
         ))]),
         Err(_) => Err(vec![cert_file.unusable("has a first certificate that TLS cannot use as the client's own")]),
-    }
-}
-
-/// Why a key that is a key cannot be used.
-fn unfit(key: &PrivateKeyDer<'_>) -> String {
-    match rsa_bits(key) {
-        Some(bits @ ..2048) => format!("is an RSA key of {bits} bits: TLS needs 2048 or more, so have a new one issued"),
-        Some(bits @ 8193..) => format!("is an RSA key of {bits} bits: 8192 are the most that can be used"),
-        _ => "is a key that cannot be used: RSA keys of 2048 to 8192 bits can, and ECDSA keys on P-256, P-384 and P-521, \
-              and Ed25519 keys"
-            .to_owned(),
     }
 }

@@ -3,10 +3,10 @@
 mod client;
 mod san;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{InconsistentKeys, ServerConfig, version};
@@ -16,18 +16,80 @@ use tokio::time::Instant;
 use super::config::{ClientAuth, Pem, TlsSettings, read_small};
 use crate::document::{Problem, Problems};
 
-/// The bytes that the settings refer to, at one moment; `None` for what they don't refer to.
+/// The text that the settings refer to, at one moment; `None` for what they don't refer to.
 pub(super) struct Material {
-    cert: Option<Vec<u8>>,
-    key: Option<SecretSlice<u8>>,
-    client_ca: Option<Vec<u8>>,
+    cert: Option<Text>,
+    key: Option<Text>,
+    client_ca: Option<Text>,
 }
 
-/// What the bytes say.
+/// PEM text, and where it is from.
+struct Text {
+    /// The key of the settings that holds it or names its file.
+    setting: String,
+    path: Option<PathBuf>,
+    content: SecretSlice<u8>,
+}
+
+/// What the text says.
 struct Parts {
     chain: Option<Vec<CertificateDer<'static>>>,
     key: Option<PrivateKeyDer<'static>>,
     roots: Vec<CertificateDer<'static>>,
+}
+
+impl Text {
+    /// What `pem` is or names, until `deadline` at the latest.
+    async fn read(pem: Option<&Pem>, key: &str, deadline: Instant) -> Result<Option<Self>, Problem> {
+        match pem {
+            None => Ok(None),
+            Some(Pem::Inline(text)) => {
+                let content = text.expose_secret().as_bytes().to_vec().into();
+                Ok(Some(Self { setting: key.to_owned(), path: None, content }))
+            }
+            Some(Pem::File(path)) => {
+                let setting = format!("{key}_file");
+                match read_small(path, deadline).await {
+                    Ok(content) => Ok(Some(Self { setting, path: Some(path.clone()), content: content.into() })),
+                    Err(error) => Err(problem(&setting, &format!("{} can't be read: {error}", path.display()))),
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.content.expose_secret()
+    }
+
+    fn pem(&self) -> Result<pem_text::Pem<'_>, String> {
+        pem_text::Pem::new(self.bytes())
+    }
+
+    /// Every certificate, at least one.
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Problem> {
+        let found = self.pem().and_then(pem_text::Pem::certificates).and_then(|found| {
+            found.iter().try_for_each(pem_text::Placed::check)?;
+            Ok(found)
+        });
+        Ok(found.map_err(|what| self.unusable(&what))?.into_iter().map(|placed| placed.certificate).collect())
+    }
+
+    /// The key, of a kind that can be used.
+    fn private_key(&self) -> Result<PrivateKeyDer<'static>, Problem> {
+        let key = self.pem().and_then(pem_text::Pem::private_key).map_err(|what| self.unusable(&what))?;
+        match aws_lc_rs::default_provider().key_provider.load_private_key(key.clone_key()) {
+            Ok(_) => Ok(key),
+            Err(_) => Err(self.unusable(&pem_text::unfit(&key))),
+        }
+    }
+
+    /// That it does not hold what it should.
+    fn unusable(&self, what: &str) -> Problem {
+        match &self.path {
+            Some(path) => problem(&self.setting, &format!("{} {what}", path.display())),
+            None => problem(&self.setting, what),
+        }
+    }
 }
 
 impl Material {
@@ -46,19 +108,19 @@ impl Material {
     async fn read_all(settings: &TlsSettings, deadline: Instant) -> (Self, Problems) {
         let TlsSettings { cert, key, client_ca, .. } = settings;
         let (cert, key, client_ca) = tokio::join!(
-            pem(cert.as_ref(), "cert", deadline),
-            pem(key.as_ref(), "key", deadline),
-            pem(client_ca.as_ref(), "client_ca", deadline)
+            Text::read(cert.as_ref(), "cert", deadline),
+            Text::read(key.as_ref(), "key", deadline),
+            Text::read(client_ca.as_ref(), "client_ca", deadline)
         );
         let mut problems = Vec::new();
-        let mut good = |read: Result<Option<Vec<u8>>, Problem>| {
+        let mut good = |read: Result<Option<Text>, Problem>| {
             read.unwrap_or_else(|problem| {
                 problems.push(problem);
                 None
             })
         };
         let (cert, key, client_ca) = (good(cert), good(key), good(client_ca));
-        (Self { cert, key: key.map(SecretSlice::from), client_ca }, Problems(problems))
+        (Self { cert, key, client_ca }, Problems(problems))
     }
 
     /// Everything that is wrong with what `settings` names, as far as each file can be judged by itself.
@@ -68,11 +130,16 @@ impl Material {
         Problems(problems)
     }
 
+    /// That one of its texts does not do.
+    fn blame(text: Option<&Text>, what: &str) -> Problem {
+        text.map_or_else(|| problem("", what), |text| text.unusable(what))
+    }
+
     fn parts(&self) -> Result<Parts, Problems> {
         let Self { cert, key, client_ca } = self;
-        let chain = cert.as_deref().map(|cert| certificates(cert, "cert")).transpose();
-        let key = key.as_ref().map(private_key).transpose();
-        let roots = client_ca.as_deref().map(|ca| certificates(ca, "client_ca")).transpose();
+        let chain = cert.as_ref().map(Text::certificates).transpose();
+        let key = key.as_ref().map(Text::private_key).transpose();
+        let roots = client_ca.as_ref().map(Text::certificates).transpose();
         match (chain, key, roots) {
             (Ok(chain), Ok(key), Ok(roots)) => Ok(Parts { chain, key, roots: roots.unwrap_or_default() }),
             (chain, key, roots) => Err(Problems([chain.err(), key.err(), roots.err()].into_iter().flatten().collect())),
@@ -82,10 +149,9 @@ impl Material {
     /// What tells this material from other.
     pub(super) fn fingerprint(&self) -> blake3::Hash {
         let Self { cert, key, client_ca } = self;
-        let key = key.as_ref().map(ExposeSecret::expose_secret);
         let mut hasher = blake3::Hasher::new();
-        for part in [cert.as_deref(), key, client_ca.as_deref()] {
-            let part = part.unwrap_or_default();
+        for part in [cert, key, client_ca] {
+            let part = part.as_ref().map(Text::bytes).unwrap_or_default();
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         hasher.finalize()
@@ -116,17 +182,22 @@ pub(super) fn build(settings: &TlsSettings, material: &Material, http2: bool) ->
         .into_iter()
         .filter_map(|(spoken, version)| spoken.then_some(version))
         .collect();
-    let verifier = client::verifier(settings, roots, &provider)?;
+    let verifier = client::verifier(settings, roots, &provider)
+        .map_err(|what| Material::blame(material.client_ca.as_ref(), what))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
         .map_err(|error| problem("", &format!("no TLS can be spoken with these settings: {error}")))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                problem("key", "does not belong to the certificate")
-            }
-            error => problem("cert", &format!("can't be used: {error}")),
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Material::blame(
+                material.key.as_ref(),
+                "does not belong to the certificate, which is to be the first of its chain",
+            ),
+            _ => Material::blame(
+                material.cert.as_ref(),
+                "has a first certificate that TLS cannot use as the server's own",
+            ),
         })?;
     config.ignore_client_order = *prefer_server_cipher_suites;
     config.alpn_protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
@@ -142,30 +213,6 @@ pub(super) fn build(settings: &TlsSettings, material: &Material, http2: bool) ->
 pub(super) fn verifies_nobody(settings: &TlsSettings) -> bool {
     let verifies = matches!(settings.client_auth, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify);
     verifies && settings.client_ca.is_none()
-}
-
-async fn pem(pem: Option<&Pem>, key: &str, deadline: Instant) -> Result<Option<Vec<u8>>, Problem> {
-    match pem {
-        None => Ok(None),
-        Some(Pem::Inline(text)) => Ok(Some(text.expose_secret().as_bytes().to_vec())),
-        Some(Pem::File(path)) => read_small(path, deadline)
-            .await
-            .map(Some)
-            .map_err(|error| problem(&format!("{key}_file"), &format!("{} can't be read: {error}", path.display()))),
-    }
-}
-
-fn private_key(pem: &SecretSlice<u8>) -> Result<PrivateKeyDer<'static>, Problem> {
-    PrivateKeyDer::from_pem_slice(pem.expose_secret())
-        .map_err(|_| problem("key", "holds no unencrypted private key in PEM form"))
-}
-
-fn certificates(pem: &[u8], key: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(problem(key, "holds no certificate in PEM form")),
-        Err(_) => Err(problem(key, "is not well-formed PEM")),
-    }
 }
 
 fn problem(key: &str, message: &str) -> Problem {

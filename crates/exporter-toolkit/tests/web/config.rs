@@ -71,7 +71,10 @@ fn files_that_the_toolkit_refuses_are_refused() {
         (format!("{TLS}  client_ca_file: ca.crt\n"), "without a client_auth_type"),
         (format!("{TLS}  client_ca_file: ca.crt\n  client_auth_type: NoClientCert\n"), "without a client_auth_type"),
         (format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: x\n"), "x can't be read"),
-        (format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: server.key\n"), "no certificate"),
+        (
+            format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: server.key\n"),
+            "no PEM certificate",
+        ),
         (format!("{TLS}  client_auth_type: VerifyClientCert\n"), "unknown policy"),
         (format!("{TLS}  client_allowed_sans: [a]\n"), "requires client_auth_type"),
         (
@@ -135,7 +138,47 @@ fn a_certificate_and_key_that_do_not_belong_together_are_refused() {
     let folder = Folder::tls(&[]);
     folder.write("server.key", &folder.authority.server().key);
     let problems = validate(&folder.web_config()).unwrap_err().to_string();
-    assert!(problems.contains("tls_server_config.key: does not belong to the certificate"), "{problems}");
+    let is_named = problems.contains("tls_server_config.key_file: ") && problems.contains("server.key does not belong");
+    assert!(is_named, "{problems}");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_or_a_key_is_said_of_its_file_and_block() {
+    let folder = Folder::tls(&["client_ca_file: ca.crt", "client_auth_type: RequireAndVerifyClientCert"]);
+    let identity = folder.authority.server();
+    let write = |files: [&str; 3]| {
+        for (name, text) in ["server.crt", "server.key", "ca.crt"].into_iter().zip(files) {
+            folder.write(name, text);
+        }
+        validate(&folder.web_config()).map_or_else(|problems| problems.to_string(), |_| String::new())
+    };
+    let (cert, key, ca) = (&identity.cert, &identity.key, &folder.authority.cert);
+    assert_eq!(write([cert, key, ca]), "");
+    let marked = [cert, key, ca].map(|text| format!("\u{feff}{text}"));
+    assert_eq!(write(marked.each_ref().map(String::as_str)), "", "an editor's mark harms nobody");
+
+    let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let second = "has a damaged block: certificate number 2 (line";
+    let small = include_str!("data/rsa-1024.pkcs8.pem");
+    for (files, setting, words) in [
+        ([&format!("{cert}{damaged}"), key, ca], "cert_file", second),
+        ([cert, key, &format!("{ca}{damaged}{ca}")], "client_ca_file", second),
+        ([cert, &small.to_owned(), ca], "key_file", "is an RSA key of 1024 bits: TLS needs 2048 or more"),
+        ([cert, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), ca], "key_file", "is encrypted"),
+        ([key, cert, ca], "cert_file", "holds no PEM certificate, but: PRIVATE KEY"),
+        ([&"0\u{80}".to_owned(), key, ca], "cert_file", "is binary (DER or PKCS #12)"),
+    ] {
+        let problems = write(files.map(String::as_str));
+        let name = match setting {
+            "cert_file" => "server.crt",
+            "key_file" => "server.key",
+            _ => "ca.crt",
+        };
+        let said = problems.lines().any(|line| {
+            line.starts_with(&format!("tls_server_config.{setting}: ")) && line.contains(&format!("{name} {words}"))
+        });
+        assert!(said, "{setting}, {words}: {problems}");
+    }
 }
 
 #[test]
@@ -155,13 +198,15 @@ fn files_that_can_not_be_used_are_named_beside_what_is_wrong_with_the_text() {
     let problems = |files: &str| problems(&text.replace("TLS", &format!("{files}, {tls}")));
     for (files, expected) in [
         ("cert_file: a, key_file: b", &["a can't be read", "b can't be read"][..]),
-        ("cert_file: server.key, key_file: server.crt", &["cert: holds no certificate", "key: holds no unencrypted"]),
+        (
+            "cert_file: server.key, key_file: server.crt",
+            &["server.key holds no PEM certificate", "server.crt holds no PEM private key"],
+        ),
         ("cert_file: a", &["a can't be read", "missing one of key or key_file"]),
-        ("key: hunter2", &["key: holds no unencrypted", "missing one of cert or cert_file"]),
+        ("key: hunter2", &["key: holds no PEM private key", "missing one of cert or cert_file"]),
     ] {
         let problems = problems(files);
-        let always =
-            ["unknown policy", "users.alice: is not a bcrypt hash", "rate_limit.interval", "client_ca: holds no"];
+        let always = ["unknown policy", "users.alice: is not a bcrypt hash", "rate_limit.interval", "client_ca_file: "];
         for part in always.iter().chain(expected) {
             assert!(problems.contains(part), "{files}: {part}: {problems}");
         }

@@ -12,19 +12,18 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{problem, san};
-use crate::document::Problems;
+use super::san;
 use crate::web::config::{ClientAuth, TlsSettings};
 
 /// The verifier for `settings`, with `roots` as the client CA.
 ///
 /// # Errors
-/// The client CA can't be used.
+/// Why the client CA can't be used, behind its name.
 pub(super) fn verifier(
     settings: &TlsSettings,
     roots: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problems> {
+) -> Result<Arc<dyn ClientCertVerifier>, &'static str> {
     let TlsSettings { client_auth, client_allowed_sans, .. } = settings;
     if *client_auth == ClientAuth::None {
         return Ok(WebPkiClientVerifier::no_client_auth());
@@ -33,11 +32,12 @@ pub(super) fn verifier(
         None
     } else {
         let mut store = RootCertStore::empty();
+        let unusable = "holds a certificate that TLS cannot use as an authority";
         for root in &roots {
-            store.add(root.clone()).map_err(|error| problem("client_ca", &format!("can't be used: {error}")))?;
+            store.add(root.clone()).map_err(|_| unusable)?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider));
-        Some(builder.build().map_err(|error| problem("client_ca", &format!("can't be used: {error}")))?)
+        Some(builder.build().map_err(|_| unusable)?)
     };
     Ok(Arc::new(Verifier {
         policy: *client_auth,
