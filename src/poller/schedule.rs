@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::OrganizationKey;
+use crate::config::{Organization, OrganizationKey};
 
 /// From this many failed polls in a row on, the gap doubles.
 const PATIENCE: u32 = 5;
@@ -87,10 +87,17 @@ pub fn least_gap(interval: Duration, hurried: u32) -> Duration {
 ///
 /// The first round of a crowd goes by the budget and not by phases: each of the crowd falls into its phase right after it,
 /// so that the load is even from the end of the round on. Who found the budget free has no reason to hurry, and falls
-/// into its phase after its interval.
+/// into its phase after its interval, if what it knows [outlasts] that.
 #[must_use]
 pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
     waited > interval / CROWD
+}
+
+/// Whether what an organization's first poll has found is shown until a poll has ended that begins up to two intervals later.
+#[must_use]
+pub fn outlasts(organization: &Organization) -> bool {
+    let Organization { interval, deadline, stale_after, .. } = organization;
+    *stale_after >= interval.saturating_mul(2).saturating_add(*deadline)
 }
 
 /// When the poll after one that began at `begun` is due: at the organization's phase, so that the gap is at most

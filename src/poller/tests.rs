@@ -192,6 +192,23 @@ async fn first_polls_start_at_once_and_the_others_at_the_organizations_phase() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_shown_for_little_longer_than_an_interval_is_polled_again_before_it_is_withdrawn() {
+    let script = Script::new(|_, _| good());
+    let names = ["a", "b", "c", "d"];
+    let with = |name: &&str| Arc::new(Organization { stale_after: INTERVAL * 3 / 2, ..(*organization(name)).clone() });
+    let begin = Instant::now();
+    let (_poller, _board) = start(names.iter().map(with).collect(), &script);
+    pass(3 * INTERVAL).await;
+    for name in names {
+        let starts = script.starts(name, begin);
+        assert!(
+            starts.windows(2).all(|pair| pair[1] <= pair[0] + INTERVAL + Duration::from_millis(1)),
+            "{name}: {starts:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     let script = Script::new(|name, _| if name == "a" { std::future::pending().boxed() } else { good() });
     let begin = Instant::now();

@@ -102,6 +102,7 @@ pub(super) fn crowd(count: usize, interval: Duration) -> Vec<Arc<Organization>> 
             name: format!("org-{number:04}"),
             interval,
             deadline: (interval * 4 / 5).min(Duration::from_mins(4)),
+            stale_after: interval * 4,
             ..(*super::organization("a")).clone()
         })
     };
