@@ -51,7 +51,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ORGANIZATION,
         "When the last good poll ended, 0 until there is one.",
         Producer::Organization(|organization, samples| {
-            moment(organization, samples, organization.snapshot.last_success)
+            moment(organization, samples, organization.snapshot.last_success);
         }),
     ),
     gauge(
@@ -60,7 +60,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ORGANIZATION,
         "When the last poll ended, good or bad, 0 until there is one.",
         Producer::Organization(|organization, samples| {
-            moment(organization, samples, organization.snapshot.last_attempt)
+            moment(organization, samples, organization.snapshot.last_attempt);
         }),
     ),
     gauge(

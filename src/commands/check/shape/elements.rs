@@ -56,11 +56,11 @@ struct Elements<'e, F> {
 }
 
 impl<F: FnMut(Part, &str, &Value)> Elements<'_, F> {
-    fn beside<E>(self, kind: &'static str, value: &Value) -> Result<Root, E> {
+    fn beside(self, kind: &'static str, value: &Value) -> Root {
         if !self.path.is_empty() {
             (self.each)(Part::Beside, &self.path, value);
         }
-        Ok(Root::Other(kind))
+        Root::Other(kind)
     }
 }
 
@@ -107,27 +107,27 @@ impl<'de, F: FnMut(Part, &str, &Value)> Visitor<'de> for Elements<'_, F> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Root, E> {
-        self.beside("boolean", &value.into())
+        Ok(self.beside("boolean", &value.into()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Root, E> {
-        self.beside("number", &value.into())
+        Ok(self.beside("number", &value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Root, E> {
-        self.beside("number", &value.into())
+        Ok(self.beside("number", &value.into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Root, E> {
-        self.beside("number", &value.into())
+        Ok(self.beside("number", &value.into()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Root, E> {
-        self.beside("string", &value.into())
+        Ok(self.beside("string", &value.into()))
     }
 
     fn visit_unit<E>(self) -> Result<Root, E> {
-        self.beside("null", &Value::Null)
+        Ok(self.beside("null", &Value::Null))
     }
 }
 
