@@ -98,8 +98,8 @@ def simulated(folder, organizations, invitations, processes):
     processes.append(exporter)
     base = f"http://127.0.0.1:{port}"
     wait_until(lambda: get(f"{base}/readyz", {}) is not None, "the first polls")
-    # The names of the organizations come after the first polls.
-    wait_until(lambda: b'display_name=""' not in get(f"{base}/metrics", {}), "the names")
+    # The names of the organizations come after the first polls, all but ten of them two seconds apart.
+    wait_until(lambda: b'display_name=""' not in get(f"{base}/metrics", {}), "the names", 60 + 2 * organizations, 1)
     return exporter, f"{base}/metrics"
 
 
