@@ -40,7 +40,7 @@ def rehearsal(folder):
     for language, text, _ in reader.blocks(REHEARSAL):
         require(language == "console", f"rehearse.md has a block of {language}, which nobody pastes")
         lines += reader.commands(language, text)
-    out = reader.run(folder, "\n".join(lines), 150)
+    out = reader.run(folder, "\n".join(lines), 300)
     if out is None:
         return False
     for words in SAID:

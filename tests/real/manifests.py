@@ -14,7 +14,6 @@ from pathlib import Path
 import yaml
 
 from exporter import BINARY, ROOT, require
-from kubernetes import validate
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OBJECTS = Path("/run/objects.json")
@@ -30,6 +29,9 @@ def objects():
 
 def keep(documents):
     """Takes objects as a cluster would."""
+    # The schemas take their time, and most commands need none.
+    from kubernetes import validate
+
     validate([one for one in documents if one["kind"] not in CUSTOM], "what is applied")
     for rules in (one["spec"] for one in documents if one["kind"] == "PrometheusRule"):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:

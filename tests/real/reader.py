@@ -212,7 +212,7 @@ def paste(pages, folder):
     shutil.copytree(ROOT / "dashboards/rules", folder / "dashboards/rules")
     shutil.copy(ROOT / "dashboards/rules/alerts.yaml", folder)
     shutil.copy(ROOT / "dashboards/invitations-overview.json", folder / "dashboards")
-    return counts if run(folder, script(pages, counts), 120) is not None else None
+    return counts if run(folder, script(pages, counts), 300) is not None else None
 
 
 if __name__ == "__main__":
