@@ -226,6 +226,29 @@ async fn a_full_house_makes_room_by_closing_what_has_been_silent_for_longest() {
 }
 
 #[tokio::test]
+async fn who_comes_to_a_house_full_of_idle_connections_does_not_push_out_who_came_before() {
+    let server = Server::with(Fake::default(), limits(Limits { connections: 8, ..Limits::default() }), None).await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let mut peer = connect(&server).await;
+        peer.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert_ne!(peer.read(&mut [0; 1024]).await.unwrap(), 0);
+        idle.push(peer);
+    }
+    let mut newcomers = Vec::new();
+    for _ in 0..6 {
+        newcomers.push(connect(&server).await);
+    }
+    for peer in &mut idle[..6] {
+        assert_eq!(rest(peer).await, "");
+    }
+    for mut peer in newcomers {
+        peer.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        assert!(rest(&mut peer).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
 async fn a_full_house_of_working_connections_refuses_and_keeps_working() {
     let fake = Fake::default();
     let (gate, asked) = (fake.gate.clone(), fake.asked.clone());

@@ -1,6 +1,7 @@
 //! What a connection is doing, and how long it may go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -8,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 
-/// What a connection is doing, from the least to the most worth keeping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// In the TLS handshake.
     Handshake,
@@ -22,6 +23,24 @@ pub(super) enum Stage {
     /// Being answered.
     Busy,
 }
+
+/// How dispensable a connection is, the most dispensable first.
+///
+/// One that has just come ranks above all that wait for a next request: whoever fills the house with connections that are
+/// answered once and then silent would else have each newcomer pushed out by the next, scrapes and health checks included. A
+/// client whose idle connection is closed opens another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// Has not come to a request for longer than [`ARRIVAL`].
+    Dawdling,
+    /// Between two requests.
+    Idle,
+    /// Shakes hands or sends its request.
+    Arriving,
+}
+
+/// Long for a handshake or the head of a request.
+const ARRIVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Activity {
@@ -114,14 +133,20 @@ impl ConnectionState {
     }
 
     /// How dispensable the connection is: the smallest goes first; `None` while it works on an answer.
-    pub(super) fn worth(&self) -> Option<(Stage, Instant)> {
+    pub(super) fn worth(&self) -> Option<(Worth, Instant)> {
         let activity = self.activity.lock();
-        (activity.stage != Stage::Busy).then_some((activity.stage, activity.since))
+        let worth = match activity.stage {
+            Stage::Busy => return None,
+            Stage::Idle => Worth::Idle,
+            Stage::Handshake | Stage::Fresh | Stage::Head if activity.since.elapsed() < ARRIVAL => Worth::Arriving,
+            Stage::Handshake | Stage::Fresh | Stage::Head => Worth::Dawdling,
+        };
+        Some((worth, activity.since))
     }
 
     /// Whether the connection has nothing to do.
     pub(super) fn is_idle(&self) -> bool {
-        self.worth().is_some_and(|(stage, _)| stage != Stage::Head)
+        !matches!(self.activity.lock().stage, Stage::Head | Stage::Busy)
     }
 
     /// Asks the connection to end at once.
@@ -171,8 +196,6 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -216,6 +239,23 @@ mod tests {
         assert_eq!(state.deadline(&limits), deadline, "a second attempt in vain is no progress");
         state.sent(true);
         assert!(state.deadline(&limits) > deadline);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_dawdles_goes_first_then_who_is_idle_then_who_arrives() {
+        let (dawdling, idle, arriving, busy) =
+            (ConnectionState::new(), ConnectionState::new(), ConnectionState::new(), ConnectionState::new());
+        drop(idle.begin());
+        tokio::time::advance(ARRIVAL).await;
+        let _running = busy.begin();
+        arriving.established();
+        assert!(dawdling.worth() < idle.worth() && idle.worth() < arriving.worth());
+        assert_eq!(busy.worth(), None);
+        tokio::time::advance(ARRIVAL).await;
+        arriving.heard();
+        assert_eq!(arriving.worth().map(|worth| worth.0), Some(Worth::Arriving), "its request is on its way");
+        tokio::time::advance(ARRIVAL).await;
+        assert!(arriving.worth() < idle.worth());
     }
 
     #[tokio::test(start_paused = true)]
