@@ -66,7 +66,7 @@ impl Folder {
         if self.path.exists() && !self.path.is_dir() {
             return Err(Failure::NotAFolder);
         }
-        fs::create_dir_all(&self.path)?;
+        self.create()?;
         // Kept apart from the state, which may be set aside while the lock is held.
         let file = File::options().create(true).truncate(false).write(true).open(self.path.join(LOCK))?;
         match file.try_lock() {
@@ -77,6 +77,16 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Err(Failure::InUse),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// Creates the folder and those above it where they are missing, so that no loss of power takes them, with what is in them.
+    fn create(&self) -> io::Result<()> {
+        let missing = self.path.ancestors().take_while(|folder| !folder.exists()).count();
+        fs::create_dir_all(&self.path)?;
+        for above in self.path.ancestors().skip(1).take(missing) {
+            sync(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+        }
+        Ok(())
     }
 
     /// Gives the folder to whoever wants it next.
@@ -95,7 +105,7 @@ impl Folder {
             number = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;
         };
         fs::rename(self.state(), &aside)?;
-        self.sync()?;
+        sync(&self.path)?;
         Ok(aside)
     }
 
@@ -109,14 +119,14 @@ impl Folder {
             Err(Errno::INVAL | Errno::NOSYS) => fs::rename(new, state)?,
             renamed => renamed?,
         }
-        self.sync()?;
+        sync(&self.path)?;
         Ok(inode)
     }
+}
 
-    /// Makes renames durable.
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
-    }
+/// Makes the names in a folder durable.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn inode(metadata: &fs::Metadata) -> Inode {
