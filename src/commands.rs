@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Unusable};
 use crate::logging::{self, Format, Level};
+use crate::memory;
 use crate::panics;
 
 /// Why a command ends early.
@@ -86,6 +87,7 @@ fn unprintable(error: &io::Error) -> String {
 pub fn run(command: Command) -> ExitCode {
     let outcome = find_threads().and_then(|()| {
         start_logging(&command);
+        memory::keep_to_itself();
         panics::watch();
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command)));
         outcome.unwrap_or_else(|_| Err(Failure::running("it failed through a fault of its own")))

@@ -19,6 +19,7 @@ pub mod commands;
 pub mod config;
 pub mod exporter;
 pub mod logging;
+mod memory;
 pub mod metrics;
 pub mod panics;
 pub mod poller;

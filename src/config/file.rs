@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
+use file_reader::Content;
 
 use super::credentials::Named;
 use super::poll::Schedule;
@@ -15,7 +16,7 @@ use super::{api, credentials, metrics, organizations, poll};
 #[derive(Debug)]
 pub(super) struct LoadedFile {
     pub(super) path: PathBuf,
-    pub(super) text: Vec<u8>,
+    pub(super) text: Content,
 }
 
 /// Files that cannot be used.
@@ -158,7 +159,7 @@ fn pattern(node: &Node) -> Result<String, Wrong> {
 /// # Errors
 /// Every problem of the source.
 pub fn parse(source: &[u8], folder: &Path) -> Result<Config, Problems> {
-    let main = LoadedFile { path: folder.join("config.yaml"), text: source.to_owned() };
+    let main = LoadedFile { path: folder.join("config.yaml"), text: source.to_owned().into() };
     let unnamed = |Unusable { problems: Problems(problems), .. }| {
         Problems(problems.into_iter().map(|problem| Problem { file: None, ..problem }).collect())
     };

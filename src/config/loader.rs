@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exporter_toolkit::document::MAX_SOURCE;
-use file_reader::ReadError;
+use file_reader::{Content, ReadError};
 use futures_util::{StreamExt as _, stream};
 use glob::MatchOptions;
 use parking_lot::Mutex;
@@ -143,18 +143,18 @@ struct Fingerprint {
 }
 
 /// `None` when it could not be read.
-fn hash(content: &Result<Vec<u8>, ReadError>) -> Option<blake3::Hash> {
-    content.as_deref().ok().map(blake3::hash)
+fn hash(content: &Result<Content, ReadError>) -> Option<blake3::Hash> {
+    content.as_ref().ok().map(|content| blake3::hash(content))
 }
 
-async fn read_main(path: &Path, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+async fn read_main(path: &Path, deadline: Instant) -> Result<Content, ReadError> {
     file_reader::read(path, MAX_SOURCE, deadline).await
 }
 
 /// The files beside the main one.
 #[derive(Debug, Default)]
 struct Others {
-    files: Vec<(PathBuf, Result<Vec<u8>, ReadError>)>,
+    files: Vec<(PathBuf, Result<Content, ReadError>)>,
     /// Patterns that match nothing.
     idle: Vec<String>,
     problems: Vec<Problem>,
@@ -190,7 +190,7 @@ impl Others {
         };
         let files = stream::iter(paths).map(read).buffered(AT_ONCE).filter_map(std::future::ready);
         others.files = files.collect().await;
-        if others.files.iter().map(|(_, text)| text.as_ref().map_or(0, Vec::len)).sum::<usize>() > MOST {
+        if others.files.iter().map(|(_, text)| text.as_ref().map_or(0, |text| text.len())).sum::<usize>() > MOST {
             others.problems.push(Problem::general("the organization files are too large together").in_file(main));
         }
         others

@@ -1,6 +1,7 @@
 //! The binary as a process.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,10 +30,20 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
     }
 }
 
+/// Where the binary is.
+pub(crate) fn binary() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_csp-invitations-exporter").into();
+    std::env::var_os("EXPORTER_BINARY").unwrap_or(built).into()
+}
+
 /// The binary with nothing of this process's environment.
 pub(crate) fn command() -> Command {
-    let built = env!("CARGO_BIN_EXE_csp-invitations-exporter").into();
-    let mut command = Command::new(std::env::var_os("EXPORTER_BINARY").unwrap_or(built));
+    alone(&binary())
+}
+
+/// A program with nothing of this process's environment.
+pub(crate) fn alone(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -87,7 +98,12 @@ impl Exporter {
 
     /// Any command that goes on running.
     pub(crate) fn launch(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command().args(arguments).envs(environment.iter().copied()).spawn().unwrap();
+        Self::run(command().args(arguments).envs(environment.iter().copied()))
+    }
+
+    /// The binary, started in a way of one's own.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();

@@ -38,6 +38,7 @@ mod lifecycle;
 mod list;
 mod memory;
 mod once;
+mod private;
 mod process;
 mod proxies;
 mod refusals;

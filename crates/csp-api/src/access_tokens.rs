@@ -18,9 +18,12 @@ use url::Url;
 use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::retry::CallError;
+use super::sensitive;
 use super::settings::{CredentialKind, Organization, Secret};
 use super::wire::Grant;
 
+#[cfg(test)]
+mod interleavings;
 #[cfg(test)]
 mod tests;
 
@@ -50,8 +53,7 @@ impl AccessToken {
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
             return None;
         }
-        let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
-        header.set_sensitive(true);
+        let header = sensitive::bearer(token)?;
         let arrived = Instant::now();
         let expires = Some(asked + *lifetime).filter(|&expires| expires > arrived).unwrap_or(arrived + *lifetime);
         Some(Self {

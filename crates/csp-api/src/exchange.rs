@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::access_tokens::AccessToken;
@@ -16,7 +16,9 @@ use super::retry::{CallError, Failure, Retry};
 use super::rotation::SecretId;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
-use super::wire;
+use super::{sensitive, wire};
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Sender {
     /// Exchanges a credential for an access token, that of an OAuth app for one that counts in an organization.
@@ -73,15 +75,19 @@ impl Sender {
         let mut asked = (Instant::now(), SystemTime::now());
         let build = |http: &reqwest::Client| {
             asked = (Instant::now(), SystemTime::now());
-            let request = http.post(endpoints.exchange(credential));
+            let request = http.post(endpoints.exchange(credential)).header(CONTENT_TYPE, FORM);
             let request = match kind {
                 // A form, so that the token is in no URL and no log of URLs.
-                CredentialKind::ApiToken { .. } => request.form(&[("api_token", secret.expose_secret())]),
+                CredentialKind::ApiToken { .. } => {
+                    request.body(sensitive::form(&[("api_token", secret.expose_secret())]))
+                }
                 // `orgId` makes the service grant the app's roles in this organization.
                 CredentialKind::OAuthApp { client_id, .. } => {
                     let mut form = vec![("grant_type", "client_credentials")];
                     form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
-                    request.basic_auth(client_id, Some(secret.expose_secret())).form(&form)
+                    let who =
+                        sensitive::basic(client_id, secret.expose_secret()).ok_or_else(|| unbuildable(operation))?;
+                    request.header(AUTHORIZATION, who).body(sensitive::form(&form))
                 }
             };
             finished(operation, request)
@@ -123,9 +129,11 @@ impl Sender {
         loop {
             let outcome = match self.secret(operation, endpoints, credential, deadline).await {
                 Ok((token, id)) => {
-                    let body = json!({ "tokenValue": token.expose_secret() });
-                    let build =
-                        |http: &reqwest::Client| finished(operation, http.post(endpoints.token_details()).json(&body));
+                    let body = sensitive::object("tokenValue", token.expose_secret());
+                    let build = |http: &reqwest::Client| {
+                        let request = http.post(endpoints.token_details()).header(CONTENT_TYPE, "application/json");
+                        finished(operation, request.body(body.clone()))
+                    };
                     let sink = || Gather::new(wire::token_details);
                     let answer = self.attempt(&endpoints.host, operation, deadline, build, sink).await;
                     answer.map(|expiration| (id, expiration))
@@ -156,10 +164,11 @@ pub(super) fn expiration_subject(credential: &Credential) -> String {
 
 /// Ends the building of a request.
 pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<Request, Failure> {
-    request.header(reqwest::header::ACCEPT, "application/json").build().map_err(|_| Failure {
-        error: Error::new(operation, Reason::Internal, "the request could not be built"),
-        retry: Retry::Never,
-    })
+    request.header(ACCEPT, "application/json").build().map_err(|_| unbuildable(operation))
+}
+
+fn unbuildable(operation: Operation) -> Failure {
+    Failure { error: Error::new(operation, Reason::Internal, "the request could not be built"), retry: Retry::Never }
 }
 
 /// The largest secret; real ones have a few hundred bytes.
@@ -189,17 +198,17 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) 
                 let hint = if error.hangs() { "look at the storage that the file is on" } else { repair };
                 refuse(format!("{} cannot be read: {error}", path.display()), hint)
             })?;
-            content(bytes, kind).map_err(|flaw| refuse(format!("{} {flaw}", path.display()), repair))
+            content(&bytes, kind).map_err(|flaw| refuse(format!("{} {flaw}", path.display()), repair))
         }
     }
 }
 
 /// What a file holds, unless it is no secret.
-fn content(bytes: Vec<u8>, kind: &CredentialKind) -> Result<SecretString, &'static str> {
-    let mut text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
+fn content(bytes: &[u8], kind: &CredentialKind) -> Result<SecretString, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
     // Editors and templates leave one or more; no secret ends with one.
-    text.truncate(text.trim_end_matches(['\n', '\r']).len());
-    match kind.flaw(&text) {
+    let text = text.trim_end_matches(['\n', '\r']);
+    match kind.flaw(text) {
         Some(flaw) => Err(flaw),
         None => Ok(text.into()),
     }

@@ -27,6 +27,7 @@ mod proxy;
 mod retry;
 mod rotation;
 mod secret;
+mod sensitive;
 mod settings;
 mod sink;
 mod tls;

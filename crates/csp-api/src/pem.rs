@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use file_reader::ReadError;
+use file_reader::{Content, ReadError};
 use pem_text::{Pem, Placed};
 use rustls_pki_types::PrivateKeyDer;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ const LARGEST: u64 = 4 << 20;
 pub(super) struct PemFile<'a> {
     setting: &'static str,
     path: &'a Path,
-    content: Vec<u8>,
+    content: Content,
 }
 
 impl<'a> PemFile<'a> {

@@ -1,6 +1,7 @@
 //! Where the bytes of an answer go.
 
 use http::{HeaderMap, StatusCode, Version};
+use zeroize::Zeroizing;
 
 /// What stands before an answer's body, as it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -47,18 +48,20 @@ pub enum SinkError {
     TooLarge(String),
 }
 
-/// A short answer, gathered and then parsed.
+/// A short answer, gathered and then parsed. It may hold an access token, so nothing of it is left behind.
 pub(super) struct Gather<T> {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     parse: fn(&[u8]) -> Result<T, SinkError>,
 }
 
 impl<T> Gather<T> {
     /// Answers that are gathered are small; a larger one is not what was asked for.
     const LIMIT: usize = 1024 * 1024;
+    /// More than a real answer has: what has to grow leaves behind what it had.
+    const EXPECTED: usize = 16 * 1024;
 
     pub(super) fn new(parse: fn(&[u8]) -> Result<T, SinkError>) -> Self {
-        Self { bytes: Vec::new(), parse }
+        Self { bytes: Zeroizing::new(Vec::with_capacity(Self::EXPECTED)), parse }
     }
 }
 

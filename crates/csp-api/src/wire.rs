@@ -172,7 +172,10 @@ fn string(field: &RawValue) -> Option<String> {
         fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<String, E> {
             // Each of the three bytes of a surrogate is none of a character; only the first can begin one.
             let lost = |invalid: &[u8]| if invalid.first() >= Some(&0xC0) { "\u{fffd}" } else { "" };
-            Ok(bytes.utf8_chunks().flat_map(|chunk| [chunk.valid(), lost(chunk.invalid())]).collect())
+            // Long enough from the beginning: it may be a token, and what grows leaves behind what it had.
+            let mut text = String::with_capacity(bytes.len());
+            text.extend(bytes.utf8_chunks().flat_map(|chunk| [chunk.valid(), lost(chunk.invalid())]));
+            Ok(text)
         }
     }
 

@@ -35,6 +35,7 @@ use rustix::io::Errno;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 /// Threads that may wait for files at once, over the whole process.
 pub const MOST_READERS: usize = 1024;
@@ -46,8 +47,15 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_AGAIN: usize = 3;
 /// A reader that takes longer than this counts as hanging.
 const HANGS: Duration = Duration::from_secs(5);
+/// A pipe does not say how much is to come; no secret is longer.
+const PIPE_BYTES: u64 = 64 << 10;
+/// What is read at once of a pipe, and is beyond what is expected of any file.
+const SPARE: usize = 4096;
 /// How often who waits for a pipe's writer looks whether the path still leads to the pipe.
 const GLANCE: Duration = Duration::from_millis(200);
+
+/// What a file holds. It is overwritten when it is dropped, and left behind nowhere on the way: any file may hold a secret.
+pub type Content = Zeroizing<Vec<u8>>;
 
 /// Why a file's content is not to be had. Names neither the file nor anything of its content.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -93,7 +101,7 @@ impl ReadError {
 ///
 /// # Errors
 /// When it is something else, is larger than `limit` bytes, cannot be read, or was not read before `deadline`.
-pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Content, ReadError> {
     share(path, Kind { limit, takes_pipes: true, is_of_many: false }, deadline).await
 }
 
@@ -101,7 +109,7 @@ pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>,
 ///
 /// # Errors
 /// As [`read`]. Where [`MOST_OF_MANY`] of them hang, the others do, too.
-pub async fn read_one_of_many(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+pub async fn read_one_of_many(path: &Path, limit: u64, deadline: Instant) -> Result<Content, ReadError> {
     share(path, Kind { limit, takes_pipes: true, is_of_many: true }, deadline).await
 }
 
@@ -109,7 +117,7 @@ pub async fn read_one_of_many(path: &Path, limit: u64, deadline: Instant) -> Res
 ///
 /// # Errors
 /// As [`read`], and when it is a pipe.
-pub async fn read_regular(path: &Path, limit: u64, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+pub async fn read_regular(path: &Path, limit: u64, deadline: Instant) -> Result<Content, ReadError> {
     share(path, Kind { limit, takes_pipes: false, is_of_many: false }, deadline).await
 }
 
@@ -131,7 +139,7 @@ pub async fn ask<T: Send + 'static>(
 }
 
 /// Waits for the next read of this kind, together with all who want the same.
-async fn share(path: &Path, kind: Kind, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+async fn share(path: &Path, kind: Kind, deadline: Instant) -> Result<Content, ReadError> {
     let read = lane(path).next_read(path, kind, deadline);
     within(deadline, read).await.map(Arc::unwrap_or_clone)
 }
@@ -195,7 +203,7 @@ struct Kind {
 }
 
 /// A read that several wait for.
-type SharedRead = BoxFuture<'static, Result<Arc<Vec<u8>>, ReadError>>;
+type SharedRead = BoxFuture<'static, Result<Arc<Content>, ReadError>>;
 
 /// A read that has not begun. It is there as long as somebody waits for it, and moves on while any of them does.
 #[derive(Debug)]
@@ -295,7 +303,7 @@ fn lane(path: &Path) -> Lane {
 }
 
 /// `until` is how long the writer of a pipe is waited for.
-fn read_whole(path: &Path, kind: Kind, until: std::time::Instant) -> Result<Vec<u8>, ReadError> {
+fn read_whole(path: &Path, kind: Kind, until: std::time::Instant) -> Result<Content, ReadError> {
     let Kind { limit, takes_pipes, is_of_many: _ } = kind;
     let open = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     loop {
@@ -307,7 +315,9 @@ fn read_whole(path: &Path, kind: Kind, until: std::time::Instant) -> Result<Vec<
         };
         let metadata = file.metadata()?;
         let file_type = metadata.file_type();
-        let mut bytes = Vec::new();
+        // One that has to grow leaves behind what it had.
+        let expected = if file_type.is_file() { metadata.len() } else { PIPE_BYTES }.min(limit);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + SPARE));
         if file_type.is_dir() {
             return Err(ReadError::Folder);
         } else if file_type.is_fifo() {
@@ -337,7 +347,7 @@ fn read_pipe(
     bytes: &mut Vec<u8>,
 ) -> Result<bool, ReadError> {
     let start = std::time::Instant::now();
-    let mut chunk = [0; 4096];
+    let mut chunk = Zeroizing::new([0; SPARE]);
     while bytes.len() as u64 <= limit {
         let left = until.saturating_duration_since(std::time::Instant::now());
         if left.is_zero() {
@@ -350,7 +360,7 @@ fn read_pipe(
             Ok(_) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
-        match pipe.read(&mut chunk) {
+        match pipe.read(&mut *chunk) {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}

@@ -26,7 +26,7 @@ async fn a_file_is_read_whole_up_to_its_limit_and_what_is_no_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, [7; 1024]).unwrap();
-    assert_eq!(read(&path, 1024, later()).await.unwrap(), [7; 1024]);
+    assert_eq!(*read(&path, 1024, later()).await.unwrap(), [7; 1024]);
     let refused = async |path: &Path| read(path, 1023, later()).await.unwrap_err().to_string();
     assert_eq!(refused(&path).await, "it is larger than 0 KiB");
     assert!(refused(folder.path()).await.contains("folder"));
@@ -54,7 +54,7 @@ async fn a_pipe_is_read_to_its_end_or_given_up() {
     })
     .await
     .unwrap();
-    assert_eq!(reading.await.unwrap().unwrap(), [vec![1; 100_000], vec![2; 100_000]].concat());
+    assert_eq!(*reading.await.unwrap().unwrap(), [vec![1; 100_000], vec![2; 100_000]].concat());
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_pipe_without_a_writer_that_is_replaced_by_a_file_is_not_waited_for() 
     let file = folder.path().join("file");
     std::fs::write(&file, "there").unwrap();
     std::fs::rename(file, path).unwrap();
-    assert_eq!(reading.await.unwrap().unwrap(), b"there");
+    assert_eq!(*reading.await.unwrap().unwrap(), b"there");
 }
 
 /// What ends at once.
@@ -109,7 +109,7 @@ async fn however_many_ask_for_a_file_that_hangs_one_thread_waits_for_it_and_othe
     assert_eq!(started.load(Ordering::SeqCst), 1);
     let other = folder.path().join("other");
     std::fs::write(&other, "x").unwrap();
-    assert_eq!(read(&other, 1024, later()).await.unwrap(), b"x");
+    assert_eq!(*read(&other, 1024, later()).await.unwrap(), b"x");
 
     // It answers again: the next one is not given what was read for the first.
     drop(end);
@@ -171,11 +171,11 @@ async fn one_read_serves_all_who_wait_for_it_and_none_is_given_what_was_read_bef
     };
     write("first").await.unwrap();
     for one in waiting {
-        assert_eq!(one.await.unwrap().unwrap(), b"first");
+        assert_eq!(*one.await.unwrap().unwrap(), b"first");
     }
     let next = tokio::spawn(read_it(later()));
     write("second").await.unwrap();
-    assert_eq!(next.await.unwrap().unwrap(), b"second");
+    assert_eq!(*next.await.unwrap().unwrap(), b"second");
 }
 
 #[tokio::test]
@@ -185,8 +185,8 @@ async fn files_of_which_there_are_thousands_leave_readers_to_the_few_others() {
     std::fs::write(&path, "there").unwrap();
     let hanging = READERS_OF_MANY.acquire_many(u32::try_from(MOST_OF_MANY).unwrap()).await.unwrap();
     assert!(read_one_of_many(&path, 1024, soon()).await.unwrap_err().hangs());
-    assert_eq!(read(&path, 1024, later()).await.unwrap(), b"there");
-    assert_eq!(read_regular(&path, 1024, later()).await.unwrap(), b"there");
+    assert_eq!(*read(&path, 1024, later()).await.unwrap(), b"there");
+    assert_eq!(*read_regular(&path, 1024, later()).await.unwrap(), b"there");
     drop(hanging);
-    assert_eq!(read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
+    assert_eq!(*read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
 }

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
 use secrecy::{ExposeSecret, SecretSlice};
+use zeroize::Zeroizing;
 
 use super::config::PasswordHash;
 use cache::CheckCache;
@@ -22,7 +23,7 @@ use queue::Queue;
 
 /// What a request says who it comes from.
 pub(super) struct Credentials {
-    user: Vec<u8>,
+    user: Zeroizing<Vec<u8>>,
     password: SecretSlice<u8>,
 }
 
@@ -35,7 +36,8 @@ impl Credentials {
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
-        let mut user = BASE64_STANDARD.decode(token.trim()).ok()?;
+        // What follows the colon stays in this piece of memory until it is overwritten, too.
+        let mut user = Zeroizing::new(BASE64_STANDARD.decode(token.trim()).ok()?);
         let colon = user.iter().position(|byte| *byte == b':')?;
         let password = user.split_off(colon + 1);
         user.pop();

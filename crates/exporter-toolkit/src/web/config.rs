@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use file_reader::ReadError;
+use file_reader::{Content, ReadError};
 use http::{HeaderName, HeaderValue};
 use rustls::SupportedCipherSuite;
 use rustls::crypto::SupportedKxGroup;
@@ -132,7 +132,7 @@ fn folder(path: &Path) -> &Path {
 ///
 /// # Errors
 /// Why there is nothing.
-pub(super) async fn read_small(path: &Path, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+pub(super) async fn read_small(path: &Path, deadline: Instant) -> Result<Content, ReadError> {
     const LIMIT: u64 = 1 << 20;
     file_reader::read_regular(path, LIMIT, deadline).await
 }

@@ -6,11 +6,12 @@ mod san;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use file_reader::Content;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{InconsistentKeys, ServerConfig, version};
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
 use super::config::{ClientAuth, Pem, TlsSettings, read_small};
@@ -28,7 +29,7 @@ struct Text {
     /// The key of the settings that holds it or names its file.
     setting: String,
     path: Option<PathBuf>,
-    content: SecretSlice<u8>,
+    content: Content,
 }
 
 /// What the text says.
@@ -50,7 +51,7 @@ impl Text {
             Some(Pem::File(path)) => {
                 let setting = format!("{key}_file");
                 match read_small(path, deadline).await {
-                    Ok(content) => Ok(Some(Self { setting, path: Some(path.clone()), content: content.into() })),
+                    Ok(content) => Ok(Some(Self { setting, path: Some(path.clone()), content })),
                     Err(error) => Err(problem(&setting, &format!("{} can't be read: {error}", path.display()))),
                 }
             }
@@ -58,7 +59,7 @@ impl Text {
     }
 
     fn bytes(&self) -> &[u8] {
-        self.content.expose_secret()
+        &self.content
     }
 
     fn pem(&self) -> Result<pem_text::Pem<'_>, String> {

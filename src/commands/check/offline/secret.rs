@@ -7,7 +7,6 @@ use std::path::Path;
 use csp_api::LARGEST_SECRET;
 use file_reader::ReadError;
 use secrecy::ExposeSecret as _;
-use secrecy::zeroize::Zeroizing;
 use tokio::time::Instant;
 
 use crate::config::{Credential, CredentialKind, Secret};
@@ -42,7 +41,7 @@ async fn look_at_file(path: &Path, kind: &CredentialKind, deadline: Instant) -> 
         let described = format!("secret from the pipe {shown}, which is read when it is needed");
         return Ok(Seen { described, warning: None });
     }
-    let content = Zeroizing::new(file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?);
+    let content = file_reader::read(path, LARGEST_SECRET, deadline).await.map_err(unreadable)?;
     let text = std::str::from_utf8(&content).map_err(|_| format!("the secret file {shown} is not UTF-8 text"))?;
     if let Some(flaw) = kind.flaw(text.trim_end_matches(['\n', '\r'])) {
         return Err(format!("the secret file {shown} {flaw}"));
