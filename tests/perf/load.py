@@ -74,11 +74,11 @@ async def idle(target, end):
                 reader, writer = await target.open()
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                 await reader.readuntil(b"\r\n\r\n")
-            held.append(writer)
+            held.append((reader, writer))
 
     await asyncio.gather(*(one() for _ in range(IDLE)))
     await asyncio.sleep(max(2.0, end - time.monotonic()))
-    open_now = sum(not writer.transport.is_closing() for writer in held)
+    open_now = sum(not (reader.at_eof() or writer.transport.is_closing()) for reader, writer in held)
     return f"{len(held)} answered, {open_now} kept"
 
 
