@@ -28,7 +28,8 @@ qemu-aarch64-static "$binary" --version
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 state=$(mktemp -d "$folder/state.XXXX")
-qemu-aarch64-static "$binary" demo --web.listen-address=127.0.0.1:"$port" --state.dir="$state" >"$folder/demo.log" 2>&1 &
+# Few invitations: what is emulated is slow, above all where nothing is optimized.
+qemu-aarch64-static "$binary" demo --invitations=20 --web.listen-address=127.0.0.1:"$port" --state.dir="$state" >"$folder/demo.log" 2>&1 &
 server=$!
 until_true "readiness" 120 curl --noproxy '*' -fs "http://127.0.0.1:$port/readyz" >/dev/null
 three_up() {
