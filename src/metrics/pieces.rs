@@ -11,11 +11,16 @@ mod making;
 #[cfg(test)]
 mod tests;
 
+use std::iter::Zip;
+use std::num::NonZero;
 use std::ops::Range;
+use std::slice::{Iter, IterMut};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Compressor, Encoding, Make, Member, Part};
+use parking_lot::Mutex;
 
 use self::making::{Maker, Making, preamble, write};
 use super::families::FAMILIES;
@@ -23,14 +28,14 @@ use super::family::{Family, Produce, Producer};
 use crate::clock::Steady;
 use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
-/// Bytes of text after which a piece ends, together with an organization. Twice what deflate looks back over: smaller
-/// ones would compress worse, larger ones be written anew more often.
-const COMPRESSED: usize = 64 * 1024;
-/// The same of plain text.
-const PLAIN: usize = 256 * 1024;
 /// Bytes of plain text that are kept. A hundred thousand series or so are served as fast as a file is; what is past that is
 /// written at some 100 ns a series, and takes no memory.
 const KEPT: usize = 16 * 1024 * 1024;
+/// Where more organizations than this have changed at once, as all have at the start, pieces are compressed on several
+/// processors: of ten thousand, half of the time to the first scrape is this.
+const CROWD: usize = 256;
+/// More threads than this would not help: there are few families of so many samples that they count.
+const HELPERS: usize = 3;
 
 /// The families of organizations, in the order of the table.
 static PRODUCED: LazyLock<Vec<(&'static Family, Produce)>> = LazyLock::new(|| {
@@ -57,7 +62,12 @@ pub(super) struct Pieces {
     entries: Arc<Vec<Entry>>,
     /// By family; the pieces of each cover every entry.
     families: Vec<Vec<Piece>>,
+    /// [`CROWD`], but in tests.
+    crowd: usize,
 }
+
+/// The families whose pieces nobody has taken in hand yet.
+type Queue<'q> = Mutex<Zip<Iter<'static, (&'static Family, Produce)>, IterMut<'q, Vec<Piece>>>>;
 
 /// One organization at one moment.
 #[derive(Debug)]
@@ -103,27 +113,41 @@ enum Form {
 impl Pieces {
     /// Without any organization.
     pub(super) fn new(encoding: Encoding, gzip: bool) -> Self {
-        let (compressor, size) = if gzip { (Some(Compressor::default()), COMPRESSED) } else { (None, PLAIN) };
-        let maker = Maker { encoding, compressor, size, free: KEPT, text: Vec::new(), before: Vec::new() };
-        Self { maker, entries: Arc::default(), families: PRODUCED.iter().map(|_| Vec::new()).collect() }
+        let families = PRODUCED.iter().map(|_| Vec::new()).collect();
+        Self { maker: Maker::new(encoding, gzip), entries: Arc::default(), families, crowd: CROWD }
     }
 
     /// Goes over to `snapshot` as it is at `now`.
     pub(super) fn refresh(&mut self, snapshot: &Snapshot, now: Steady) -> FromPolls {
-        let Self { maker, entries, families } = self;
+        let Self { maker, entries, families, crowd } = self;
         let organizations = snapshot.organizations.iter();
         let after: Vec<Entry> =
             organizations.map(|one| Entry { snapshot: Arc::clone(one), state: one.data_state(now) }).collect();
         let changes = Changes::between(entries, &after);
-        for ((family, produce), pieces) in PRODUCED.iter().zip(families) {
-            Making { maker, family, produce: *produce, entries: &after }.renew(pieces, entries, &changes);
-        }
+        let before: &[Entry] = entries;
+        let queue: Queue<'_> = Mutex::new(PRODUCED.iter().zip(families));
+        let renew = |maker: &mut Maker| {
+            // Taken under the lock, made without it.
+            while let Some(((family, produce), pieces)) = { queue.lock().next() } {
+                Making { maker, family, produce: *produce, entries: &after }.renew(pieces, before, &changes);
+            }
+        };
+        let is_crowd = maker.compressor.is_some() && changes.changed.len() > *crowd;
+        let processors = if is_crowd { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
+        let encoding = maker.encoding;
+        thread::scope(|scope| {
+            for _ in 1..processors.min(1 + HELPERS) {
+                // Where there is no thread to be had, there is one less.
+                drop(thread::Builder::new().spawn_scoped(scope, || renew(&mut Maker::new(encoding, true))));
+            }
+            renew(maker);
+        });
         *entries = Arc::new(after);
         self.body()
     }
 
     fn body(&mut self) -> FromPolls {
-        let Self { maker, entries, families } = self;
+        let Self { maker, entries, families, crowd: _ } = self;
         if maker.compressor.is_some() {
             let compressed = families.iter_mut().flatten().filter(|piece| piece.length > 0);
             return FromPolls::Compressed(Member::begin(compressed.filter_map(|piece| match &mut piece.form {

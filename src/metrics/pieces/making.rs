@@ -5,8 +5,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Compressor, Encoding};
 
-use super::{Changes, Entry, Form, Piece};
+use super::{Changes, Entry, Form, KEPT, Piece};
 use crate::metrics::family::{Family, OrganizationData, Produce};
+
+/// Bytes of text after which a piece ends, together with an organization. Twice what deflate looks back over: smaller
+/// ones would compress worse, larger ones be written anew more often.
+const COMPRESSED: usize = 64 * 1024;
+/// The same of plain text.
+const PLAIN: usize = 256 * 1024;
 
 /// What makes pieces, and the memory that it needs for it.
 #[derive(Debug)]
@@ -23,6 +29,11 @@ pub(super) struct Maker {
 }
 
 impl Maker {
+    pub(super) fn new(encoding: Encoding, gzip: bool) -> Self {
+        let (compressor, size) = if gzip { (Some(Compressor::default()), COMPRESSED) } else { (None, PLAIN) };
+        Self { encoding, compressor, size, free: KEPT, text: Vec::new(), before: Vec::new() }
+    }
+
     /// The memory of this piece is for others.
     fn forget(&mut self, piece: &Piece) {
         if let Form::Plain(Some(bytes)) = &piece.form {

@@ -75,6 +75,7 @@ proptest! {
         steps in steps(),
         size in 1..3000_usize,
         kept in 0..20_000_usize,
+        crowd in 0..6_usize,
     ) {
         let mut forms: Vec<Pieces> = Encoding::ALL
             .into_iter()
@@ -83,6 +84,7 @@ proptest! {
         for pieces in &mut forms {
             pieces.maker.size = size;
             pieces.maker.free = kept;
+            pieces.crowd = crowd;
         }
         let mut known = std::collections::BTreeMap::new();
         for (number, change, is_late) in steps {

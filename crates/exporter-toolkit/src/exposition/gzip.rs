@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-const LEVEL: Compression = Compression::new(3);
+const LEVEL: Compression = Compression::new(2);
 /// Magic, deflate, no flags, no time, no hint at the level, unknown system (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty last block with fixed codes.
@@ -26,8 +26,9 @@ pub struct Piece {
 pub struct Compressor(Compress);
 
 impl Default for Compressor {
-    /// Scrapes repeat themselves so much that a fast level takes most of the gain: on 4.9 MB of a demonstration,
-    /// level 1 leaves 6.1 %, level 3 4.4 % in the same time, and level 6 3.8 % in more than twice the time.
+    /// Scrapes repeat themselves so much that a fast level takes most of the gain: of a start with 10,000
+    /// organizations, level 1 leaves 6.5 % in 0.6 of the time, level 2 4.1 %, level 3 as much in 2.5 times the time, and
+    /// level 6 3.8 % in five times.
     fn default() -> Self {
         Self(Compress::new(LEVEL, false))
     }
