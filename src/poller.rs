@@ -45,6 +45,9 @@ use questions::{NameTask, TokenTask};
 use source::Source;
 use timetable::Timetable;
 
+/// So many loops start at once, and the others in steps of as many.
+const AT_ONCE: usize = 64;
+
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]
 pub struct Poller {
@@ -187,6 +190,7 @@ impl Poller {
         self.latest.arrange(&organizations, |key| self.lifecycle.account(key).tally());
         let keys: HashSet<_> = keys.into_iter().collect();
         has_token.retain(|key, _| keys.contains(key));
+        let mut starting = Vec::new();
         for organization in &organizations {
             if loops.contains_key(&organization.key()) {
                 continue;
@@ -200,9 +204,11 @@ impl Poller {
                 has_token: has_token.entry(organization.key()).or_default().clone(),
                 first_round: self.first_round.clone(),
             };
-            self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
+            starting.push((of.stop.clone(), task));
             loops.insert(organization.key(), of);
         }
+        let timetable = self.timetable;
+        self.start_loops(starting, move |task: organization::Task| task.run(timetable));
         self.arrange_names(names, has_token, paces, &organizations);
         self.arrange_credentials(credentials, paces, &organizations);
         let mut questions: HashMap<&Option<Url>, usize> = HashMap::new();
@@ -226,6 +232,7 @@ impl Poller {
     ) {
         let named: Vec<_> = organizations.iter().map(|organization| Arc::new(Named::new(organization))).collect();
         stop_others(loops, &named, |named| named.key.clone());
+        let mut starting = Vec::new();
         for (organization, named) in organizations.iter().zip(&named) {
             if let (false, Some(has_token)) = (loops.contains_key(&named.key), has_token.get(&named.key)) {
                 let of = self.new_loop(named);
@@ -236,10 +243,12 @@ impl Poller {
                     has_token: has_token.subscribe(),
                     pace: Arc::clone(paces.entry(named.credential.url.clone()).or_default()),
                 };
-                self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
+                starting.push((of.stop.clone(), task));
                 loops.insert(named.key.clone(), of);
             }
         }
+        let timetable = self.timetable;
+        self.start_loops(starting, move |task: NameTask| task.run(timetable));
     }
 
     /// The service tells when API tokens run out; OAuth apps do not.
@@ -272,6 +281,30 @@ impl Poller {
                 self.tasks.spawn(of.stop.clone().run_until_cancelled_owned(task.run(self.timetable)));
                 loops.insert(credential.name.clone(), of);
             }
+        }
+    }
+
+    /// Starts these loops, each of which is `run` until it is stopped: the first of them at once, the others by and by. Ten
+    /// thousand that start together would keep the runtime from everybody else for a while: from who looks whether the
+    /// process lives, and from the first scrape.
+    fn start_loops<T, F>(&self, starting: Vec<(CancellationToken, T)>, run: impl Fn(T) -> F + Send + 'static)
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = self.tasks.clone();
+        let mut starting = starting.into_iter();
+        let mut start_some = move || {
+            let started = starting.by_ref().take(AT_ONCE);
+            started.for_each(|(stop, task)| drop(tasks.spawn(stop.run_until_cancelled_owned(run(task)))));
+            !starting.as_slice().is_empty()
+        };
+        if start_some() {
+            self.tasks.spawn(async move {
+                while start_some() {
+                    tokio::task::yield_now().await;
+                }
+            });
         }
     }
 

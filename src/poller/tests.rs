@@ -209,6 +209,21 @@ async fn what_is_shown_for_little_longer_than_an_interval_is_polled_again_before
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_with_many_organizations_lets_others_in_between() {
+    let script = Script::new(|_, _| good());
+    let many = (0..1000).map(|number| organization(&format!("{number:03}"))).collect();
+    let (_poller, board) = start(many, &script);
+    let other = tokio::spawn({
+        let script = Arc::clone(&script);
+        async move { script.polls.lock().len() }
+    });
+    let before = other.await.expect("it ran");
+    assert!((1..200).contains(&before), "{before} polls went before who came while they started");
+    pass(Duration::from_millis(1)).await;
+    assert!(board.snapshot().organizations.iter().all(|entry| entry.up == Some(true)), "all have started");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     let script = Script::new(|name, _| if name == "a" { std::future::pending().boxed() } else { good() });
     let begin = Instant::now();
