@@ -15,6 +15,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_WEIGHT: usize = 64 << 20;
 /// What a node weighs beside its text.
 const NODE_WEIGHT: usize = 96;
+/// What merges mappings.
+const MERGE: &str = "<<";
 
 /// The document's tree; `None` when it is not one well-formed document.
 ///
@@ -111,6 +113,14 @@ enum Next {
     },
     /// The value of a key that was reported.
     PassedOver,
+}
+
+/// A key whose value is passed over.
+struct WrongKey {
+    /// None where it is none.
+    key: Option<String>,
+    line: usize,
+    message: String,
 }
 
 struct Builder<'r> {
@@ -211,7 +221,6 @@ impl Builder<'_> {
             self.weigh(built.weight, built.node.line)?;
             self.anchors.insert(anchor, built.clone());
         }
-        let path = self.path();
         let Built { node, weight, depth } = built;
         let Some(frame) = self.frames.last_mut() else {
             self.root = Some(node);
@@ -219,6 +228,7 @@ impl Builder<'_> {
         };
         frame.weight += weight;
         frame.depth = frame.depth.max(depth);
+        let mut wrong = None;
         match &mut frame.items {
             Items::List(items) => items.push(node),
             Items::Map { entries, lines, merged, next } => {
@@ -228,24 +238,37 @@ impl Builder<'_> {
                         Next::Key
                     }
                     Next::Merged { line } => {
-                        let bring = mappings(node).unwrap_or_else(|| {
+                        let brought = mappings(node);
+                        if brought.is_none() {
                             let message = "expected a mapping, or a list of mappings, to merge";
-                            self.reading.report(&path, Some(line), message);
-                            Vec::new()
-                        });
-                        *merged = Some(bring);
+                            wrong = Some(WrongKey { key: Some(MERGE.to_owned()), line, message: message.to_owned() });
+                        }
+                        *merged = Some(brought.unwrap_or_default());
                         Next::Key
                     }
                     Next::PassedOver => Next::Key,
                     // The key of YAML 1.1 that mappings are merged with; in quotes it is one like any other.
                     Next::Key if is_merge(&node) && merged.is_none() => Next::Merged { line: node.line },
                     Next::Key if is_merge(&node) => {
-                        self.reading.report(&path.key("<<"), Some(node.line), "duplicate key; merge a list instead");
+                        let message = "duplicate key; merge a list instead".to_owned();
+                        wrong = Some(WrongKey { key: Some(MERGE.to_owned()), line: node.line, message });
                         Next::PassedOver
                     }
-                    Next::Key => key(node, lines, &path, self.reading),
+                    Next::Key => match key(node, lines) {
+                        Ok((key, line)) => Next::ValueOf { key, line },
+                        Err(of) => {
+                            wrong = Some(of);
+                            Next::PassedOver
+                        }
+                    },
                 };
             }
+        }
+        if let Some(WrongKey { key, line, message }) = wrong {
+            // Of the mapping: no key of it has its turn now.
+            let path = self.path();
+            let path = key.map_or_else(|| path.clone(), |key| path.key(&key));
+            self.reading.report(&path, Some(line), message);
         }
         Ok(())
     }
@@ -255,14 +278,14 @@ impl Builder<'_> {
         self.frames.iter().fold(Path::default(), |path, frame| match &frame.items {
             Items::List(items) => path.index(items.len()),
             Items::Map { next: Next::ValueOf { key, .. }, .. } => path.key(key),
-            Items::Map { next: Next::Merged { .. }, .. } => path.key("<<"),
+            Items::Map { next: Next::Merged { .. }, .. } => path.key(MERGE),
             Items::Map { .. } => path,
         })
     }
 }
 
 fn is_merge(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar { text, plain: true } if text == "<<")
+    matches!(&node.value, Value::Scalar { text, plain: true } if text == MERGE)
 }
 
 /// The entries of a mapping, or of a list's mappings, one after the other.
@@ -280,22 +303,21 @@ fn mappings(node: Node) -> Option<Vec<Entry>> {
     }
 }
 
-/// What follows the key `node`: its value, or one to pass over when the key can't be used.
-fn key(node: Node, lines: &mut HashMap<String, usize>, path: &Path, reading: &mut Reading) -> Next {
+/// The key that `node` is, and its line.
+fn key(node: Node, lines: &mut HashMap<String, usize>) -> Result<(String, usize), WrongKey> {
     let line = node.line;
     match node.value {
         Value::Scalar { text: key, .. } => {
             if let Some(first) = lines.get(&key) {
                 let message = format!("duplicate key; first given in line {first}");
-                reading.report(&path.key(&key), Some(line), message);
-                return Next::PassedOver;
+                return Err(WrongKey { key: Some(key), line, message });
             }
             lines.insert(key.clone(), line);
-            Next::ValueOf { key, line }
+            Ok((key, line))
         }
         other => {
-            reading.report(path, Some(line), format!("a key must be text, found {}", other.kind()));
-            Next::PassedOver
+            let message = format!("a key must be text, found {}", other.kind());
+            Err(WrongKey { key: None, line, message })
         }
     }
 }

@@ -9,6 +9,8 @@ use super::{Entry, Node, Path, Problem, Problems, Value, Wrong, nearest, shown};
 pub struct Reading {
     problems: Vec<Problem>,
     known: BTreeSet<String>,
+    /// Room for the next one.
+    pattern: String,
 }
 
 impl Reading {
@@ -19,7 +21,7 @@ impl Reading {
 
     /// Every problem, in the order of the lines.
     pub(super) fn into_problems(self) -> Problems {
-        let Self { mut problems, known: _ } = self;
+        let Self { mut problems, .. } = self;
         problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
         Problems(problems)
     }
@@ -80,7 +82,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     /// The value of `key`; `None` when it is absent or was reported as wrong.
     pub fn optional<T>(&mut self, key: &'static str, read: impl FnOnce(&Node) -> Result<T, Wrong>) -> Option<T> {
         let node = self.find(key)?;
-        self.reading.value(&self.path.key(key), node, read)
+        self.reading.value(|| self.path.key(key), node, read)
     }
 
     /// The value of `key`, or `default` when it is absent or was reported as wrong.
@@ -100,7 +102,13 @@ impl<'n, 'r> Fields<'n, 'r> {
     pub fn list<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Result<T, Wrong>) -> Option<Vec<T>> {
         let path = self.path.key(key);
         let items = self.items(key)?;
-        Some(items.iter().enumerate().filter_map(|(i, node)| self.reading.value(&path.index(i), node, &read)).collect())
+        Some(
+            items
+                .iter()
+                .enumerate()
+                .filter_map(|(i, node)| self.reading.value(|| path.index(i), node, &read))
+                .collect(),
+        )
     }
 
     /// The mappings in the list `key`, each through `read`; `None` when it is absent or not a list.
@@ -150,7 +158,7 @@ impl<'n, 'r> Fields<'n, 'r> {
         let Fields { entries, path, reading, .. } = section;
         reading.known.insert(path.name("").pattern().to_owned());
         let each =
-            |entry: &Entry| Some((entry.key.clone(), reading.value(&path.name(&entry.key), &entry.node, &read)?));
+            |entry: &Entry| Some((entry.key.clone(), reading.value(|| path.name(&entry.key), &entry.node, &read)?));
         entries.iter().filter_map(each).collect()
     }
 
@@ -189,7 +197,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     fn find(&mut self, key: &'static str) -> Option<&'n Node> {
         if !self.known.contains(&key) {
             self.known.push(key);
-            self.reading.known.insert(self.path.key(key).pattern().to_owned());
+            self.reading.know(&self.path, key);
         }
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         (!matches!(entry.node.value, Value::Null)).then_some(&entry.node)
@@ -207,7 +215,20 @@ impl<'n, 'r> Fields<'n, 'r> {
 }
 
 impl Reading {
-    fn value<T>(&mut self, path: &Path, node: &Node, read: impl FnOnce(&Node) -> Result<T, Wrong>) -> Option<T> {
-        read(node).map_err(|Wrong(message)| self.report(path, Some(node.line), message)).ok()
+    fn value<T>(
+        &mut self,
+        path: impl FnOnce() -> Path,
+        node: &Node,
+        read: impl FnOnce(&Node) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        read(node).map_err(|Wrong(message)| self.report(&path(), Some(node.line), message)).ok()
+    }
+
+    /// Makes a key known. Ten thousand mappings have the same keys: what is known already costs no memory.
+    fn know(&mut self, path: &Path, key: &str) {
+        path.pattern_of(key, &mut self.pattern);
+        if !self.known.contains(&self.pattern) {
+            self.known.insert(self.pattern.clone());
+        }
     }
 }
