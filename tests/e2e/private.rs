@@ -27,7 +27,8 @@ async fn seen(pid: u32, file: &str) -> std::process::Output {
 async fn start(folder: &Path, url: &str) -> Exporter {
     std::fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
     let program = folder.join("exporter");
-    std::fs::copy(binary(), &program).unwrap();
+    // By another process: what this one has open for writing, those that other tests start would have open, too, and then it cannot be run.
+    assert!(Command::new("cp").arg(binary()).arg(&program).status().await.unwrap().success());
     // With leave to write a core dump as large as may be.
     let mut command = alone(Path::new("/bin/sh"));
     command.args(["-c", "ulimit -c $(ulimit -H -c); exec \"$0\" \"$@\""]).arg(&program);
