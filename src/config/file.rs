@@ -100,7 +100,9 @@ impl Draft {
     /// The configuration, unless there is a problem in any of the files.
     pub(super) fn finished(self) -> Result<Config, Unusable> {
         let Self { mut config, problems, .. } = self;
-        config.api.consoles = config.credentials.iter().filter_map(|credential| credential.url.clone()).collect();
+        let usual = &config.api.url;
+        config.api.consoles =
+            config.credentials.iter().map(|credential| credential.url.as_ref().unwrap_or(usual).clone()).collect();
         config.warn_of_plain_http("api.url");
         if problems.is_empty() {
             Ok(config)

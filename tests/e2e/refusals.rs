@@ -336,3 +336,27 @@ async fn a_redirect_is_not_followed() {
     }
     assert!(!reached.load(SeqCst), "credentials would have gone elsewhere");
 }
+
+#[tokio::test]
+async fn a_process_without_a_descriptor_left_says_so_and_what_to_do() {
+    // By its address, and by a name that has to be looked up, for which there is no descriptor either.
+    for host in ["127.0.0.1", "localhost"] {
+        let fake = Fake::lists(|_, _| Answer::Close(response(200, "", LIST))).await;
+        let url = fake.url.replace("localhost", host);
+        let exporter = Exporter::start(&Settings::new(&url, 1).poll("interval: 1s").folder(), &[]).await;
+        exporter.polled(&["one"]).await;
+        let limit = async |files: &str| {
+            let pid = exporter.pid().to_string();
+            let set =
+                tokio::process::Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={files}:")]).status();
+            assert!(set.await.unwrap().success());
+        };
+        limit("3").await;
+        let line = eventually("a poll fails", async || exporter.logged(&["poll failed"]).pop()).await;
+        for words in ["reason=connect", "too many files and connections open (EMFILE)", "LimitNOFILE=", "ulimit -n"] {
+            assert!(line.contains(words), "{host}: {line}");
+        }
+        limit("1000").await;
+        exporter.until("it recovers", |scrape| scrape.up("one") == Some(1.0)).await;
+    }
+}

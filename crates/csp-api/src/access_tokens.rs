@@ -2,7 +2,8 @@
 //!
 //! **Who waits for whom, and for how long?** Who needs a token waits for the exchange of another who needs the same, and
 //! shares its outcome: until that exchange has its turn, as long as that takes; from then on for its own deadline. Whoever
-//! gives up, or goes on under other settings, lets the next one exchange.
+//! gives up, or goes on under other settings, lets the next one exchange. Nobody waits in an exchange for the end of what the
+//! service has asked for by `Retry-After`: that is waited for before it, by each for itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -186,7 +187,7 @@ impl CachedToken {
                 deadline.begin(began);
                 let detail = "the poll's deadline passed while another one exchanged the same credential";
                 let error = Error::new(Operation::Token, Reason::Timeout, detail);
-                return Err(CallError { error, by_deadline: true });
+                return Err(CallError { error, by_deadline: true, is_unsent: true });
             }
         };
         if let Some(token) = self.fresh() {
@@ -196,7 +197,7 @@ impl CachedToken {
             Some(failure) if self.finished.load(SeqCst) != seen => {
                 let began = self.exchanging.borrow().as_ref().and_then(Deadline::begun);
                 deadline.begin(began.map_or(joined, |began| began.max(joined)));
-                Err(failure.clone())
+                Err(CallError { is_unsent: true, ..failure.clone() })
             }
             _ => {
                 self.exchanging.send_replace(Some(deadline.clone()));

@@ -15,7 +15,7 @@ use super::fault::{Fault, is_refusal, proxy_wants_password};
 use super::head::{asked_pause, too_much};
 use super::http_client::{Generation, HttpClient};
 use super::observer::Observer;
-use super::retry::{Attempts, CallError, Failure, Retry};
+use super::retry::{Attempts, CallError, Failure, Retry, heed};
 use super::rotation::Secrets;
 use super::sink::Sink;
 use super::{tunnel, wire};
@@ -54,6 +54,20 @@ impl Sender {
         deadline: &'a Deadline,
     ) -> Result<Attempts<'a>, CallError> {
         Attempts::new(host, subject, &*self.observer, operation, deadline, self.max_attempts)
+    }
+
+    /// Waits until the service may be asked about `subject`.
+    ///
+    /// # Errors
+    /// When that is beyond the deadline.
+    pub(super) async fn heed(
+        &self,
+        host: &Host,
+        subject: &str,
+        operation: Operation,
+        deadline: &Deadline,
+    ) -> Result<(), CallError> {
+        heed(host, subject, &*self.observer, operation, deadline).await
     }
 
     /// Makes one attempt. `build` runs when the request may start: it can still find that its token has run out.
@@ -120,7 +134,7 @@ impl Sender {
             Err(error) => {
                 let refusal = match proxy {
                     Some(proxy) if is_refusal(&error) => {
-                        timeout_at(limit, tunnel::refusal(http, proxy, &url)).await.unwrap_or(None)
+                        timeout_at(limit, tunnel::refusal(http, &settings.tls, proxy, &url)).await.unwrap_or(None)
                     }
                     _ => None,
                 };
@@ -139,7 +153,8 @@ impl Sender {
             let error = Error::new(operation, Reason::TooLarge, words).hint(super::fault::HEADERS);
             return Ok(Err(Failure { error, retry: Retry::Never }));
         }
-        if status.is_success() {
+        // A part of a list, which nobody has asked for, would count as the whole.
+        if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
             let read = body::read(operation, response, self.max_response_size, &mut progress.bytes, sink());
             return timeout_at(limit, read).await;
         }
@@ -182,6 +197,9 @@ impl Sender {
             hint = Some(
                 "ask for the URL by hand and look at what answers there: usually a firewall or a proxy, not the service",
             );
+        } else if status == 206 {
+            detail.push_str("a part of an answer, though the whole was asked for");
+            hint = Some("look at what caches or repacks answers on the way");
         } else if status == 304 {
             detail.push_str("an answer for a cache, which the exporter is not");
             hint = Some("look at what caches answers on the way");

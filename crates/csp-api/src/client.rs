@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use super::access_tokens::{AccessToken, AccessTokens};
+use super::access_tokens::{AccessToken, AccessTokens, CachedToken};
 use super::attempt::Sender;
-use super::budget::Budget;
+use super::budget::{Budget, count_hosts};
 use super::build_error::BuildError;
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
@@ -52,7 +52,7 @@ impl Client {
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let http_client = HttpClient::new(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
-        let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests));
+        let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests, hosts(api)));
         Ok(Self::build(api, observer, Arc::new(http_client), budget, Arc::default(), Arc::default()))
     }
 
@@ -76,7 +76,7 @@ impl Client {
         http_client.replace(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
         let client = Self::build(api, observer, http_client, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
-        sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests);
+        sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests, hosts(api));
         tokens.prune();
         self.resume();
         Ok(client)
@@ -255,10 +255,10 @@ impl Client {
         let (operation, credential) = (Operation::Invitations, &organization.credential);
         let slot = tokens.slot(&endpoints.exchange(credential), organization);
         let subject = list_subject(organization);
+        sender.heed(&endpoints.host, &subject, operation, deadline).await.map_err(|call| call.error)?;
         let mut attempts = sender.attempts(&endpoints.host, subject, operation, deadline).map_err(|call| call.error)?;
         loop {
-            let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
-            let token = slot.token(deadline, exchange).await.map_err(|failure| failure.error)?;
+            let token = self.token(organization, endpoints, &slot, deadline).await?;
             let build = |http: &reqwest::Client| authorized(operation, http, url, &token);
             let failure = match sender.attempt(&endpoints.host, operation, deadline, build, &sink).await {
                 Ok(output) => return Ok(output),
@@ -268,6 +268,34 @@ impl Client {
                 slot.forget(&token);
             }
             attempts.after(failure).await.map_err(|CallError { error, .. }| error)?;
+        }
+    }
+
+    /// The access token for an organization. What the service has asked another one for, who wants the same token, is waited
+    /// for; it then is this one that asks.
+    async fn token(
+        &self,
+        organization: &Organization,
+        endpoints: &Endpoints,
+        slot: &CachedToken,
+        deadline: &Deadline,
+    ) -> Result<Arc<AccessToken>, Error> {
+        let (sender, credential) = (&self.inner.sender, &organization.credential);
+        let subject = exchange_subject(credential, Some(organization));
+        let heed = || sender.heed(&endpoints.host, &subject, Operation::Token, deadline);
+        if slot.valid().is_none() {
+            heed().await.map_err(|call| call.error)?;
+        }
+        loop {
+            let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
+            match slot.token(deadline, exchange).await {
+                Ok(token) => return Ok(token),
+                // It waited for another one's exchange.
+                Err(CallError { is_unsent: true, error, .. }) if endpoints.host.held(&subject).is_some() => {
+                    heed().await.map_err(|_| error)?;
+                }
+                Err(CallError { error, .. }) => return Err(error),
+            }
         }
     }
 
@@ -307,4 +335,9 @@ fn list_subject(organization: &Organization) -> String {
 
 fn details_subject(organization: &Organization) -> String {
     format!("details {}", organization.id)
+}
+
+/// How many hosts the consoles in use are at.
+fn hosts(api: &Api) -> usize {
+    count_hosts(api.consoles.iter()).max(1)
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use file_reader::ReadError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,6 +17,7 @@ use super::retry::{CallError, Failure, Retry};
 use super::rotation::SecretId;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
+use super::system::Local;
 use super::{sensitive, wire};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -123,7 +125,7 @@ impl Sender {
         let operation = Operation::TokenDetails;
         let CredentialKind::ApiToken { .. } = credential.kind else {
             let error = Error::new(operation, Reason::Internal, "only API tokens are asked about");
-            return Err(CallError { error, by_deadline: false });
+            return Err(CallError { error, by_deadline: false, is_unsent: true });
         };
         let mut attempts = self.attempts(&endpoints.host, expiration_subject(credential), operation, deadline)?;
         loop {
@@ -195,7 +197,9 @@ async fn read(operation: Operation, kind: &CredentialKind, deadline: &Deadline) 
         Secret::File(path) => {
             let until = start + deadline.left().min(file_reader::PATIENCE);
             let bytes = file_reader::read_one_of_many(path, LARGEST_SECRET, until).await.map_err(|error| {
-                let hint = if error.hangs() { "look at the storage that the file is on" } else { repair };
+                let local = if let ReadError::System(cause) = &error { Local::of_files(cause) } else { None };
+                let usual = if error.hangs() { "look at the storage that the file is on" } else { repair };
+                let hint = local.map_or(usual, |local| local.hint);
                 refuse(format!("{} cannot be read: {error}", path.display()), hint)
             })?;
             content(&bytes, kind).map_err(|flaw| refuse(format!("{} {flaw}", path.display()), repair))

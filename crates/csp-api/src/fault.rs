@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::error::{Error, Operation, Reason};
 use super::proxy::Proxy;
 use super::retry::{Failure, Retry};
+use super::system::{self, Local};
 use super::tls_fault;
 
 /// Everything below an error, outermost first.
@@ -28,6 +29,11 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref::<E>())
+}
+
+/// What all errors of input and output below an error say, for the libraries wrap one into another.
+fn kinds<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = io::ErrorKind> + 'a {
+    chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
 }
 
 /// A call that is failing in transport.
@@ -153,17 +159,31 @@ impl Fault<'_> {
             let hint = "the name server, the other end or a firewall does not answer: try the address from the exporter's network";
             return self.fail(Reason::Timeout, Retry::BackOff, hop.tell(&words), hint);
         }
-        let (words, hint) = if error.is_dns() {
-            let hint = format!("check the host name in {setting}, and DNS in the exporter's network");
-            ("the host name does not resolve".to_owned(), hint)
-        } else {
-            let words = match find::<io::Error>(error).map(io::Error::kind) {
-                Some(io::ErrorKind::UnexpectedEof) => "the connection was closed during the handshake".to_owned(),
-                None | Some(io::ErrorKind::Other) => "the connection could not be made".to_owned(),
-                Some(kind) => kind.to_string(),
-            };
-            (words, format!("check host and port in {setting}, and what the network policy and firewalls let through"))
-        };
+        let cause = system::error(chain(error));
+        let local = if error.is_dns() { Local::of_lookup(cause) } else { cause.and_then(Local::of) };
+        if let Some(Local { words, hint }) = local {
+            // It is nobody's fault on the way.
+            return self.fail(Reason::Connect, Retry::BackOff, words.to_owned(), hint);
+        }
+        if error.is_dns() {
+            let (words, hint) = unresolved(error, setting);
+            return self.fail(Reason::Connect, Retry::BackOff, hop.tell(words), hint);
+        }
+        // The library's words. Without a proxy it knows how.
+        if chain(error).any(|error| error.to_string() == "Invalid Server Name") {
+            let words = "through a proxy the exporter cannot go to an encrypted service at an IPv6 address";
+            let hint = format!("use a host name in {setting}, or name the address in NO_PROXY");
+            return self.fail(Reason::Connect, Retry::Never, hop.tell(words), hint);
+        }
+        let is = |wanted: &[io::ErrorKind]| kinds(error).any(|kind| wanted.contains(&kind));
+        if is(&[io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe]) {
+            let words = "the connection was closed during the handshake";
+            let hint = "look at what is at host and port in api.url: a load balancer with nothing behind it, a firewall that \
+                        filters by name, or a server that speaks neither TLS 1.2 nor 1.3";
+            return self.fail(Reason::Connect, Retry::BackOff, hop.tell(words), hint);
+        }
+        let words = cause.map_or_else(|| "the connection could not be made".to_owned(), system::words);
+        let hint = format!("check host and port in {setting}, and what the network policy and firewalls let through");
         self.fail(Reason::Connect, Retry::BackOff, hop.tell(&words), hint)
     }
 
@@ -183,12 +203,13 @@ impl Fault<'_> {
             let hint = "check that port and scheme in api.url are those of the service, and what answers there";
             return self.fail(Reason::Decode, Retry::Never, detail, hint);
         }
-        let kind = find::<io::Error>(error).map(io::Error::kind).filter(|&kind| kind != io::ErrorKind::Other);
         if let Some(words) = silence(error) {
             return self.fail(Reason::Timeout, Retry::BackOff, words.to_owned(), SILENT_HINT);
         }
-        let words = kind.map_or_else(|| "the connection was closed".to_owned(), |kind| kind.to_string());
-        self.fail(Reason::Connect, Retry::BackOff, format!("{words} before an answer came"), CLOSED)
+        let cause = system::error(chain(error));
+        let words = cause.map_or_else(|| "the connection was closed".to_owned(), system::words);
+        let hint = cause.and_then(Local::of).map_or(CLOSED, |local| local.hint);
+        self.fail(Reason::Connect, Retry::BackOff, format!("{words} before an answer came"), hint)
     }
 
     /// What the other end, or our own library, says of an HTTP/2 stream or connection; `None` when it is the network's.
@@ -236,6 +257,20 @@ const TUNNEL: &str =
 const CLOSED: &str = "look at the load balancer, proxy or firewall that closes connections on the way";
 const SILENT_HINT: &str = "nothing, if it stays at one: new connections are used from now on; else look at NAT, firewalls and load \
                            balancers that forget connections";
+
+/// A name that does not resolve, and what to do about it. The C library's words are all that tells why.
+fn unresolved(error: &reqwest::Error, setting: &str) -> (&'static str, String) {
+    let temporary = ["Temporary failure", "Try again"];
+    if chain(error).any(|error| temporary.iter().any(|words| error.to_string().contains(words))) {
+        let hint = format!(
+            "look at the name servers in /etc/resolv.conf, and whether the exporter's network reaches them; the name is in {setting}"
+        );
+        ("the host name does not resolve: no name server answers, or it fails", hint)
+    } else {
+        let hint = format!("check the host name in {setting}, and DNS in the exporter's network");
+        ("the host name does not resolve", hint)
+    }
+}
 
 /// How it was found out that a connection leads nowhere any more, if it was.
 fn silence(error: &reqwest::Error) -> Option<&'static str> {

@@ -30,6 +30,7 @@ mod secret;
 mod sensitive;
 mod settings;
 mod sink;
+mod system;
 mod tls;
 mod tls_fault;
 mod tunnel;

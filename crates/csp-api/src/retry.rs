@@ -42,6 +42,40 @@ pub(super) struct CallError {
     pub(super) error: Error,
     /// Whether this caller's deadline ended it, so that another caller may still succeed.
     pub(super) by_deadline: bool,
+    /// Whether this caller has sent nothing: another one's failure is shared, or the service wants to be left alone.
+    pub(super) is_unsent: bool,
+}
+
+/// Waits until the service may be asked about `subject` again. What it asked another call for, this one waits for within
+/// its own time.
+///
+/// # Errors
+/// At once, when that leaves less than a quarter of its time for the request.
+pub(super) async fn heed(
+    host: &Host,
+    subject: &str,
+    observer: &dyn Observer,
+    operation: Operation,
+    deadline: &Deadline,
+) -> Result<(), CallError> {
+    while let Some(hold) = host.held(subject) {
+        let now = Instant::now();
+        // Nothing but the service is waited for, so the call begins here.
+        deadline.begin(now);
+        if hold.until - now + deadline.length() / 4 > deadline.left() {
+            return Err(held(operation, hold, now));
+        }
+        tokio::time::sleep_until(hold.until).await;
+        observer.throttle_wait(now.elapsed());
+    }
+    Ok(())
+}
+
+/// The failure of a call that the service does not want.
+fn held(operation: Operation, hold: Hold, now: Instant) -> CallError {
+    let detail = format!("the service asked for {} without a request (Retry-After)", words(hold.until - now));
+    let error = Error::new(operation, hold.reason, detail).hint(HELD);
+    CallError { error, by_deadline: false, is_unsent: true }
 }
 
 /// The first back-off is drawn from zero to this; it doubles with each attempt.
@@ -72,7 +106,7 @@ pub(super) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     /// # Errors
-    /// While the service wants to be left alone about `subject`.
+    /// While the service wants to be left alone about `subject`; [`heed`] waits for the end of that.
     pub(super) fn new(
         host: &'a Host,
         subject: String,
@@ -81,13 +115,11 @@ impl<'a> Attempts<'a> {
         deadline: &'a Deadline,
         limit: u32,
     ) -> Result<Self, CallError> {
-        if let Some(Hold { until, reason }) = host.held(&subject) {
+        if let Some(hold) = host.held(&subject) {
             let now = Instant::now();
             // Without a request the call begins, and ends, here.
             deadline.begin(now);
-            let detail = format!("the service asked for {} without a request (Retry-After)", words(until - now));
-            let error = Error::new(operation, reason, detail).hint(HELD);
-            return Err(CallError { error, by_deadline: false });
+            return Err(held(operation, hold, now));
         }
         let base = BASE.min(deadline.left() / 10);
         Ok(Self {
@@ -118,9 +150,10 @@ impl<'a> Attempts<'a> {
             }
             Retry::Reauthorize if !self.reauthorized && !left.is_zero() => self.reauthorized = true,
             // What would fail again fails for everybody, however little time this caller had.
-            Retry::Never => return Err(CallError { error, by_deadline: false }),
+            Retry::Never => return Err(CallError { error, by_deadline: false, is_unsent: false }),
             Retry::OutOfTime | Retry::Renew | Retry::Reauthorize => {
-                return Err(CallError { error, by_deadline: left.is_zero() || retry == Retry::OutOfTime });
+                let by_deadline = left.is_zero() || retry == Retry::OutOfTime;
+                return Err(CallError { error, by_deadline, is_unsent: false });
             }
             Retry::BackOff | Retry::SlowDown(_) => {
                 self.made += 1;
@@ -148,7 +181,8 @@ impl<'a> Attempts<'a> {
                         error.hint.get_or_insert(HELD.into());
                     }
                     // What one is asked to wait for, another who wants the same is asked, too.
-                    return Err(CallError { error, by_deadline: self.made < self.limit && asked.is_none() });
+                    let by_deadline = self.made < self.limit && asked.is_none();
+                    return Err(CallError { error, by_deadline, is_unsent: false });
                 }
                 if matches!(retry, Retry::SlowDown(_)) {
                     // Not to be cut short: the service asked for it.

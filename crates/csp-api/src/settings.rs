@@ -14,7 +14,7 @@ const URL: &str = "https://console.tanzu.broadcom.com";
 pub struct Api {
     /// Base URL of the usual console.
     pub url: Url,
-    /// The consoles of credentials that name one of their own.
+    /// The consoles that credentials are used at, where any is known to be used at another than the usual one.
     pub consoles: Vec<Url>,
     /// Limit of one request, body included.
     pub timeout: Duration,

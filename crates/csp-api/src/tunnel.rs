@@ -4,12 +4,16 @@
 //! does not reach (502 to 504). So after a refusal the proxy is asked once more, by hand, and hears no more than that.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::AUTHORIZATION;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::proxy::Proxy;
@@ -20,14 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LINE: u64 = 1024;
 
 /// The status of the proxy's refusal; `None` when it cannot be told, or when the proxy leads to the service by now.
-pub(super) async fn refusal(http: &reqwest::Client, proxy: &Proxy, service: &Url) -> Option<u16> {
+pub(super) async fn refusal(http: &reqwest::Client, tls: &ClientConfig, proxy: &Proxy, service: &Url) -> Option<u16> {
     let proxy = proxy.url();
-    // Encrypted ones are not asked: they are rare, and this is not worth a TLS client of its own.
-    if proxy.scheme() != "http" {
-        return None;
-    }
     let target = format!("{}:{}", service.host_str()?, service.port_or_known_default()?);
-    let address = format!("{}:{}", proxy.host_str()?, proxy.port_or_known_default()?);
     // The library makes user and password of a URL into a header, here as where it sends CONNECT itself.
     let named = http.get(proxy.clone()).build().ok()?;
     let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
@@ -35,14 +34,37 @@ pub(super) async fn refusal(http: &reqwest::Client, proxy: &Proxy, service: &Url
         head.extend_from_slice(&[b"Proxy-Authorization: ", authorization.as_bytes(), b"\r\n"].concat());
     }
     head.extend_from_slice(b"\r\n");
-    let line = timeout(PATIENCE, ask(&address, &head)).await.ok()?.ok()?;
+    let line = timeout(PATIENCE, connect_and_ask(proxy, tls, &head)).await.ok()?.ok()?;
     status(&line).filter(|status| !(200..300).contains(status))
 }
 
+async fn connect_and_ask(proxy: &Url, tls: &ClientConfig, head: &[u8]) -> io::Result<String> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+    let host = proxy.host_str().ok_or_else(invalid)?;
+    let stream = TcpStream::connect((unbracketed(host), proxy.port_or_known_default().ok_or_else(invalid)?)).await?;
+    match proxy.scheme() {
+        "https" => {
+            let mut tls = tls.clone();
+            // As the library comes, too: CONNECT is spoken in HTTP/1.1.
+            tls.alpn_protocols.clear();
+            let name = ServerName::try_from(unbracketed(host).to_owned()).map_err(|_| invalid())?;
+            ask(TlsConnector::from(Arc::new(tls)).connect(name, stream).await?, head).await
+        }
+        "http" => ask(stream, head).await,
+        // SOCKS has no status.
+        _ => Err(invalid()),
+    }
+}
+
+/// An IPv6 address without the brackets that it has in a URL.
+fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// The first line of what answers.
-async fn ask(address: &str, head: &[u8]) -> io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &[u8]) -> io::Result<String> {
     stream.write_all(head).await?;
+    stream.flush().await?;
     let mut line = String::new();
     BufReader::new(stream).take(LINE).read_line(&mut line).await?;
     Ok(line)

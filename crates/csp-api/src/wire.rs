@@ -185,6 +185,8 @@ fn string(field: &RawValue) -> Option<String> {
 
 /// An answer that must be an object.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, SinkError> {
+    // Some write one in front, and lists are read with it, too.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // A derived reader takes an array for a structure, too.
     let is_object = body.trim_ascii_start().first() == Some(&b'{');
     let words = match serde_json::from_slice(body) {
@@ -196,6 +198,7 @@ fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, SinkError> {
                 "the answer is not JSON"
             }
         }
+        Err(_) if is_object => "the answer has the same key twice",
         _ => "the answer is JSON, but not an object",
     };
     Err(SinkError::Decode(words.to_owned()))
@@ -241,6 +244,14 @@ mod tests {
             assert!(matches!(error, SinkError::Decode(_)), "{error:?}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_says_the_same_twice_is_told_from_one_that_is_no_object() {
+        let words = |body: &str| format!("{:?}", grant(body.as_bytes()).map(|_| ()).unwrap_err());
+        assert!(words(r#"{"access_token":"a","access_token":"b"}"#).contains("the same key twice"));
+        assert!(words("[1]").contains("not an object") && words("{").contains("not JSON"));
+        assert_eq!(lifetime("\u{feff}{\"access_token\":\"a\",\"expires_in\":7}"), Duration::from_secs(7));
     }
 
     #[test]

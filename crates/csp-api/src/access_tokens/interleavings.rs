@@ -65,7 +65,7 @@ async fn exchange(log: Arc<Mutex<Log>>, mut turns: usize, succeeds: bool) -> Res
         Ok(AccessToken::new(&grant, Instant::now(), SystemTime::now()).unwrap())
     } else {
         let error = Error::new(Operation::Token, Reason::Credentials, number.to_string());
-        Err(CallError { error, by_deadline: false })
+        Err(CallError { error, by_deadline: false, is_unsent: false })
     }
 }
 

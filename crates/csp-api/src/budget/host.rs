@@ -13,8 +13,9 @@
 //!
 //! The queue is served by a task of its own that runs while anybody waits. It waits for the end of a pause, for the rate,
 //! and then for a place, and only then looks who is first: whoever came meanwhile and goes before others does so. In this
-//! order no rate is saved up while places are taken, and no place is held by somebody who waits for the rate. The queues
-//! of several hosts wait for places first come, first served. A place is held for one attempt, which `api.timeout` ends.
+//! order no rate is saved up while places are taken, and no place is held by somebody who waits for the rate. A place is
+//! held for one attempt, which `api.timeout` ends. The queues of several hosts wait for places first come, first served,
+//! but for one place that is each host's own: so a console that does not answer leaves a place to every other.
 //!
 //! Nobody waits here for longer than a poll can when the service asks for it by `Retry-After`: who was asked to wait beyond
 //! its deadline ends at once, and is [held back](Host::hold) from then on. All others of the host wait for a [pause](Host::pause)
@@ -41,6 +42,7 @@ const NOTABLE: Duration = Duration::from_millis(1);
 /// The budget of one host, and the queue in front of it.
 #[derive(Debug)]
 pub struct Host {
+    name: String,
     limits: watch::Receiver<Limits>,
     resumes: watch::Receiver<u64>,
     /// Until when the host asked for no request.
@@ -106,8 +108,9 @@ pub(crate) struct Hold {
 }
 
 impl Host {
-    pub(super) fn new(limits: watch::Receiver<Limits>, resumes: watch::Receiver<u64>) -> Self {
+    pub(super) fn new(name: String, limits: watch::Receiver<Limits>, resumes: watch::Receiver<u64>) -> Self {
         Self {
+            name,
             limits,
             resumes,
             pause: watch::Sender::new(None),
@@ -182,7 +185,7 @@ impl Host {
             self.may_start().await;
             let places = Arc::clone(&limits.borrow_and_update().places);
             let place = tokio::select! {
-                place = places.acquire_owned() => place,
+                place = places.take(&self.name) => place,
                 // Other places.
                 () = changed(&mut limits) => continue,
             };

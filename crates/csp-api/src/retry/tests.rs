@@ -14,7 +14,7 @@ fn failure(retry: Retry) -> Failure {
 }
 
 fn host() -> Arc<Host> {
-    Budget::new(None, 8).host(&"http://localhost".parse().unwrap())
+    Budget::new(None, 8, 1).host(&"http://localhost".parse().unwrap())
 }
 
 fn deadline(left: Duration) -> Deadline {
@@ -97,7 +97,7 @@ async fn a_wait_past_the_deadline_fails_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_service_asks_for_beyond_a_call_holds_for_others_until_the_calls_deadline() {
-    let budget = Budget::new(None, 8);
+    let budget = Budget::new(None, 8, 1);
     let host = budget.host(&"http://localhost".parse().unwrap());
     let begin = |subject: &str| {
         let deadline = Deadline::of_poll(Duration::from_secs(10));
@@ -125,6 +125,24 @@ async fn what_the_service_asks_for_beyond_a_call_holds_for_others_until_the_call
         attempts(&host, &deadline, 1).after(failure(Retry::SlowDown(nothing))).await.unwrap_err();
         assert!(host.held("subject").is_none());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_asked_another_one_for_is_waited_for_within_the_own_deadline() {
+    let host = host();
+    let hold = Hold { until: Instant::now() + Duration::from_secs(7), reason: Reason::ServerError };
+    host.hold("subject".to_owned(), hold);
+    let heed = async |subject: &str, length: u64| {
+        let (start, deadline) = (Instant::now(), Deadline::of_poll(Duration::from_secs(length)));
+        let outcome = heed(&host, subject, &NoObserver, Operation::Token, &deadline).await;
+        (outcome.map_err(|call| call.error.reason), start.elapsed().as_secs(), deadline.left().as_secs())
+    };
+    assert_eq!(heed("another", 10).await, (Ok(()), 0, 10));
+    // There would be no time left for a request.
+    for beyond in [5, 7, 9] {
+        assert_eq!(heed("subject", beyond).await, (Err(Reason::ServerError), 0, beyond));
+    }
+    assert_eq!(heed("subject", 10).await, (Ok(()), 7, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +184,7 @@ async fn a_reload_ends_a_back_off_but_no_pause_that_was_asked_for() {
     for (retry, whole) in
         [(Retry::SlowDown(Some(Duration::from_secs(7))), true), (Retry::SlowDown(None), true), (Retry::BackOff, false)]
     {
-        let budget = Arc::new(Budget::new(None, 8));
+        let budget = Arc::new(Budget::new(None, 8, 1));
         let host = budget.host(&"http://localhost".parse().unwrap());
         let reloads = tokio::spawn({
             let budget = Arc::clone(&budget);

@@ -78,6 +78,7 @@ async fn each_status_has_its_reason_and_no_useless_retry() {
         (418, Reason::UnexpectedStatus),
         (304, Reason::UnexpectedStatus),
         (204, Reason::Decode),
+        (206, Reason::UnexpectedStatus),
     ] {
         let fake =
             lists(move |_| Answer::Close(format!("HTTP/1.1 {status} X\r\ncsp-request-id: id-1\r\n\r\n").into_bytes()))

@@ -60,7 +60,9 @@ async fn a_retry_after_past_the_deadline_is_obeyed_until_then_whatever_is_config
     for _ in 0..3 {
         client = client.reconfigured(&api(&fake.url)).await.unwrap();
         client.resume();
-        let error = list(&client, &refused).await.unwrap_err();
+        // One that has no time to wait for that.
+        let deadline = Deadline::of_poll(Duration::from_secs(2));
+        let error = client.invitations(&refused, BOTH, &deadline, Text::default).await.unwrap_err();
         assert_eq!((error.reason, error.status), (Reason::RateLimited, None), "{error}");
     }
     assert_eq!(fake.requests("/invitations").len(), 1);
@@ -90,9 +92,47 @@ async fn all_who_share_a_token_obey_what_its_exchange_was_told() {
     }
     let late = organization(21, inline("s"));
     assert!(client.list_not_before(&late).is_some());
-    let error = list(&client, &late).await.unwrap_err();
+    let deadline = Deadline::of_poll(Duration::from_secs(2));
+    let error = client.invitations(&late, BOTH, &deadline, Text::default).await.unwrap_err();
     assert_eq!((error.operation, error.reason), (Operation::Token, Reason::RateLimited));
     assert_eq!(fake.requests("").len(), 1);
+}
+
+#[tokio::test]
+async fn who_shares_a_token_waits_within_its_own_deadline_for_what_its_exchange_was_told() {
+    let fake = Fake::start(|request, n| match (request.path.as_str(), n) {
+        (API_TOKEN_PATH, 0) => Answer::Late(Duration::from_millis(500), response(503, "retry-after: 3600\r\n", "")),
+        (API_TOKEN_PATH, _) => grant(n, 1800),
+        _ => answer(200, "[]"),
+    })
+    .await;
+    let client = client(&fake);
+    let list = |id, seconds: f64| {
+        let (client, deadline) = (client.clone(), Deadline::of_poll(Duration::from_secs_f64(seconds)));
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let listed = client.invitations(&organization(id, inline("s")), BOTH, &deadline, Text::default).await;
+            (listed.map_err(|error| (error.operation, error.reason)), start.elapsed())
+        })
+    };
+    let told = list(1, 2.0);
+    while fake.requests(API_TOKEN_PATH).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // One waits for the exchange when it is told so; the others come later, one of them without the time to wait.
+    let joined = list(2, 20.0);
+    assert_eq!(told.await.unwrap().0, Err((Operation::Token, Reason::ServerError)));
+    let (late, hasty) = (list(3, 20.0), list(4, 0.2));
+    let (refused, waited) = hasty.await.unwrap();
+    assert_eq!(refused, Err((Operation::Token, Reason::ServerError)), "the service's own reason");
+    assert!(waited < Duration::from_millis(200), "{waited:?}");
+    for call in [joined, late] {
+        assert_eq!(call.await.unwrap().0.as_deref(), Ok("[]"));
+    }
+    let exchanges = fake.requests(API_TOKEN_PATH);
+    assert_eq!(exchanges.len(), 2, "one of them asks for both");
+    let gap = exchanges[1].at - exchanges[0].at;
+    assert!(gap >= Duration::from_millis(1950), "not before the deadline of who was told so: {gap:?}");
 }
 
 #[tokio::test]
@@ -105,17 +145,18 @@ async fn an_access_token_that_is_still_good_is_used_while_its_exchange_is_left_a
     .await;
     let (client, organization) = (client(&fake), organization(1, inline("s")));
     // The others hold back for half of what such a poll has left, which ends before the token does.
-    let list = async || {
-        let deadline = Deadline::of_poll(Duration::from_secs(3));
+    let list = async |seconds| {
+        let deadline = Deadline::of_poll(Duration::from_secs(seconds));
         client.invitations(&organization, BOTH, &deadline, Text::default).await
     };
     // It is renewed when a fifth of its life is left.
     while fake.requests(API_TOKEN_PATH).len() < 2 {
-        list().await.unwrap();
+        list(3).await.unwrap();
     }
     assert_eq!(client.list_not_before(&organization), None, "nobody is left alone who has a token");
+    // These have no time to wait for that.
     let error = loop {
-        if let Err(error) = list().await {
+        if let Err(error) = list(1).await {
             break error;
         }
     };

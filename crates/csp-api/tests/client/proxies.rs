@@ -61,33 +61,43 @@ async fn a_proxy_that_does_not_lead_to_the_service_is_named_with_what_it_says() 
     }
 }
 
+/// Through a proxy that answers every `CONNECT` with this status, encrypted or not.
+async fn refusing(pki: Option<&Pki>, status: u16) -> (Fake, Api) {
+    let acceptor = pki.map(|pki| pki.acceptor(false, |_| ()));
+    let proxy = Fake::serve(acceptor, move |_, _| Answer::Close(response(status, "", ""))).await;
+    let url = proxy.url.replace("://", "://us%40er:can%3Aary@");
+    let mut settings = through("https://upstream.invalid", &url);
+    settings.tls.ca_file = pki.map(|pki| pki.path("ca.pem"));
+    (proxy, settings)
+}
+
 #[tokio::test]
 async fn a_proxys_refusal_is_named_with_its_status_and_what_it_means() {
+    let pki = Pki::new();
     for (status, action, requests) in [
         (403, "allow CONNECT", 1),
         (502, "why it does not reach", 3),
         (503, "why it does not reach", 3),
         (500, "allow CONNECT", 3),
     ] {
-        let proxy = Fake::start(move |_, _| Answer::Close(response(status, "", ""))).await;
-        let (client, recorder) = observed(&through(
-            "https://upstream.invalid",
-            &format!("http://us%40er:can%3Aary@localhost:{}", proxy.port()),
-        ));
-        let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
-        assert_eq!((error.reason, error.status), (Reason::Connect, Some(status)), "{error}");
-        assert!(error.detail.contains(&format!("it answers {status} to CONNECT")), "{error}");
-        assert!(error.action().contains(action), "{}", error.action());
-        assert!(!format!("{error:?} {error}").contains("ary"));
-        assert_eq!(recorder.count("request token"), requests, "{status}");
-        // Asked once more after each, as the library asked.
-        let asked = proxy.requests("");
-        assert_eq!(asked.len(), 2 * requests, "{asked:?}");
-        for request in asked {
-            assert_eq!(request.path, "upstream.invalid:443");
-            assert_eq!(request.headers["host"], "upstream.invalid:443");
-            // Of `us@er:can:ary`.
-            assert_eq!(request.headers["proxy-authorization"], "Basic dXNAZXI6Y2FuOmFyeQ==");
+        for pki in [None, Some(&pki)] {
+            let (proxy, settings) = refusing(pki, status).await;
+            let (client, recorder) = observed(&settings);
+            let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
+            assert_eq!((error.reason, error.status), (Reason::Connect, Some(status)), "{error}");
+            assert!(error.detail.contains(&format!("it answers {status} to CONNECT")), "{error}");
+            assert!(error.action().contains(action), "{}", error.action());
+            assert!(!format!("{error:?} {error}").contains("ary"));
+            assert_eq!(recorder.count("request token"), requests, "{status}");
+            // Asked once more after each, as the library asked.
+            let asked = proxy.requests("");
+            assert_eq!(asked.len(), 2 * requests, "{asked:?}");
+            for request in asked {
+                assert_eq!(request.path, "upstream.invalid:443");
+                assert_eq!(request.headers["host"], "upstream.invalid:443");
+                // Of `us@er:can:ary`.
+                assert_eq!(request.headers["proxy-authorization"], "Basic dXNAZXI6Y2FuOmFyeQ==");
+            }
         }
     }
 }
@@ -112,8 +122,19 @@ async fn a_proxy_that_is_not_there_is_told_from_a_service_that_is_not() {
     }
     let error = list(&observed(&api("https://upstream.invalid")).0, &organization(1, inline("s"))).await;
     let error = error.unwrap_err();
-    assert_eq!(error.detail, "the host name does not resolve");
+    // With no name server in reach it says so.
+    assert!(error.detail.starts_with("the host name does not resolve"), "{error}");
     assert!(error.action().contains("api.url") && !error.action().contains("proxy"), "{}", error.action());
+}
+
+#[tokio::test]
+async fn an_encrypted_service_at_an_ipv6_address_is_out_of_reach_through_a_proxy_and_it_is_said() {
+    let proxy = Fake::start(|_, _| Answer::Keep(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())).await;
+    let (client, recorder) = observed(&through("https://[::1]:1", &proxy.url));
+    let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Connect);
+    assert!(error.detail.contains("IPv6 address") && error.action().contains("host name in api.url"), "{error}");
+    assert_eq!(recorder.count("request token"), 1, "it would be the same again");
 }
 
 #[tokio::test]

@@ -186,7 +186,10 @@ async fn a_secret_that_is_replaced_while_its_exchange_waits_or_is_under_way_is_t
         _ => answer(200, "[]"),
     })
     .await;
-    let (client, recorder) = observed(&api(&fake.url));
+    // It is not the same attempt again, so one attempt is enough for it.
+    let mut settings = api(&fake.url);
+    settings.max_attempts = 1;
+    let (client, recorder) = observed(&settings);
     list(&client, &organization(1, Secret::File(path.clone()))).await.unwrap();
     assert_eq!((fake.requests(API_TOKEN_PATH).len(), recorder.count("retry token")), (2, 1));
 
@@ -194,6 +197,26 @@ async fn a_secret_that_is_replaced_while_its_exchange_waits_or_is_under_way_is_t
     std::fs::write(&path, "wrong").unwrap();
     let error = client.exchange(&organization(1, Secret::File(path.clone())).credential, &soon()).await.unwrap_err();
     assert_eq!((error.reason, error.status, fake.requests(API_TOKEN_PATH).len()), (Reason::Credentials, Some(400), 3));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_replaced_again_and_again_is_tried_once_more_and_no_oftener() {
+    for max_attempts in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "0").unwrap();
+        let replaced = path.clone();
+        let fake = Fake::start(move |_, n| {
+            std::fs::write(&replaced, (n + 1).to_string()).unwrap();
+            answer(400, "")
+        })
+        .await;
+        let mut settings = api(&fake.url);
+        settings.max_attempts = max_attempts;
+        let error = list(&observed(&settings).0, &organization(1, Secret::File(path))).await.unwrap_err();
+        assert_eq!((error.reason, error.status), (Reason::Credentials, Some(400)));
+        assert_eq!(fake.requests(API_TOKEN_PATH).len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,16 @@ async fn a_connection_that_is_closed_or_refused_is_connect() {
 }
 
 #[tokio::test]
+async fn a_connection_that_this_machine_does_not_make_is_named_with_what_to_do_here() {
+    // No route leads to the broadcast address from a socket of TCP; some machines forbid it instead.
+    let (client, _) = observed(&api("http://255.255.255.255:9"));
+    let error = list(&client, &organization(1, inline("s"))).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Connect, "{error}");
+    assert!(error.detail.contains("(E"), "{error}");
+    assert!(error.action().contains("of this machine"), "{}", error.action());
+}
+
+#[tokio::test]
 async fn a_proxys_password_is_in_no_error() {
     let proxy = Fake::start(|_, _| answer(407, "")).await;
     let mut settings = api("https://upstream.invalid");
