@@ -13,10 +13,13 @@
 //! - A file's reader waits for no other file. All readers together are at most [`MOST_READERS`] threads; runtimes that
 //!   read files get so many beside what they need otherwise. Files that there can be thousands of, [`read_one_of_many`],
 //!   get at most [`MOST_OF_MANY`] of them: when all of those hang, whoever needs one of the few others, to let a scrape in
-//!   or for a reload, still finds a reader.
+//!   or for a reload, still finds a reader. And those that are on one mount get at most [`MOST_OF_A_MOUNT`]: a mount that
+//!   loses its server takes all of its files with it, however many there are, and those on other mounts still find a reader.
 //! - A path that hung can lead elsewhere by now: a link was turned, another disk mounted over it. The reader does not
 //!   know, and to ask the disk may hang as well. So an operator who asks for a reload sends one more reader a file,
 //!   [`try_again`], and at most `MOST_AGAIN` of them.
+
+mod mount;
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -41,6 +44,8 @@ use zeroize::Zeroizing;
 pub const MOST_READERS: usize = 1024;
 /// Of these, threads that may wait for files of which there can be thousands.
 pub const MOST_OF_MANY: usize = 896;
+/// Of these, threads that may wait for files of one mount.
+pub const MOST_OF_A_MOUNT: usize = 768;
 /// How long most callers wait for a file: long for a disk that answers, short for an operator who waits.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers that are sent after a first one that hangs, at most.
@@ -108,7 +113,8 @@ pub async fn read(path: &Path, limit: u64, deadline: Instant) -> Result<Content,
 /// [`read`], for a file of a kind that there can be thousands of, such as the secrets of organizations.
 ///
 /// # Errors
-/// As [`read`]. Where [`MOST_OF_MANY`] of them hang, the others do, too.
+/// As [`read`]. Where [`MOST_OF_A_MOUNT`] of them hang on one mount, the others on that mount do, too; where
+/// [`MOST_OF_MANY`] do on several, all others.
 pub async fn read_one_of_many(path: &Path, limit: u64, deadline: Instant) -> Result<Content, ReadError> {
     share(path, Kind { limit, takes_pipes: true, is_of_many: true }, deadline).await
 }
@@ -132,7 +138,7 @@ pub async fn ask<T: Send + 'static>(
     job: impl FnOnce(std::time::Instant) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
     let asked = async {
-        let turn = lane(path).turn(false).await?;
+        let turn = lane(path).turn(None).await?;
         turn.work(deadline, job).await
     };
     within(deadline, asked).await
@@ -217,15 +223,27 @@ struct Next {
 struct Turn {
     lane: Lane,
     permit: OwnedSemaphorePermit,
-    reader: (Option<SemaphorePermit<'static>>, SemaphorePermit<'static>),
+    reader: (Option<OfMany>, SemaphorePermit<'static>),
+}
+
+/// The right to send one to one of many files.
+struct OfMany {
+    _of_mount: OwnedSemaphorePermit,
+    _of_all: SemaphorePermit<'static>,
 }
 
 impl Lane {
-    /// Waits until the file's reader is at leisure.
-    async fn turn(self, is_of_many: bool) -> Result<Turn, ReadError> {
+    /// Waits until the file's reader is at leisure. `of_many` is the path of a file that is one of many.
+    async fn turn(self, of_many: Option<&Path>) -> Result<Turn, ReadError> {
         let gone = |_| io::Error::other("the process is stopping");
         let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(gone)?;
-        let of_many = if is_of_many { Some(READERS_OF_MANY.acquire().await.map_err(gone)?) } else { None };
+        let of_many = match of_many {
+            Some(path) => {
+                let _of_mount = mount::readers(path).acquire_owned().await.map_err(gone)?;
+                Some(OfMany { _of_mount, _of_all: READERS_OF_MANY.acquire().await.map_err(gone)? })
+            }
+            None => None,
+        };
         let reader = READERS.acquire().await.map_err(gone)?;
         Ok(Turn { lane: self, permit, reader: (of_many, reader) })
     }
@@ -242,7 +260,7 @@ impl Lane {
         }
         let path = path.to_owned();
         let read = async move {
-            let turn = self.turn(kind.is_of_many).await?;
+            let turn = self.turn(kind.is_of_many.then_some(&*path)).await?;
             // Who comes from here on comes too late for this read.
             let next = turn.lane.state.lock().next.remove(&kind);
             let deadline = next.map_or(deadline, |next| next.deadline);

@@ -190,3 +190,19 @@ async fn files_of_which_there_are_thousands_leave_readers_to_the_few_others() {
     drop(hanging);
     assert_eq!(*read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
 }
+
+#[tokio::test]
+async fn a_mount_whose_files_all_hang_leaves_readers_to_those_of_other_mounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "there").unwrap();
+    // A regular file on a mount that every Linux has.
+    let elsewhere = Path::new("/proc/sys/kernel/ostype");
+    let all = u32::try_from(MOST_OF_A_MOUNT).unwrap();
+    let hanging = mount::readers(&path).acquire_many_owned(all).await.unwrap();
+    assert!(read_one_of_many(&path, 1024, soon()).await.unwrap_err().hangs());
+    assert_eq!(*read_one_of_many(elsewhere, 1024, later()).await.unwrap(), b"Linux\n");
+    assert_eq!(*read(&path, 1024, later()).await.unwrap(), b"there");
+    drop(hanging);
+    assert_eq!(*read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
+}
