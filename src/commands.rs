@@ -10,6 +10,7 @@ mod signals;
 mod simulate;
 mod systemd;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::num::NonZero;
@@ -26,6 +27,8 @@ use crate::config::{Config, Unusable};
 use crate::logging::{self, Format, Level};
 use crate::memory;
 use crate::panics;
+
+pub use signals::hold as hold_signals;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -85,6 +88,10 @@ fn unprintable(error: &io::Error) -> String {
 /// Runs a command to its end.
 #[must_use]
 pub fn run(command: Command) -> ExitCode {
+    if !matches!(command, Command::Serve(_) | Command::Demo(_) | Command::Simulate(_)) {
+        // They end as any program does.
+        signals::release();
+    }
     let outcome = find_threads().and_then(|()| {
         start_logging(&command);
         memory::keep_to_itself();
@@ -133,14 +140,28 @@ fn start_logging(command: &Command) {
 /// Threads for work that blocks, beside those that may wait for files: what scrapes, lists and passwords are worked on.
 const BLOCKING_THREADS: usize = 512;
 
-/// Threads that every command needs beside one for each CPU: of the log, of signals, of the state and its watch, and two for
+/// The runtime would read it itself, and panic over what it cannot use.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
+
+/// Threads that polls, scrapes and health checks run on: one a processor, unless the variable says how many.
+fn worker_threads(variable: Option<OsString>) -> Result<usize, Failure> {
+    let text = variable.unwrap_or_default().to_string_lossy().trim().to_owned();
+    if text.is_empty() {
+        return Ok(thread::available_parallelism().map_or(1, NonZero::get));
+    }
+    text.parse().ok().filter(|count| (1..=BLOCKING_THREADS).contains(count)).ok_or_else(|| {
+        Failure::Configuration(format!("{WORKER_THREADS} must be a whole number from 1 to {BLOCKING_THREADS}"))
+    })
+}
+
+/// Threads that every command needs beside those that polls run on: of the log, of signals, of the state and its watch, and two for
 /// files.
 const THREADS: usize = 6;
 
 /// Finds out whether there are as many threads as a command needs at once. Where there are not, the libraries that start
 /// them panic, and one of them waits for ever for those that it has started already.
 fn find_threads() -> Result<(), Failure> {
-    let needed = thread::available_parallelism().map_or(1, NonZero::get) + THREADS;
+    let needed = worker_threads(std::env::var_os(WORKER_THREADS))? + THREADS;
     let mut found = Vec::with_capacity(needed);
     let (stay, until_all_are_there) = mpsc::channel::<()>();
     let until_all_are_there = Arc::new(Mutex::new(until_all_are_there));
@@ -170,6 +191,7 @@ fn find_threads() -> Result<(), Failure> {
 /// a storage that hangs or a name server that is silent, holds up nobody.
 fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads(std::env::var_os(WORKER_THREADS))?)
         .max_blocking_threads(BLOCKING_THREADS + file_reader::MOST_READERS)
         .enable_all()
         .build()

@@ -5,6 +5,7 @@ use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use nix::sys::signal::{SigSet, Signal as Number};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -15,10 +16,31 @@ use crate::logging;
 
 use super::systemd::Systemd;
 
+/// What commands obey.
+const OBEYED: [Number; 3] = [Number::SIGHUP, Number::SIGTERM, Number::SIGINT];
+
+/// Lets signals wait until somebody obeys them, from the first moment of `main` on: a supervisor may send one as soon as it
+/// has started the process, and without a handler a SIGHUP ends it. As the first process of a container it would be worse:
+/// there the kernel drops what has no handler, a SIGTERM too.
+///
+/// What comes before `main`, while the system loads the program, takes the system's way: that is the moment that no program
+/// can cover, about a millisecond.
+pub fn hold() {
+    // It fails for signals that do not exist.
+    let _ = SigSet::from_iter(OBEYED).thread_block();
+}
+
+/// Takes the signals that wait, in this thread, and those that come: by handlers where there are any, else in the system's
+/// way. Also those that the process was started with as waiting, by whoever blocked them and forgot to undo it.
+pub(super) fn release() {
+    let _ = SigSet::from_iter(OBEYED).thread_unblock();
+}
+
 /// What a file that is larger than it may be brings; the same number on every Linux but that on MIPS.
 const SIGXFSZ: i32 = 25;
 
-/// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once.
+/// A token that the first SIGTERM or SIGINT cancels; the second one ends the process at once. Signals that were
+/// [held](hold) are taken from here on, so [`hangups`] comes first.
 ///
 /// # Errors
 /// When the system refuses the handlers.
@@ -39,6 +61,8 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
 
 async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Result<()>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Here and in no other thread: whatever those wait for, this one takes every signal.
+    release();
     let _ = installed.send(Ok(()));
     loop {
         tokio::select! {
@@ -62,8 +86,7 @@ pub(super) fn survive_limits() {
     let _ = signal(SignalKind::from_raw(SIGXFSZ));
 }
 
-/// SIGHUPs from now on, to be [obeyed](reload_on_hangup) once there is something to reload. Called first of all: until then
-/// a SIGHUP ends the process, and who starts it may send one at once.
+/// SIGHUPs, those that were [held](hold) too, to be [obeyed](reload_on_hangup) once there is something to reload.
 ///
 /// # Errors
 /// When the system refuses the handler.

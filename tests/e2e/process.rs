@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::binary::{Exporter, eventually};
 use crate::fake::{Fake, json};
+use crate::faults::Faults;
 use crate::setup::{Folder, Settings};
 
 /// An upstream and a configuration that make a scrape larger than what the system takes for a client that does not read.
@@ -134,5 +136,46 @@ async fn systemd_hears_when_it_listens_that_it_lives_and_how_it_fares() {
     assert!(heard("READY=1").await.contains("STATUS=the configuration was not reloaded"));
     exporter.signal("TERM").await;
     heard("STOPPING=1").await;
+    assert_eq!(exporter.ended().await.code(), Some(0));
+}
+
+/// A process that gets a signal as soon as it makes its first thread, long before it listens.
+async fn interrupted_early(signal: Signal) -> (Fake, Folder, Exporter) {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    let faults = Faults::new(&folder);
+    let (config, number) = (folder.path("config.yaml"), (signal as i32).to_string());
+    let environment = faults.environment();
+    let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.push(("FAULTS_SIGNAL", &number));
+    let arguments = ["--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
+    (fake, folder, Exporter::launch(&arguments, &environment))
+}
+
+#[tokio::test]
+async fn a_signal_that_comes_while_the_process_starts_is_obeyed_once_it_can_be() {
+    let (_fake, _folder, mut exporter) = interrupted_early(Signal::SIGHUP).await;
+    exporter.address = exporter.listening("everything").await;
+    eventually("it reloads", async || exporter.logged(&["configuration reloaded"]).pop()).await;
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let (_fake, _folder, mut exporter) = interrupted_early(signal).await;
+        assert_eq!(exporter.ended().await.code(), Some(0), "{:?}", exporter.log);
+    }
+}
+
+#[tokio::test]
+async fn signals_that_a_parent_has_left_blocked_are_obeyed() {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let folder = Settings::new(&fake.url, 1).folder();
+    // A child inherits what its parent's thread has blocked.
+    let blocked = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
+    let before = blocked.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).unwrap();
+    let config = folder.path("config.yaml");
+    let mut exporter = Exporter::launch(&["--config.file", &config, "--web.listen-address", "127.0.0.1:0"], &[]);
+    before.thread_set_mask().unwrap();
+    exporter.address = exporter.listening("everything").await;
+    exporter.signal("HUP").await;
+    eventually("it reloads", async || exporter.logged(&["configuration reloaded"]).pop()).await;
+    exporter.signal("TERM").await;
     assert_eq!(exporter.ended().await.code(), Some(0));
 }

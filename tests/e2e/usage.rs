@@ -30,6 +30,25 @@ async fn wrong_flags_exit_with_64() {
 }
 
 #[tokio::test]
+async fn a_number_of_threads_that_is_none_is_wrong_usage_and_not_a_panic() {
+    let fake = Fake::lists(|_, _| json(200, "[]")).await;
+    let config = Settings::new(&fake.url, 1).folder();
+    let once = async |threads: &str| {
+        run(&["once", "--config.file", &config.path("config.yaml")], &[("TOKIO_WORKER_THREADS", threads)]).await
+    };
+    for senseless in ["abc", "0", "-1", "1000000", "2.5"] {
+        let done = once(senseless).await;
+        assert_eq!(done.code, Some(64), "{senseless}: {}", done.stderr);
+        assert!(done.stderr.contains("TOKIO_WORKER_THREADS must be a whole number"), "{}", done.stderr);
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+    }
+    for sensible in ["1", " 3 ", "", " "] {
+        let done = once(sensible).await;
+        assert_eq!(done.code, Some(0), "{sensible}: {}", done.stderr);
+    }
+}
+
+#[tokio::test]
 async fn every_problem_of_a_configuration_is_named_with_its_path_and_line_and_nothing_is_bound_or_sent() {
     let fake = Fake::start(|_, _| json(200, "[]")).await;
     // An address that is taken: binding it would end with 1 instead.

@@ -8,12 +8,15 @@
  * FAULTS_NAMES   a folder with a file for each name of a host that is in trouble; its first word says in which: `none`
  *                (there is no such name), `again` (the name server fails), `hang` (it does not answer) or `flip` (the name
  *                leads to where nobody listens). All others below `test` are this machine
+ * FAULTS_SIGNAL  the number of a signal that the process sends itself when it makes its first thread
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,4 +123,11 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
         nanosleep(&pause, NULL);
     }
     return NEXT(getaddrinfo)(here, service, hints, found);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+    static int is_sent;
+    const char *number = getenv("FAULTS_SIGNAL");
+    if (number != NULL && !__atomic_exchange_n(&is_sent, 1, __ATOMIC_SEQ_CST)) kill(getpid(), atoi(number));
+    return NEXT(pthread_create)(thread, attributes, run, argument);
 }
