@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -35,11 +35,28 @@ impl Folder {
 
     /// Which file is the state now; `None` when there is none. Asked *before* a file is opened: if another one takes its
     /// place in between, the next look finds out.
-    pub(super) fn inode(&self) -> io::Result<Option<Inode>> {
-        match fs::metadata(self.state()) {
-            Ok(metadata) => Ok(Some(inode(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Unavailable`] also for what is no file: whoever put it there has to take it away, and until then nothing of
+    /// it is opened.
+    pub(super) fn inode(&self) -> Result<Option<Inode>, Failure> {
+        let metadata = match fs::metadata(self.state()) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if is_link(&self.state()) { Err(unavailable(DANGLING)) } else { Ok(None) };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            Ok(Some(inode(&metadata)))
+        } else if kind.is_dir() {
+            Err(unavailable("it is a folder, not a file: move it away"))
+        } else if kind.is_fifo() {
+            Err(unavailable("it is a pipe, not a file: move it away"))
+        } else {
+            Err(unavailable("it is a device or a socket, not a file: move it away"))
         }
     }
 
@@ -63,12 +80,19 @@ impl Folder {
         if self.lock.is_some() {
             return Ok(());
         }
-        if self.path.exists() && !self.path.is_dir() {
-            return Err(Failure::NotAFolder);
+        match fs::metadata(&self.path) {
+            Ok(metadata) if !metadata.is_dir() => return Err(Failure::NotAFolder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_link(&self.path) => {
+                return Err(unavailable(format!("{} is no folder: {DANGLING}", self.path.display())));
+            }
+            _ => {}
         }
         self.create()?;
-        // Kept apart from the state, which may be set aside while the lock is held.
-        let file = File::options().create(true).truncate(false).write(true).open(self.path.join(LOCK))?;
+        // Kept apart from the state, which may be set aside while the lock is held. Opened for reading, too: a pipe, should
+        // one be there, would else wait for somebody who reads it.
+        let lock = self.path.join(LOCK);
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&lock);
+        let file = file.map_err(|error| unavailable(format!("{} cannot be opened: {error}", lock.display())))?;
         match file.try_lock() {
             Ok(()) => {
                 self.lock = Some(file);
@@ -122,11 +146,33 @@ impl Folder {
         sync(&self.path)?;
         Ok(inode)
     }
+
+    /// Removes what a crash has left of a file before it became the state.
+    pub(super) fn clean(&self) -> Result<(), Failure> {
+        let new = self.new_state();
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(unavailable(format!("{} cannot be removed: {error}", new.display())))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Makes the names in a folder durable.
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// What is said of a link to nowhere.
+const DANGLING: &str = "it is a symbolic link, and nothing is where it leads to: make that, or remove the link";
+
+fn unavailable(reason: impl Into<String>) -> Failure {
+    Failure::Unavailable(reason.into())
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn inode(metadata: &fs::Metadata) -> Inode {

@@ -76,9 +76,9 @@ impl StateFile {
                     self.detach();
                     self.folder.release();
                 }
-                Err(error) => {
+                Err(failure) => {
                     self.detach();
-                    return (None, Err(error.into()));
+                    return (None, Err(failure));
                 }
             }
         }
@@ -160,11 +160,7 @@ impl StateFile {
 
     /// Begins a fresh file.
     fn begin(&mut self, now: Millis) -> Result<(), Failure> {
-        // Left behind by a crash before it became the state.
-        match std::fs::remove_file(self.folder.new_state()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        self.folder.clean()?;
         let key = self.file.as_ref().map_or_else(IdentityKey::random, |file| file.key.clone());
         let disk = Disk::create(&self.folder.new_state(), &*self.files, &key, self.stamp, now)?;
         let inode = self.folder.install()?;

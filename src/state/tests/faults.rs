@@ -1,11 +1,15 @@
 //! Disks that refuse, or do not answer.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, Mode};
+
 use super::disk::{CALM, Faults, HASTY, copy, names, open};
 use super::*;
+use crate::state::store::{Failure, Real, StateFile};
 
 #[test]
 fn a_full_disk_is_survived_in_memory_and_made_up_for() {
@@ -153,4 +157,63 @@ fn a_folder_that_is_new_and_refuses_from_the_start_counts_from_nothing() {
     assert_eq!(names(dir.path()), ["lock", "state.redb"]);
     let (_dir, copy) = copy(dir.path());
     assert_eq!(generated(&copy, "a"), Some(2));
+}
+
+/// What is no file, in a place where one is looked for.
+fn put(kind: &str, path: &Path) {
+    match kind {
+        "folder" => std::fs::create_dir(path).unwrap(),
+        "pipe" => rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap(),
+        "socket" => drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        "device" => std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+        _ => std::os::unix::fs::symlink("nowhere", path).unwrap(),
+    }
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_the_state_is_named_and_left_alone() {
+    for (kind, words) in [
+        ("folder", "a folder"),
+        ("pipe", "a pipe"),
+        ("socket", "a device or a socket"),
+        ("device", "a device or a socket"),
+        ("link", "a symbolic link"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state.redb");
+        put(kind, &state);
+        let (found, outcome) = StateFile::new(dir.path(), Box::new(Real)).attach(Millis(0));
+        let failure = outcome.unwrap_err();
+        assert!(matches!(&failure, Failure::Unavailable(reason) if reason.contains(words)), "{kind}: {failure}");
+        assert!(found.is_none(), "{kind}: nobody knows what was there before");
+
+        let lifecycle = open(dir.path(), &Arc::default(), CALM);
+        assert_eq!(lifecycle.durable(), Some(false), "{kind}");
+        assert_eq!(observe_many(&lifecycle, "a", 3, 0), None, "{kind}: counts wait");
+        assert_eq!(names(dir.path()), ["lock", "state.redb"], "{kind}: nothing was set aside");
+        std::fs::rename(&state, dir.path().join("moved")).unwrap();
+        assert_eq!(lifecycle.flush(at(0)), Some(true), "{kind}");
+        assert_eq!((generated(&lifecycle, "a"), lifecycle.resets()), (Some(0), Some(0)), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_in_the_way_beside_the_state_is_named() {
+    for (kind, name) in [("folder", "state.redb.new"), ("folder", "lock"), ("link", "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("state");
+        if name.is_empty() {
+            put(kind, &folder);
+        } else {
+            std::fs::create_dir(&folder).unwrap();
+            put(kind, &folder.join(name));
+        }
+        let failure = StateFile::new(&folder, Box::new(Real)).attach(Millis(0)).1.unwrap_err();
+        let path = folder.join(name).display().to_string();
+        assert!(failure.to_string().contains(path.trim_end_matches('/')), "{failure}");
+    }
+    // A lock that is a pipe is as good as any.
+    let dir = tempfile::tempdir().unwrap();
+    put("pipe", &dir.path().join("lock"));
+    StateFile::new(dir.path(), Box::new(Real)).attach(Millis(0)).1.unwrap();
 }
