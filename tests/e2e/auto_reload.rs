@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::binary::Exporter;
 use crate::fake::{Fake, json};
+use crate::faults::Faults;
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, id};
 
@@ -162,4 +163,29 @@ async fn nothing_but_reloads_waits_for_a_configuration_on_a_mount_that_hangs() {
     exporter.signal("TERM").await;
     assert_eq!(exporter.ended().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_brings_no_reload_and_delays_none() {
+    let fake = fake().await;
+    let settings = Settings::new(&fake.url, 1);
+    let folder = settings.folder();
+    let faults = Faults::new(&folder);
+    let exporter = faults.start(&FLAGS).await;
+    exporter.polled(&["one"]).await;
+    let reloads = || exporter.logged(&["configuration reloaded"]).len();
+    for (count, days) in [(1, 400), (2, -400), (3, 0)] {
+        faults.clock(days * 24 * 3600);
+        // Several looks at the files later nothing has happened.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(reloads(), count - 1, "{days} days");
+        let start = Instant::now();
+        folder.write("config.yaml", &settings.clone().poll(&format!("interval: {}s", 60 + count)).yaml());
+        let wanted = Some((60 + count) as f64);
+        let scrape = exporter.until("it is taken", |scrape| interval(scrape) == wanted).await;
+        assert!(start.elapsed() < Duration::from_secs(5), "{days} days: {:?}", start.elapsed());
+        assert!(successful(&scrape) && scrape.up("one") == Some(1.0), "{days} days");
+        assert_eq!(reloads(), count, "{days} days");
+    }
+    assert_eq!(exporter.get("/livez").await.0, 200);
 }

@@ -1,10 +1,12 @@
 //! `list`: the people behind the numbers.
 
+use std::time::{Duration, Instant};
+
 use csp_simulator::{Options, Scenario};
 use serde_json::{Value, json};
 
 use crate::binary::{Finished, run};
-use crate::fake::{Fake, json as answer};
+use crate::fake::{Answer, Fake, json as answer};
 use crate::scrape::Scrape;
 use crate::setup::{Folder, Settings, serve, simulated};
 
@@ -137,4 +139,22 @@ async fn an_organization_that_fails_takes_no_rows_from_the_others() {
     let found: Value = serde_json::from_str(&done.stdout).unwrap();
     assert!(!found.as_array().unwrap().is_empty());
     assert!(done.stderr.contains("organization=two"), "{}", done.stderr);
+}
+
+#[tokio::test]
+async fn an_organization_that_hangs_beyond_its_deadline_keeps_nobody_elses_rows_back() {
+    let fake = Fake::lists(|organization, _| match organization {
+        2 => Answer::Hang,
+        _ => answer(200, r#"[{"username":"a@example.com","status":"AVAILABLE"}]"#),
+    })
+    .await;
+    let folder = Settings::new(&fake.url, 3).poll("interval: 10s, deadline: 2s").folder();
+    let start = Instant::now();
+    let done = list(&folder, &[]).await;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    let rows: Value = serde_json::from_str(&done.stdout).unwrap();
+    let of: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["organization"].as_str().unwrap()).collect();
+    assert_eq!(of, ["one", "three"]);
+    assert!(done.stderr.contains("two") && done.stderr.contains("deadline"), "{}", done.stderr);
 }

@@ -19,6 +19,9 @@ use crate::fake::{Request, receive};
 use crate::pki::Identities;
 use crate::script::{Step, frames, http1_head};
 
+/// What an answer takes at least whose connection ends with it.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// What is spoken inside of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
@@ -375,6 +378,11 @@ async fn unusual(
 ) -> Result<(), mpsc::error::SendError<Order>> {
     let mut kept = Vec::new();
     let is_cut = script.iter().any(|step| matches!(step, Step::CutAfter(_)));
+    if is_cut || script.iter().any(|step| matches!(step, Step::Close | Step::Cut | Step::Reset)) {
+        // For a moment after it has sent a request the client's library looks at the connection alone: if that has ended, a
+        // request has failed with it, whatever of an answer has come. No network is as fast as that.
+        tokio::time::sleep(MOMENT).await;
+    }
     for step in script {
         match step {
             Step::Head(status, headers) => kept.extend(frames::head(stream, status, &headers)),
