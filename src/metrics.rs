@@ -77,9 +77,8 @@ impl Metrics {
     pub fn scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
-        let snapshot = (self.snapshots)();
-        let own = || uncached::encode(encoding, &self.registry, &snapshot, &self.api.durations());
-        let body = self.cache.find_or_make(encoding, gzip, &snapshot, now, own);
+        let own = |snapshot: &Snapshot| uncached::encode(encoding, &self.registry, snapshot, &self.api.durations());
+        let body = self.cache.find_or_make(encoding, gzip, &self.snapshots, now, own);
         Scrape { content_type, content_encoding: gzip.then_some("gzip"), body }
     }
 
@@ -97,7 +96,7 @@ impl Metrics {
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
     pub fn prepare(&self, now: Steady) {
-        self.cache.prepare(&(self.snapshots)(), now);
+        self.cache.prepare(&self.snapshots, now);
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.

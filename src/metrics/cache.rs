@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use exporter_toolkit::exposition::{self, Compressor, Encoding, Part};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::pieces::{FromPolls, Pieces};
 use crate::clock::Steady;
@@ -29,14 +29,29 @@ const WANTED_FOR: Duration = Duration::from_secs(240);
 /// A form is forgotten at most this much later than it might be: how often is looked for such forms.
 pub const FORGOTTEN_LATE: Duration = Duration::from_secs(30);
 
+/// Of more organizations than this, a scrape may show what was known [`RECENT`]ly: between two scrapes so many polls end
+/// that each of them would else make a good part of its bytes anew.
+const MANY: usize = 1000;
+/// How long ago that may be. What is prepared meanwhile is never as old as this.
+const RECENT: Duration = Duration::from_secs(2);
+
 /// The newest scrape of each form: format and coding.
 #[derive(Debug, Default)]
-pub(super) struct ScrapeCache([[Mutex<Form>; 2]; Encoding::ALL.len()]);
+pub(super) struct ScrapeCache([[Form; 2]; Encoding::ALL.len()]);
 
 /// What is kept in one form.
+///
+/// **Who waits for whom?** Who makes pieces anew holds them meanwhile; a scrape waits for that only where it has to show
+/// what is made. The finished ones are held for moments, and while one scrape writes the exporter's own part for all that
+/// come with it. Who holds both took the pieces first.
 #[derive(Debug, Default)]
 struct Form {
-    pieces: Option<Pieces>,
+    pieces: Mutex<Option<Pieces>>,
+    finished: Mutex<Finished>,
+}
+
+#[derive(Debug, Default)]
+struct Finished {
     polled: Option<Polled>,
     /// The newest scrape, and when it was made.
     newest: Option<(Instant, exposition::Body)>,
@@ -44,6 +59,8 @@ struct Form {
     window: Option<(Instant, u32)>,
     /// When it was asked for last.
     asked: Option<Steady>,
+    /// What was known before this is not recent, whatever the time.
+    changed: Option<Instant>,
 }
 
 /// What comes from polls.
@@ -51,6 +68,8 @@ struct Form {
 struct Polled {
     /// Keeps the snapshot alive, so that its address cannot stand for another one.
     snapshot: Arc<Snapshot>,
+    /// When that was taken.
+    taken: Instant,
     /// The span of time in which no organization's data state changes by itself.
     valid: Range<Steady>,
     body: FromPolls,
@@ -63,40 +82,88 @@ impl Polled {
     }
 }
 
-impl Form {
+impl Finished {
+    /// What comes from polls, as a scrape at `now` may show it.
+    fn polled(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<&Polled> {
+        let is_recent = |polled: &Polled| {
+            snapshot.organizations.len() > MANY
+                && polled.valid.contains(&now)
+                && polled.taken.elapsed() < RECENT
+                && self.changed.is_none_or(|changed| changed < polled.taken)
+        };
+        self.polled.as_ref().filter(|polled| polled.is_true(snapshot, now) || is_recent(polled))
+    }
+
     /// The newest scrape, if nobody would notice that it is not made anew.
     fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<exposition::Body> {
         let (made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
-        let is_true = self.polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, now));
-        (is_flood && made.elapsed() < OWN_MAX_AGE && is_true).then(|| body.clone())
+        (is_flood && made.elapsed() < OWN_MAX_AGE && self.polled(snapshot, now).is_some()).then(|| body.clone())
     }
 
-    /// What comes from polls, made anew where something has changed.
-    fn polled(&mut self, encoding: Encoding, gzip: bool, snapshot: &Arc<Snapshot>, now: Steady) -> &FromPolls {
-        if self.polled.as_ref().is_some_and(|polled| !polled.is_true(snapshot, now)) {
-            // Their memory is free for what takes their place.
-            (self.polled, self.newest) = (None, None);
+    /// A scrape whose own part `own` gives, if it need not wait for what comes from polls.
+    fn scrape(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        now: Steady,
+        own: impl Fn(&Snapshot) -> Vec<u8>,
+    ) -> Option<exposition::Body> {
+        if let Some(body) = self.at_hand(snapshot, now) {
+            return Some(body);
         }
-        let pieces = &mut self.pieces;
-        let polled = self.polled.get_or_insert_with(|| {
-            let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
-            let body = pieces.get_or_insert_with(|| Pieces::new(encoding, gzip)).refresh(snapshot, now);
-            Polled { snapshot: Arc::clone(snapshot), valid: now..until.unwrap_or(Steady(i64::MAX)), body }
-        });
-        &polled.body
-    }
-
-    fn count(&mut self, made: Instant, now: Steady) {
+        let made = Instant::now();
+        let Polled { snapshot, body, .. } = self.polled(snapshot, now)?;
+        let own = own(snapshot);
+        let body: exposition::Body = match body {
+            FromPolls::Plain(parts) => parts.iter().cloned().chain([Part::Made(own.into())]).collect(),
+            FromPolls::Compressed(member) => member.end(&Compressor::default().piece([&*own])).into_iter().collect(),
+        };
+        self.newest = Some((made, body.clone()));
         self.window = match self.window {
             Some((begin, count)) if made.duration_since(begin) < WINDOW => Some((begin, count + 1)),
             _ => Some((made, 1)),
         };
         self.asked = Some(now);
+        Some(body)
+    }
+}
+
+impl Form {
+    /// Makes what comes from polls anew where something has changed; returns it, and of which snapshot it is. Snapshots
+    /// are taken by those who hold the pieces, so that none of them goes back to an earlier one.
+    fn make(
+        &self,
+        encoding: Encoding,
+        gzip: bool,
+        snapshots: &dyn Fn() -> Arc<Snapshot>,
+        now: Steady,
+    ) -> (MutexGuard<'_, Finished>, Arc<Snapshot>) {
+        let mut pieces = self.pieces.lock();
+        let (taken, snapshot) = (Instant::now(), snapshots());
+        {
+            let mut finished = self.finished.lock();
+            if finished.polled.as_ref().is_some_and(|polled| polled.is_true(&snapshot, now)) {
+                return (finished, snapshot);
+            }
+            if finished.polled(&snapshot, now).is_none() {
+                // Nobody may show it any more: its memory is free for what takes its place.
+                (finished.polled, finished.newest) = (None, None);
+            }
+        }
+        let until = snapshot.organizations.iter().filter_map(|entry| entry.goes_stale_at(now)).min();
+        let body = pieces.get_or_insert_with(|| Pieces::new(encoding, gzip)).refresh(&snapshot, now);
+        let valid = now..until.unwrap_or(Steady(i64::MAX));
+        let mut finished = self.finished.lock();
+        finished.polled = Some(Polled { snapshot: Arc::clone(&snapshot), taken, valid, body });
+        (finished, snapshot)
     }
 }
 
 impl ScrapeCache {
+    fn form(&self, encoding: Encoding, gzip: bool) -> &Form {
+        &self.0[encoding as usize][usize::from(gzip)]
+    }
+
     /// A scrape that needs no work, if there is one. Waits for nobody.
     pub(super) fn find(
         &self,
@@ -105,7 +172,7 @@ impl ScrapeCache {
         snapshot: &Arc<Snapshot>,
         now: Steady,
     ) -> Option<exposition::Body> {
-        self.0[encoding as usize][usize::from(gzip)].try_lock()?.at_hand(snapshot, now)
+        self.form(encoding, gzip).finished.try_lock()?.at_hand(snapshot, now)
     }
 
     /// A scrape, made of what is kept as far as possible; `own` gives the exporter's own part. Of several callers at
@@ -114,44 +181,39 @@ impl ScrapeCache {
         &self,
         encoding: Encoding,
         gzip: bool,
-        snapshot: &Arc<Snapshot>,
+        snapshots: &dyn Fn() -> Arc<Snapshot>,
         now: Steady,
-        own: impl FnOnce() -> Vec<u8>,
+        own: impl Fn(&Snapshot) -> Vec<u8>,
     ) -> exposition::Body {
-        let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
-        if let Some(body) = form.at_hand(snapshot, now) {
-            return body;
-        }
-        let made = Instant::now();
-        let body = match form.polled(encoding, gzip, snapshot, now) {
-            FromPolls::Plain(parts) => parts.iter().cloned().chain([Part::Made(own().into())]).collect(),
-            FromPolls::Compressed(member) => {
-                member.end(&Compressor::default().piece([own().as_slice()])).into_iter().collect()
-            }
-        };
-        form.newest = Some((made, exposition::Body::clone(&body)));
-        form.count(made, now);
-        body
+        let form = self.form(encoding, gzip);
+        let found = form.finished.lock().scrape(&snapshots(), now, &own);
+        found.unwrap_or_else(|| {
+            let (mut finished, snapshot) = form.make(encoding, gzip, snapshots, now);
+            finished.scrape(&snapshot, now, &own).unwrap_or_default()
+        })
     }
 
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
-    pub(super) fn prepare(&self, snapshot: &Arc<Snapshot>, now: Steady) {
+    pub(super) fn prepare(&self, snapshots: &dyn Fn() -> Arc<Snapshot>, now: Steady) {
         for encoding in Encoding::ALL {
             for gzip in [false, true] {
-                let mut form = self.0[encoding as usize][usize::from(gzip)].lock();
-                if form.asked.is_some_and(|asked| now.since(asked) < WANTED_FOR) {
-                    form.polled(encoding, gzip, snapshot, now);
+                let form = self.form(encoding, gzip);
+                let asked = form.finished.lock().asked;
+                if asked.is_some_and(|asked| now.since(asked) < WANTED_FOR) {
+                    drop(form.make(encoding, gzip, snapshots, now));
                 } else {
-                    *form = Form::default();
+                    let mut pieces = form.pieces.lock();
+                    (*pieces, *form.finished.lock()) = (None, Finished::default());
                 }
             }
         }
     }
 
-    /// Forgets the exporter's own metrics: what happened must show at once.
+    /// Forgets the exporter's own metrics: what happened must show at once, and so must everything else.
     pub(super) fn forget_own(&self) {
         for form in self.0.iter().flatten() {
-            form.lock().newest = None;
+            let mut finished = form.finished.lock();
+            (finished.newest, finished.changed) = (None, Some(Instant::now()));
         }
     }
 }
@@ -160,14 +222,26 @@ impl ScrapeCache {
 mod tests {
     use std::cell::Cell;
 
+    use super::super::pieces::tests::organization;
     use super::*;
 
     /// A scrape, and how many times the exporter's own metrics were made for one.
     fn scrape(cache: &ScrapeCache, snapshot: &Arc<Snapshot>, own: &Cell<u32>) -> exposition::Body {
-        cache.find_or_make(Encoding::Text, false, snapshot, Steady(0), || {
+        cache.find_or_make(Encoding::Text, false, &|| Arc::clone(snapshot), Steady(0), |_| {
             own.set(own.get() + 1);
             Vec::new()
         })
+    }
+
+    /// So many organizations, of which each has this many roles.
+    fn snapshot(organizations: usize, roles: usize) -> Arc<Snapshot> {
+        let organizations = (0..organizations).map(|number| organization(number, Some(roles), 1)).collect();
+        Arc::new(Snapshot { organizations, api_token_expirations: Vec::new() })
+    }
+
+    /// Has what is known be of this moment, however long it took to make it.
+    fn know(cache: &ScrapeCache, taken: Instant) {
+        cache.form(Encoding::Text, false).finished.lock().polled.as_mut().expect("made").taken = taken;
     }
 
     #[test]
@@ -193,18 +267,55 @@ mod tests {
     }
 
     #[test]
+    fn of_many_organizations_a_scrape_shows_what_was_known_a_moment_ago_unless_more_than_polls_has_changed() {
+        let (cache, own) = (ScrapeCache::default(), Cell::new(0));
+        let length = |snapshot: &Arc<Snapshot>| scrape(&cache, snapshot, &own).concat().len();
+        let (few, more) = (snapshot(MANY, 1), snapshot(MANY, 2));
+        assert!(length(&few) < length(&more), "of few a poll shows at once");
+        cache.forget_own();
+
+        let (before, after) = (snapshot(MANY + 1, 1), snapshot(MANY + 1, 2));
+        let first = length(&before);
+        know(&cache, Instant::now());
+        assert_eq!(length(&after), first);
+        cache.prepare(&|| Arc::clone(&after), Steady(0));
+        let second = length(&after);
+        assert!(second > first);
+        cache.forget_own();
+        assert_eq!(length(&before), first, "of another configuration nothing is shown");
+        know(&cache, Instant::now() - RECENT);
+        assert_eq!(length(&after), second, "nor after a while");
+        assert_eq!(own.get(), 7, "the exporter's own part is made each time");
+    }
+
+    #[test]
+    fn a_scrape_waits_for_no_one_who_makes_what_it_need_not_show() {
+        let (cache, own) = (ScrapeCache::default(), Cell::new(0));
+        let (before, after) = (snapshot(MANY + 1, 1), snapshot(MANY + 1, 2));
+        scrape(&cache, &before, &own);
+        know(&cache, Instant::now());
+        let making = cache.form(Encoding::Text, false).pieces.lock();
+        scrape(&cache, &after, &own);
+        assert_eq!(own.get(), 2);
+        drop(making);
+    }
+
+    #[test]
     fn only_forms_that_are_asked_for_are_made_and_only_while_they_are() {
         let (cache, before, after, own) = (ScrapeCache::default(), Arc::default(), Arc::default(), Cell::new(0));
-        let made = || -> Vec<bool> { cache.0.iter().flatten().map(|form| form.lock().pieces.is_some()).collect() };
-        cache.prepare(&before, Steady(0));
+        let made = || -> Vec<bool> { cache.0.iter().flatten().map(|form| form.pieces.lock().is_some()).collect() };
+        let prepare = |snapshot: &Arc<Snapshot>, now| cache.prepare(&|| Arc::clone(snapshot), now);
+        prepare(&before, Steady(0));
         assert_eq!(made(), [false; 6], "nobody has asked");
         scrape(&cache, &before, &own);
-        cache.prepare(&after, Steady(0));
+        prepare(&after, Steady(0));
         assert_eq!(made(), [true, false, false, false, false, false]);
-        let polled =
-            |snapshot| cache.0[0][0].lock().polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)));
-        assert!(polled(&after), "made before the scrape");
-        cache.prepare(&after, Steady(0).after(WANTED_FOR));
+        let is_true = |snapshot| {
+            let finished = cache.form(Encoding::Text, false).finished.lock();
+            finished.polled.as_ref().is_some_and(|polled| polled.is_true(snapshot, Steady(0)))
+        };
+        assert!(is_true(&after), "made before the scrape");
+        prepare(&after, Steady(0).after(WANTED_FOR));
         assert_eq!(made(), [false; 6], "nobody asks any more");
         assert!(WANTED_FOR + FORGOTTEN_LATE < Duration::from_secs(5 * 60));
     }

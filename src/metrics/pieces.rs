@@ -9,7 +9,7 @@
 
 mod making;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::iter::Zip;
 use std::num::NonZero;
@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use bytes::Bytes;
-use exporter_toolkit::exposition::{self, Compressor, Encoding, Make, Member, Part};
+use exporter_toolkit::exposition::{self, Encoding, Make, Member, Part};
 use parking_lot::Mutex;
 
 use self::making::{Maker, Making, preamble, write};

@@ -21,7 +21,8 @@ import time
 import urllib.request
 
 BINARY = os.environ.get("EXPORTER_BINARY", "target/dist/csp-invitations-exporter")
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+#: How often each figure is taken: as often as the first argument says, where this script runs and is not imported.
+ROUNDS = int(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else 5
 SECONDS = 3
 GZIP = ("gzip", {"Accept-Encoding": "gzip"})
 PLAIN = ("plain", {"Accept-Encoding": "identity"})

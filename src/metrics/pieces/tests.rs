@@ -14,12 +14,12 @@ use crate::config::{Credential, CredentialKind, Organization, Secret};
 const NOW: Steady = Steady(1_000_000);
 
 /// An organization with this many roles; none before its first poll, and `count` invitations.
-fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
+pub(in crate::metrics) fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
     let kind = CredentialKind::ApiToken { token: Secret::File("token".into()) };
     let settings = Organization {
         id: String::new(),
         custom_group_id: None,
-        name: format!("organization-{number:03}"),
+        name: format!("organization-{number:04}"),
         credential: Arc::new(Credential { name: "app".into(), kind, url: None }),
         interval: std::time::Duration::from_secs(60),
         deadline: std::time::Duration::from_secs(50),
