@@ -287,7 +287,10 @@ impl Client {
             heed().await.map_err(|call| call.error)?;
         }
         loop {
-            let exchange = sender.exchange_credential(endpoints, credential, Some(organization), deadline);
+            // On the heap, and only when there is one: a poll that has its token carries none of it.
+            let exchange = async {
+                Box::pin(sender.exchange_credential(endpoints, credential, Some(organization), deadline)).await
+            };
             match slot.token(deadline, exchange).await {
                 Ok(token) => return Ok(token),
                 // It waited for another one's exchange.

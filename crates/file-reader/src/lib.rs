@@ -239,8 +239,8 @@ impl Lane {
         let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(gone)?;
         let of_many = match of_many {
             Some(path) => {
-                let _of_mount = mount::readers(path).acquire_owned().await.map_err(gone)?;
-                Some(OfMany { _of_mount, _of_all: READERS_OF_MANY.acquire().await.map_err(gone)? })
+                let of_mount = mount::readers(path).acquire_owned().await.map_err(gone)?;
+                Some(OfMany { _of_mount: of_mount, _of_all: READERS_OF_MANY.acquire().await.map_err(gone)? })
             }
             None => None,
         };
