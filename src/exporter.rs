@@ -291,7 +291,10 @@ impl web::Application for Exporter {
         let waiting = snapshot.organizations.iter().filter(|entry| entry.up.is_none()).count();
         let all = snapshot.organizations.len();
         if waiting == 0 || self.was_ready.load(Ordering::Relaxed) {
-            self.was_ready.store(true, Ordering::Relaxed);
+            if !self.was_ready.swap(true, Ordering::Relaxed) {
+                // Who waited for this finds every organization in the next scrape.
+                self.parts.metrics.refresh();
+            }
             Ok(())
         } else {
             Err(format!("{waiting} of {all} organizations have not finished a first attempt"))
