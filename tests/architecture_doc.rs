@@ -32,6 +32,9 @@ fn every_crate_and_every_module_of_the_exporter_is_explained() {
         let copied = format!("COPY crates/{name}/Cargo.toml crates/{name}/\n");
         assert!(include_str!("../Dockerfile").contains(&copied), "the image is built without {name}");
     }
+    // The documentation of one is an example of its own, which the compiler reads with the source.
+    let left_out = include_str!("../.dockerignore");
+    assert!(!left_out.contains("examples"), "the image is built without what the sources include");
     let modules = include_str!("../src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
     for module in modules.map(|line| line.trim_end_matches(';')).filter(|module| *module != "build_info") {
         assert!(page.contains(&format!("(../src/{module}.rs)")), "{module}");
