@@ -123,8 +123,12 @@ impl Finished {
             Some((begin, count)) if made.duration_since(begin) < WINDOW => Some((begin, count + 1)),
             _ => Some((made, 1)),
         };
-        self.asked = Some(now);
         Some(body)
+    }
+
+    /// Whether somebody may ask for it again.
+    fn is_wanted(&self, now: Steady) -> bool {
+        self.asked.is_some_and(|asked| now.since(asked) < WANTED_FOR)
     }
 }
 
@@ -186,7 +190,12 @@ impl ScrapeCache {
         own: impl Fn(&Snapshot) -> Vec<u8>,
     ) -> exposition::Body {
         let form = self.form(encoding, gzip);
-        let found = form.finished.lock().scrape(&snapshots(), now, &own);
+        let found = {
+            let mut finished = form.finished.lock();
+            // Before it is made: who prepares meanwhile would forget it.
+            finished.asked = Some(now);
+            finished.scrape(&snapshots(), now, &own)
+        };
         found.unwrap_or_else(|| {
             let (mut finished, snapshot) = form.make(encoding, gzip, snapshots, now);
             finished.scrape(&snapshot, now, &own).unwrap_or_default()
@@ -198,12 +207,12 @@ impl ScrapeCache {
         for encoding in Encoding::ALL {
             for gzip in [false, true] {
                 let form = self.form(encoding, gzip);
-                let asked = form.finished.lock().asked;
-                if asked.is_some_and(|asked| now.since(asked) < WANTED_FOR) {
+                let (mut pieces, mut finished) = (form.pieces.lock(), form.finished.lock());
+                if finished.is_wanted(now) {
+                    drop((pieces, finished));
                     drop(form.make(encoding, gzip, snapshots, now));
                 } else {
-                    let mut pieces = form.pieces.lock();
-                    (*pieces, *form.finished.lock()) = (None, Finished::default());
+                    (*pieces, *finished) = (None, Finished::default());
                 }
             }
         }
@@ -298,6 +307,24 @@ mod tests {
         scrape(&cache, &after, &own);
         assert_eq!(own.get(), 2);
         drop(making);
+    }
+
+    #[test]
+    fn what_the_first_scrape_makes_is_not_forgotten_by_who_prepares_meanwhile() {
+        let (cache, snapshot) = (ScrapeCache::default(), snapshot(1, 1));
+        let form = cache.form(Encoding::Text, false);
+        std::thread::scope(|scope| {
+            let snapshots = || {
+                // While it is made, as the pieces are held for it.
+                if form.pieces.is_locked() {
+                    scope.spawn(|| cache.prepare(&|| Arc::clone(&snapshot), Steady(0)));
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Arc::clone(&snapshot)
+            };
+            cache.find_or_make(Encoding::Text, false, &snapshots, Steady(0), |_| Vec::new());
+        });
+        assert!(form.pieces.lock().is_some());
     }
 
     #[test]
