@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from exporter import Failed, fetch, main, require, until
-from fuse_disk import Disk, Unavailable
+from fuse_disk import Disk, needed
 from served import AT_ONCE
 from soak import EVENTS, FORMATS, WEATHER, WRITTEN, Exporter, Service, Written, events_of
 
@@ -181,6 +181,7 @@ def check():
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
+        needed(base)
         service = Service()
         try:
             with Disk(base, "disk") as disk:
@@ -191,9 +192,6 @@ def check():
                 finally:
                     hammer.exporter.process.kill()
                     hammer.exporter.process.wait()
-        except Unavailable as reason:
-            print(reason)
-            sys.exit(75)
         finally:
             service.process.kill()
             service.process.wait()

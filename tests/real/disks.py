@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from exporter import BINARY, Failed, main, require, until
-from fuse_disk import Disk, Unavailable
+from fuse_disk import Disk, needed
 from served import AT_ONCE, Exporter, Simulator
 
 
@@ -361,12 +361,7 @@ def check():
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(Simulator(2))
-        try:
-            with Disk(base, "probe") as probe:
-                (probe.path / "file").write_text("works")
-        except Unavailable as reason:
-            print(reason)
-            sys.exit(75)
+        needed(base)
         with ThreadPoolExecutor(len(chosen)) as pool:
             outcomes = list(pool.map(lambda one: run(*one, simulator, base), chosen.items()))
     print(f"{outcomes.count(True)} passed, {outcomes.count(False)} failed")

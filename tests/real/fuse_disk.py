@@ -23,6 +23,16 @@ class Unavailable(Exception):
     """FUSE does not run on this machine."""
 
 
+def needed(base):
+    """Ends the program with 75 (EX_TEMPFAIL), which is neither passed nor failed, and with the reason, where FUSE does not run."""
+    try:
+        with Disk(base, "probe") as probe:
+            (probe.path / "file").write_text("works")
+    except Unavailable as reason:
+        print(reason)
+        sys.exit(75)
+
+
 class Disk:
     """A mounted disk; `folder` is what it shows, `path` where. `with` takes it away."""
 

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from exporter import BINARY, Failed, main, require, until
-from fuse_disk import Disk, Unavailable
+from fuse_disk import Disk, needed
 from served import Exporter
 from soak import EVENTS, Service, events_of
 
@@ -287,12 +287,7 @@ def check():
     dice = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
-        try:
-            with Disk(base, "probe") as probe:
-                (probe.path / "file").write_text("works")
-        except Unavailable as reason:
-            print(reason)
-            sys.exit(75)
+        needed(base)
         service = Service()
         try:
             sys.exit(run(base, service, options.points, dice))
