@@ -1,7 +1,9 @@
 //! What the files say, made into the configuration. Pure: files are read in [`super::loader`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use exporter_toolkit::document::{self, Fields, Node, Wrong, text};
 use file_reader::Content;
@@ -9,7 +11,7 @@ use file_reader::Content;
 use super::credentials::Named;
 use super::poll::Schedule;
 use super::unique::Unique;
-use super::{Api, Config, Metrics, Problem, Problems};
+use super::{Api, Config, Credential, Metrics, Problem, Problems};
 use super::{api, credentials, metrics, organizations, poll};
 
 /// A file's name and content.
@@ -100,9 +102,8 @@ impl Draft {
     /// The configuration, unless there is a problem in any of the files.
     pub(super) fn finished(self) -> Result<Config, Unusable> {
         let Self { mut config, problems, .. } = self;
-        let usual = &config.api.url;
-        config.api.consoles =
-            config.credentials.iter().map(|credential| credential.url.as_ref().unwrap_or(usual).clone()).collect();
+        let of = |credential: &'_ Arc<Credential>| credential.url.as_ref().unwrap_or(&config.api.url).clone();
+        config.api.consoles = config.credentials.iter().map(of).collect::<BTreeSet<_>>().into_iter().collect();
         config.warn_of_plain_http("api.url");
         if problems.is_empty() {
             Ok(config)

@@ -30,16 +30,13 @@ pub struct Budget {
 struct Limits {
     /// The time between two starts on one host; nothing without a limit.
     period: Duration,
-    max_concurrent: usize,
-    hosts: usize,
-    /// Another number of places, or of hosts, is other places: what runs on the old ones ends by itself.
+    /// Another number of places, or other hosts, is other places: what runs on the old ones ends by itself.
     places: Arc<Places>,
 }
 
 impl Limits {
-    fn new(requests_per_second: Option<f64>, max_concurrent: usize, hosts: usize) -> Self {
-        let places = Arc::new(Places::new(max_concurrent, hosts));
-        Self { period: period(requests_per_second), max_concurrent, hosts, places }
+    fn new(requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) -> Self {
+        Self { period: period(requests_per_second), places: Arc::new(Places::new(max_concurrent, hosts)) }
     }
 }
 
@@ -48,37 +45,34 @@ impl Limits {
 /// request may take, and has the others wait for all but this one.
 #[derive(Debug)]
 struct Places {
+    max_concurrent: usize,
+    hosts: HashSet<String>,
     shared: Arc<Semaphore>,
     /// By the name of the host.
-    own: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// How many hosts have one of their own.
-    owners: usize,
+    own: HashMap<String, Arc<Semaphore>>,
 }
 
 impl Places {
-    fn new(max_concurrent: usize, hosts: usize) -> Self {
+    fn new(max_concurrent: usize, hosts: HashSet<String>) -> Self {
         let all = max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
-        let owners = if (2..all).contains(&hosts) { hosts } else { 0 };
-        Self { shared: Arc::new(Semaphore::new(all - owners)), own: Mutex::default(), owners }
+        let owners = hosts.iter().filter(|_| (2..all).contains(&hosts.len()));
+        let own: HashMap<_, _> = owners.map(|host| (host.clone(), Arc::new(Semaphore::new(1)))).collect();
+        Self { max_concurrent, shared: Arc::new(Semaphore::new(all - own.len())), own, hosts }
     }
 
     /// A place for this host.
     async fn take(&self, host: &str) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let own = {
-            let mut own = self.own.lock();
-            // A host that was configured before has none.
-            let places = usize::from(own.len() < self.owners);
-            Arc::clone(own.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(places))))
-        };
+        let shared = Arc::clone(&self.shared).acquire_owned();
+        // A host that is not configured any more has none of its own.
+        let Some(own) = self.own.get(host) else { return shared.await };
         tokio::select! {
             biased;
-            place = own.acquire_owned() => place,
-            place = Arc::clone(&self.shared).acquire_owned() => place,
+            place = Arc::clone(own).acquire_owned() => place,
+            place = shared => place,
         }
     }
 }
 
-/// A rate that is too slow for a [`Duration`] is one request in some centuries.
 fn period(requests_per_second: Option<f64>) -> Duration {
     requests_per_second.map_or(Duration::ZERO, |rate| {
         Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::from_secs(u64::from(u32::MAX)))
@@ -86,9 +80,10 @@ fn period(requests_per_second: Option<f64>) -> Duration {
 }
 
 impl Budget {
-    /// At most `max_concurrent` requests at once over all `hosts`, and so many starts a second on each; `None` is no limit.
+    /// At most `max_concurrent` requests at once over all hosts, and so many starts a second on each; `None` is no limit.
+    /// `hosts` are the [names] of those that are configured.
     #[must_use]
-    pub fn new(requests_per_second: Option<f64>, max_concurrent: usize, hosts: usize) -> Self {
+    pub fn new(requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) -> Self {
         Self {
             limits: watch::Sender::new(Limits::new(requests_per_second, max_concurrent, hosts)),
             resumes: watch::Sender::new(0),
@@ -97,15 +92,15 @@ impl Budget {
     }
 
     /// Goes over to other limits. Who waits keeps its place in the queue.
-    pub fn set_limits(&self, requests_per_second: Option<f64>, max_concurrent: usize, hosts: usize) {
+    pub fn set_limits(&self, requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) {
         self.limits.send_if_modified(|limits| {
-            let before = (limits.period, limits.max_concurrent, limits.hosts);
-            let now = (period(requests_per_second), max_concurrent, hosts);
-            if (before.1, before.2) != (now.1, now.2) {
+            let has_other_places = limits.places.max_concurrent != max_concurrent || limits.places.hosts != hosts;
+            let before = limits.period;
+            if has_other_places {
                 *limits = Limits::new(requests_per_second, max_concurrent, hosts);
             }
-            limits.period = now.0;
-            before != now
+            limits.period = period(requests_per_second);
+            has_other_places || before != limits.period
         });
     }
 
@@ -124,9 +119,9 @@ impl Budget {
     }
 }
 
-/// How many hosts these URLs are of.
-pub(crate) fn count_hosts<'u>(urls: impl Iterator<Item = &'u Url>) -> usize {
-    urls.map(name).collect::<HashSet<_>>().len()
+/// The names of the hosts that these URLs are of.
+pub(crate) fn names<'u>(urls: impl Iterator<Item = &'u Url>) -> HashSet<String> {
+    urls.map(name).collect()
 }
 
 fn name(url: &Url) -> String {

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::access_tokens::{AccessToken, AccessTokens, CachedToken};
 use super::attempt::Sender;
-use super::budget::{Budget, count_hosts};
+use super::budget::{self, Budget};
 use super::build_error::BuildError;
 use super::deadline::Deadline;
 use super::endpoints::{Endpoints, without_user};
@@ -52,7 +52,11 @@ impl Client {
     /// When a file of `api.tls` or the proxy's URL cannot be used; nothing is sent to find out.
     pub async fn new(api: &Api, observer: Arc<dyn Observer>) -> Result<Self, BuildError> {
         let http_client = HttpClient::new(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
-        let budget = Arc::new(Budget::new(api.requests_per_second, api.max_concurrent_requests, hosts(api)));
+        let budget = Arc::new(Budget::new(
+            api.requests_per_second,
+            api.max_concurrent_requests,
+            budget::names(api.consoles.iter()),
+        ));
         Ok(Self::build(api, observer, Arc::new(http_client), budget, Arc::default(), Arc::default()))
     }
 
@@ -76,7 +80,11 @@ impl Client {
         http_client.replace(HttpSettings::usable(api).await?).map_err(|_| BuildError::Library)?;
         let (observer, budget) = (Arc::clone(&sender.observer), Arc::clone(&sender.budget));
         let client = Self::build(api, observer, http_client, budget, Arc::clone(&sender.secrets), Arc::clone(tokens));
-        sender.budget.set_limits(api.requests_per_second, api.max_concurrent_requests, hosts(api));
+        sender.budget.set_limits(
+            api.requests_per_second,
+            api.max_concurrent_requests,
+            budget::names(api.consoles.iter()),
+        );
         tokens.prune();
         self.resume();
         Ok(client)
@@ -338,9 +346,4 @@ fn list_subject(organization: &Organization) -> String {
 
 fn details_subject(organization: &Organization) -> String {
     format!("details {}", organization.id)
-}
-
-/// How many hosts the consoles in use are at.
-fn hosts(api: &Api) -> usize {
-    count_hosts(api.consoles.iter()).max(1)
 }

@@ -21,7 +21,8 @@ pub(super) struct Busy {
 
 impl Busy {
     pub(super) fn new(requests_per_second: f64) -> Arc<Self> {
-        let host = Budget::new(Some(requests_per_second), 8, 1).host(&"https://upstream".parse().expect("a URL"));
+        let host = Budget::new(Some(requests_per_second), 8, std::collections::HashSet::new())
+            .host(&"https://upstream".parse().expect("a URL"));
         Arc::new(Self { host, requests: Mutex::default(), begun: Mutex::default(), tokens: Mutex::default() })
     }
 

@@ -170,7 +170,8 @@ impl Source for Queued {
 
 #[tokio::test(start_paused = true)]
 async fn polls_that_wait_for_their_turn_go_by_the_new_settings_and_keep_their_place() {
-    let host = Budget::new(Some(1.0), 8, 1).host(&"https://upstream".parse().expect("a URL"));
+    let host =
+        Budget::new(Some(1.0), 8, std::collections::HashSet::new()).host(&"https://upstream".parse().expect("a URL"));
     let log = Arc::<Mutex<Vec<_>>>::default();
     let source = |settings| Arc::new(Queued { settings, host: Arc::clone(&host), polled: Arc::clone(&log) });
     let organizations: Vec<_> = (10..90).map(|number| organization(&number.to_string())).collect();

@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn host(requests_per_second: Option<f64>, max_concurrent: usize) -> (Budget, Arc<Host>) {
-    let budget = Budget::new(requests_per_second, max_concurrent, 1);
+    let budget = Budget::new(requests_per_second, max_concurrent, HashSet::new());
     let host = budget.host(&url("https://one"));
     (budget, host)
 }
@@ -234,7 +234,7 @@ async fn a_pause_holds_everybody_back_and_no_reload_ends_it() {
     });
     sleep(SECOND).await;
     budget.resume();
-    budget.set_limits(Some(5.0), 3, 1);
+    budget.set_limits(Some(5.0), 3, HashSet::new());
     waiting.await.unwrap();
     assert_eq!(start.elapsed(), 55 * SECOND, "nor do other limits");
 }
@@ -281,8 +281,9 @@ async fn hosts_share_the_places() {
 
 #[tokio::test(start_paused = true)]
 async fn a_host_that_does_not_answer_leaves_a_place_to_each_other() {
-    let budget = Budget::new(None, 8, 3);
-    let [one, other, third] = ["https://one", "https://other", "https://third"].map(|name| budget.host(&url(name)));
+    let urls = ["https://one", "https://other", "https://third", "https://fourth", "https://fifth"].map(url);
+    let budget = Budget::new(None, 8, names(urls[..3].iter()));
+    let [one, other, third, fourth, _] = urls.each_ref().map(|url| budget.host(url));
     // The first two hold whatever they get.
     let mut held = Vec::new();
     for host in [&one, &other] {
@@ -299,9 +300,22 @@ async fn a_host_that_does_not_answer_leaves_a_place_to_each_other() {
     let _place = turn(&third, &poll()).await.unwrap();
     assert_eq!(turn(&third, &begun(SECOND)).await.unwrap_err(), Denied::Deadline, "never more than 8 at once");
 
+    // Another host in the place of one of them has one of its own, too, and that one then has none.
+    budget.set_limits(None, 8, names(urls[1..4].iter()));
+    sleep(SECOND).await;
+    let mut held = Vec::new();
+    for host in [&other, &one] {
+        while let Ok(turn) = turn(host, &begun(SECOND)).await {
+            held.push(turn);
+        }
+    }
+    assert_eq!(held.len(), 6, "one is left to each of the two others");
+    let _place = turn(&fourth, &begun(SECOND)).await.unwrap();
+    assert!(turn(&third, &begun(SECOND)).await.is_ok());
+
     // Without places enough for that, and alone, nobody has one of its own.
     for (places, hosts) in [(3, 3), (2, 5), (1, 2), (4, 1)] {
-        budget.set_limits(None, places, hosts);
+        budget.set_limits(None, places, names(urls[..hosts].iter()));
         // Whoever serves a queue learns of it.
         sleep(SECOND).await;
         let mut held = Vec::new();
@@ -322,7 +336,7 @@ async fn other_limits_hold_at_once_and_who_waits_keeps_its_place() {
     let second = queue(&host, &order, "second", poll());
     sleep(SECOND).await;
     let start = Instant::now();
-    budget.set_limits(Some(1.0), 1, 1);
+    budget.set_limits(Some(1.0), 1, HashSet::new());
     second.await.unwrap();
     first.await.unwrap();
     assert_eq!(*order.lock(), ["first", "second"]);
@@ -332,7 +346,7 @@ async fn other_limits_hold_at_once_and_who_waits_keeps_its_place() {
     let third = queue(&host, &order, "third", poll());
     sleep(SECOND).await;
     assert_eq!(order.lock().len(), 2, "the only place is taken");
-    budget.set_limits(Some(1.0), 2, 1);
+    budget.set_limits(Some(1.0), 2, HashSet::new());
     third.await.unwrap();
 }
 

@@ -14,7 +14,7 @@ fn failure(retry: Retry) -> Failure {
 }
 
 fn host() -> Arc<Host> {
-    Budget::new(None, 8, 1).host(&"http://localhost".parse().unwrap())
+    Budget::new(None, 8, std::collections::HashSet::new()).host(&"http://localhost".parse().unwrap())
 }
 
 fn deadline(left: Duration) -> Deadline {
@@ -97,7 +97,7 @@ async fn a_wait_past_the_deadline_fails_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_service_asks_for_beyond_a_call_holds_for_others_until_the_calls_deadline() {
-    let budget = Budget::new(None, 8, 1);
+    let budget = Budget::new(None, 8, std::collections::HashSet::new());
     let host = budget.host(&"http://localhost".parse().unwrap());
     let begin = |subject: &str| {
         let deadline = Deadline::of_poll(Duration::from_secs(10));
@@ -184,7 +184,7 @@ async fn a_reload_ends_a_back_off_but_no_pause_that_was_asked_for() {
     for (retry, whole) in
         [(Retry::SlowDown(Some(Duration::from_secs(7))), true), (Retry::SlowDown(None), true), (Retry::BackOff, false)]
     {
-        let budget = Arc::new(Budget::new(None, 8, 1));
+        let budget = Arc::new(Budget::new(None, 8, std::collections::HashSet::new()));
         let host = budget.host(&"http://localhost".parse().unwrap());
         let reloads = tokio::spawn({
             let budget = Arc::clone(&budget);
