@@ -45,7 +45,7 @@ impl Reloads {
         match reload.await {
             Some(Ok(())) => text(StatusCode::OK, "the configuration was reloaded"),
             Some(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was changed:\n{reason}")),
-            None => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the application itself"),
+            None => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed: a fault in the exporter itself"),
         }
     }
 

@@ -89,7 +89,7 @@ async fn deliver(
     };
     let (head, body) = next.run(request).await.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the application itself");
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page failed: a fault in the exporter itself");
     };
     permit.ready(&std::iter::once(body.clone()).collect());
     let mut response = Response::from_parts(head, Body::from(body));

@@ -50,7 +50,7 @@ impl Scrapes {
         });
         match scrape.await {
             Ok((scrape, permit)) => answer(scrape, permit),
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the application itself"),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself"),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Scrapes {
 fn answer(scrape: Scrape, permit: Permit) -> Response<Body> {
     let Scrape { content_type, content_encoding, body } = scrape;
     let Ok(content_type) = HeaderValue::try_from(content_type) else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the application itself");
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed: a fault in the exporter itself");
     };
     permit.ready(&body);
     let mut response = Response::new(Body::new(Writing::new(body).map_err(axum::Error::new)));
