@@ -14,13 +14,17 @@ const COUNT: usize = 30;
 /// Thirty organizations, of which each needs a token and a list: six seconds at ten requests a second.
 fn crowd(url: &str, poll: &str) -> Folder {
     let settings = Settings::new(url, 0).poll(poll);
-    let mut yaml = settings.yaml().replace("requests_per_second: 0", "requests_per_second: 10");
-    for number in 1..=COUNT {
+    let folder = settings.folder();
+    folder.write("config.yaml", &yaml(&settings, COUNT).replace("requests_per_second: 0", "requests_per_second: 10"));
+    folder
+}
+
+fn yaml(settings: &Settings, organizations: usize) -> String {
+    let mut yaml = settings.yaml();
+    for number in 1..=organizations {
         writeln!(yaml, "  - {{id: {}, name: org-{number}, credentials: app}}", id(number)).unwrap();
     }
-    let folder = settings.folder();
-    folder.write("config.yaml", &yaml);
-    folder
+    yaml
 }
 
 #[tokio::test]
@@ -63,4 +67,25 @@ async fn a_budget_that_is_too_small_is_said_at_the_start_and_by_check() {
     let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
     let warning = done.stdout.lines().find(|line| line.starts_with("warning: ") && line.contains(words[0]));
     assert!(warning.is_some_and(|warning| words.iter().all(|part| warning.contains(part))), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_thousands_for_a_moment_is_not_shown_once_all_are_there_or_some_are_gone() {
+    const MANY: usize = 1_200;
+    let fake = Fake::lists(|_, _| json(200, LIST)).await;
+    let settings = Settings::new(&fake.url, 0).metrics("joint: false, max_roles: 0, max_groups: 0");
+    let folder = settings.folder();
+    folder.write("config.yaml", &yaml(&settings, MANY));
+    let exporter = Exporter::start(&folder, &[]).await;
+    let shown = async || exporter.scrape().await.all("csp_up", &[]).len();
+    // Scrapes until then keep what they show.
+    while exporter.get("/readyz").await.0 != 200 {
+        shown().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(shown().await, MANY);
+    folder.write("config.yaml", &yaml(&settings, MANY - 100));
+    shown().await;
+    assert_eq!(exporter.reload().await.0, 200);
+    assert_eq!(shown().await, MANY - 100);
 }
