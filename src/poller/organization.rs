@@ -69,7 +69,8 @@ impl Task {
             failures = if result.is_ok() { 0 } else { failures + 1 };
             let (time, waited) = (timetable.time_of(begun), begun - due);
             let is_crowded = is_first && schedule::is_crowded(interval, waited);
-            let is_in_no_hurry = is_first && !is_crowded && schedule::outlasts(&self.organization);
+            // Who has found nothing yet shows nothing: the next poll is not put off.
+            let is_in_no_hurry = is_first && result.is_ok() && !is_crowded && schedule::outlasts(&self.organization);
             let after = if is_in_no_hurry { time + interval } else { time };
             let mut next = schedule::next_poll(phase, interval, after, failures);
             if let Some(not_before) = self.not_before() {

@@ -86,8 +86,8 @@ pub fn least_gap(interval: Duration, hurried: u32) -> Duration {
 /// Whether an organization whose first poll waited for others for so long is one of a crowd.
 ///
 /// The first round of a crowd goes by the budget and not by phases: each of the crowd falls into its phase right after it,
-/// so that the load is even from the end of the round on. Who found the budget free has no reason to hurry, and falls
-/// into its phase after its interval, if what it knows [outlasts] that.
+/// so that the load is even from the end of the round on. Who found the budget free, and the list, has no reason to hurry,
+/// and falls into its phase after its interval, if what it knows [outlasts] that.
 #[must_use]
 pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
     waited > interval / CROWD

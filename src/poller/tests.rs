@@ -169,6 +169,11 @@ fn phase(organization: &Organization) -> Duration {
     Phase::of(&organization.key()).next(organization.interval, START + organization.interval).abs_diff(START)
 }
 
+/// How long after the start an organization comes to its phase for the first time.
+fn first_phase(organization: &Organization) -> Duration {
+    Phase::of(&organization.key()).next(organization.interval, START).abs_diff(START)
+}
+
 /// As timers count.
 fn in_millis(times: impl IntoIterator<Item = Duration>) -> Vec<u128> {
     times.into_iter().map(|time| time.as_nanos().div_ceil(1_000_000)).collect()
@@ -236,7 +241,10 @@ async fn an_organization_that_hangs_is_given_up_and_bothers_nobody() {
     wanted.retain(|at| *at < Duration::from_secs(190));
     assert_eq!(in_millis(script.starts("b", begin)), in_millis(wanted));
     let a = entry(&latest, "a").expect("a is there");
-    assert_eq!((a.up, a.failures[Reason::Timeout as usize]), (Some(false), 2));
+    let starts = script.starts("a", begin);
+    let ended = starts.iter().filter(|at| **at + Duration::from_secs(48) <= Duration::from_secs(190)).count() as u64;
+    assert!(ended >= 2, "{starts:?}");
+    assert_eq!((a.up, a.failures[Reason::Timeout as usize]), (Some(false), ended));
     assert_eq!(a.duration, Some(Duration::from_secs(48)));
 }
 
@@ -262,9 +270,23 @@ async fn the_pause_doubles_after_five_failures_and_one_success_resets_it() {
     let a = organization("a");
     let (_poller, _) = start(vec![Arc::clone(&a)], &script);
     pass(Duration::from_secs(60 * 17)).await;
-    let at_phase = [0, 1, 2, 3, 5, 9, 13, 14, 15].map(|minutes| phase(&a) + minutes * INTERVAL);
+    let at_phase = [0, 1, 2, 3, 5, 9, 13, 14, 15].map(|minutes| first_phase(&a) + minutes * INTERVAL);
     let wanted = [vec![Duration::ZERO], at_phase.to_vec()].concat();
     assert_eq!(in_millis(script.starts("a", begin))[..10], in_millis(wanted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organization_whose_first_poll_fails_is_polled_again_within_its_interval() {
+    let script = Script::new(|_, number| if number == 0 { bad() } else { good() });
+    let begin = Instant::now();
+    let names = ["a", "b", "c", "d"];
+    let (_poller, latest) = start(names.map(organization).to_vec(), &script);
+    pass(INTERVAL + Duration::from_millis(1)).await;
+    for name in names {
+        let starts = script.starts(name, begin);
+        assert_eq!(in_millis(starts)[..2], in_millis([Duration::ZERO, first_phase(&organization(name))]), "{name}");
+        assert_eq!(entry(&latest, name).expect("it is there").up, Some(true), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +294,7 @@ async fn a_resume_polls_the_failing_at_once_and_leaves_the_others_alone() {
     let script = Script::new(|name, _| if name == "a" { bad() } else { good() });
     let begin = Instant::now();
     let (a, b) = (organization("a"), organization("b"));
-    let soon = phase(&a).min(phase(&b)) / 2;
+    let soon = first_phase(&a).min(phase(&b)) / 2;
     let (poller, _) = start(vec![a, b], &script);
     pass(soon).await;
     poller.resume();

@@ -107,7 +107,7 @@ async fn a_loop_of_reloads_polls_a_failing_organization_less_and_less_and_a_sing
     let refusing = Refusing::new(Duration::ZERO);
     let a = organization("a");
     let (poller, _) = start(vec![Arc::clone(&a)], &refusing);
-    let until_phase = phase(&a);
+    let until_phase = first_phase(&a);
     let mut asked = 0;
     while begin.elapsed() + Duration::from_millis(20) < until_phase.min(Duration::from_secs(50)) {
         poller.resume();
