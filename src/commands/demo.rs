@@ -11,7 +11,7 @@ use super::{Failure, Outcome, block_on, signals, simulate, unprintable};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Loader, Organization, Secret};
 use crate::exporter::Parts;
-use csp_simulator::{self as simulator, Options, Simulator};
+use csp_simulator::{self as simulator, Options, Scenario, Simulator};
 
 /// Simulated seconds in a real one: a day passes in less than half a minute.
 const SPEED: f64 = 3600.0;
@@ -19,6 +19,10 @@ const SPEED: f64 = 3600.0;
 const LARGE: usize = 20;
 /// Polls per second that the demonstration allows itself.
 const POLLS_PER_SECOND: usize = 50;
+/// Invitations per second that it allows itself: the simulated API makes each of them up, on the same processors.
+const INVITATIONS_PER_SECOND: usize = 15_000;
+/// The shortest and the longest time between two polls of an organization, in seconds.
+const INTERVALS: (usize, usize) = (2, 300);
 
 pub(super) fn run(flags: Demo) -> Outcome {
     let speed = flags.simulated.speed.unwrap_or(SPEED);
@@ -30,13 +34,17 @@ pub(super) fn run(flags: Demo) -> Outcome {
         slow_delay: Duration::from_millis(700),
         ..simulate::options(&flags.simulated, speed)
     };
+    let length = match options.scenario {
+        Scenario::Large => options.large_invitations,
+        _ => options.invitations,
+    };
     let state = lifecycle(flags.state.state_dir.as_deref())?;
     block_on(async {
         let hangups = signals::hangups().map_err(Failure::running)?;
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let front = Front::new(flags.listen, false, flags.web).await?;
         let simulator = simulator::start(options).await.map_err(Failure::running)?;
-        let config = configuration(&simulator)?;
+        let config = configuration(&simulator, length)?;
         let same = config.clone();
         let parts = Parts::new(Arc::new(Loader::fixed(same)), None, state);
         let (scheme, path) = (front.scheme(), front.telemetry_path().to_owned());
@@ -51,8 +59,8 @@ pub(super) fn run(flags: Demo) -> Outcome {
 }
 
 /// A configuration for every simulated organization, fast enough to watch: the first one with its API token, so
-/// that its expiration shows, the others with the OAuth app.
-fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
+/// that its expiration shows, the others with the OAuth app. Each list has about `length` invitations.
+fn configuration(simulator: &Simulator, length: usize) -> Result<Config, Failure> {
     let app = Arc::new(Credential {
         name: "demo-app".to_owned(),
         kind: CredentialKind::OAuthApp {
@@ -66,11 +74,12 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
     // A proxy of the environment cannot reach into this process.
     config.api.direct = true;
     config.api.requests_per_second = None;
-    config.api.timeout = Duration::from_secs(10);
     config.metrics.trusted_domains = Some(vec!["example.com".to_owned(), "*.example.com".to_owned()]);
     config.credentials.push(Arc::clone(&app));
     let simulated = simulator.organizations();
-    let interval = Duration::from_secs((simulated.len() / POLLS_PER_SECOND).clamp(2, 300) as u64);
+    let interval = interval(simulated.len(), length);
+    let deadline = interval.mul_f64(0.8);
+    config.api.timeout = deadline.max(Duration::from_secs(10));
     for organization in simulated {
         let credential = if config.organizations.is_empty() {
             let token = Secret::Inline(organization.api_token.as_str().into());
@@ -87,12 +96,20 @@ fn configuration(simulator: &Simulator) -> Result<Config, Failure> {
             name: slug(&organization.display_name),
             credential,
             interval,
-            deadline: interval.mul_f64(0.8),
+            deadline,
             // Long enough to see data being held before it is withdrawn.
             stale_after: interval * 10,
         }));
     }
     Ok(config)
+}
+
+/// Time from one poll to the next of each of so many organizations, with lists of this length: long enough for all of
+/// them to be made up and read meanwhile.
+fn interval(organizations: usize, length: usize) -> Duration {
+    let (shortest, longest) = INTERVALS;
+    let for_lists = organizations.saturating_mul(length) / INVITATIONS_PER_SECOND;
+    Duration::from_secs((organizations / POLLS_PER_SECOND).max(for_lists).clamp(shortest, longest) as u64)
 }
 
 /// `Acme Production` as a short name.
@@ -127,7 +144,20 @@ fn write_banner(
     if let Some(control) = simulator.control_url() {
         writeln!(out, "  curl -X PUT -d outage {control}/scenario")?;
     }
-    let names: Vec<&str> = simulator::Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
+    let names: Vec<&str> = Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
     writeln!(out, "\nScenarios: {}. Stop with Ctrl-C.\n", names.join(", "))?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_so_far_apart_that_long_lists_of_many_organizations_can_be_made_up_and_read() {
+        let seconds = |organizations, length| interval(organizations, length).as_secs();
+        assert_eq!([seconds(3, 300), seconds(3, 0), seconds(3, 6_000)], [2, 2, 2]);
+        assert_eq!([seconds(2_000, 300), seconds(2_000, 1)], [40, 40]);
+        assert_eq!([seconds(3, 50_000), seconds(1, 1_000_000), seconds(9, usize::MAX)], [10, 66, 300]);
+    }
 }
