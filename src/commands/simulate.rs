@@ -22,7 +22,11 @@ pub(super) fn run(flags: &Simulate) -> Outcome {
         let banner = |simulator: &Simulator| {
             simulator.write_banner(io::stdout()).map_err(|error| io::Error::other(unprintable(&error)))
         };
-        simulator::run(options, banner, shutdown.cancelled()).await.map_err(Failure::running)
+        simulator::run(options, banner, shutdown.cancelled()).await.map_err(|error| match error.kind() {
+            // Known before anything is bound: an address that is not a loopback one.
+            io::ErrorKind::InvalidInput => Failure::configuration(error),
+            _ => Failure::running(error),
+        })
     })?
 }
 

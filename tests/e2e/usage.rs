@@ -20,6 +20,7 @@ async fn wrong_flags_exit_with_64() {
         &["frobnicate"],
         &["demo", "--scenario", "unheard-of"],
         &["simulate", "--organizations", "0"],
+        &["simulate", "--control.listen", "0.0.0.0:0"],
         &["serve"],
         &["once"],
     ] {

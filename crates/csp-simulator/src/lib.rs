@@ -88,10 +88,10 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     if options.control_listen.is_some_and(|address| !address.ip().is_loopback()) {
         return invalid("the control endpoint must listen on a loopback address");
     }
-    let listener = TcpListener::bind(options.listen).await?;
+    let listener = bind(options.listen).await?;
     let address = listener.local_addr()?;
     let control = match options.control_listen {
-        Some(address) => Some(TcpListener::bind(address).await?),
+        Some(address) => Some(bind(address).await?),
         None => None,
     };
     let control_address = control.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -112,6 +112,11 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     }
     let organizations = service.sites.iter().map(|site| site.facts.clone()).collect();
     Ok(Simulator { service, organizations, address, control_address, stop, tasks })
+}
+
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    TcpListener::bind(address).await.map_err(named)
 }
 
 /// Runs a simulator until `shutdown`, and hands it to `started` when it accepts connections.
