@@ -115,6 +115,10 @@ fn each_variant_of_the_api_is_named() {
     assert!(nulls.contains("what is not set can be null ("), "{nulls}");
     let foreign = change(&|one| drop(one.insert("status".to_owned(), json!("PENDING"))));
     assert!(foreign.contains("refuted: there are status words beside"), "{foreign}");
+    let mut other = invitation();
+    other["status"] = json!("PENDING");
+    let mixed = reported(&json!([invitation(), other]));
+    assert!(mixed.contains("status words beside AVAILABLE, REDEEMED, REVOKED: PENDING (1)\n"), "{mixed}");
     let wrapped = reported(&json!({
         "results": [invitation()], "totalResults": 17, "nextLink": "/canary?canary", "canary@example.com": "canary",
     }));

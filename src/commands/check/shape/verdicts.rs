@@ -105,7 +105,9 @@ fn life(facts: &Facts) -> Verdict {
 }
 
 fn status(facts: &Facts) -> Verdict {
-    let words: Vec<String> = facts.status_words.iter().map(|(word, count)| format!("{word} ({count})")).collect();
+    let is_known = |word: &str| STATUS_WORDS.contains(&word);
+    let told = |(word, count): (&String, &u64)| format!("{word} ({count})");
+    let words: Vec<String> = facts.status_words.iter().map(told).collect();
     let known = STATUS_WORDS.join(", ");
     if words.is_empty() {
         not_seen("no invitation has a status word")
@@ -115,10 +117,11 @@ fn status(facts: &Facts) -> Verdict {
             facts.recased,
             words.join(", ")
         ))
-    } else if facts.status_words.keys().all(|word| STATUS_WORDS.contains(&word.as_str())) {
+    } else if facts.status_words.keys().all(|word| is_known(word)) {
         confirmed(format!("status words are among {known}: {}", words.join(", ")))
     } else {
-        refuted(format!("there are status words beside {known}: {}", words.join(", ")))
+        let others: Vec<String> = facts.status_words.iter().filter(|(word, _)| !is_known(word)).map(told).collect();
+        refuted(format!("there are status words beside {known}: {}", others.join(", ")))
     }
 }
 
