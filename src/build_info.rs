@@ -1,13 +1,13 @@
 //! Which build this is.
 
 /// The version of the package.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision of the source; `unknown` when built outside of a repository and without `CSP_EXPORTER_REVISION`.
-pub const REVISION: &str = env!("BUILD_REVISION");
+pub(crate) const REVISION: &str = env!("BUILD_REVISION");
 /// The compiler's version.
-pub const RUST_VERSION: &str = env!("BUILD_RUST_VERSION");
+pub(crate) const RUST_VERSION: &str = env!("BUILD_RUST_VERSION");
 /// What `--version` shows behind the name.
-pub const LONG_VERSION: &str = concat!(
+pub(crate) const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",
     env!("BUILD_REVISION"),

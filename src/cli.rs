@@ -21,17 +21,17 @@ use crate::logging::{Format, Level};
 use crate::shard::Shard;
 
 use arguments::Prepared;
-pub use demo::{Demo, Simulate, Simulated};
-pub use healthcheck::Healthcheck;
-pub use list::{List, ListFormat, Sort};
-pub use serve::{Serve, Web};
+pub(crate) use demo::{Demo, Simulate, Simulated};
+pub(crate) use healthcheck::Healthcheck;
+pub(crate) use list::{List, ListFormat, Sort};
+pub(crate) use serve::{Serve, Web};
 
 /// Exit code of a failure while running.
-pub const EXIT_FAILURE: u8 = 1;
+pub(crate) const EXIT_FAILURE: u8 = 1;
 /// Exit code of `once` when an organization failed.
-pub const EXIT_ORGANIZATION_FAILED: u8 = 2;
+pub(crate) const EXIT_ORGANIZATION_FAILED: u8 = 2;
 /// Exit code of wrong usage or configuration: nothing was bound or sent. `EX_USAGE` of BSD's `sysexits.h`.
-pub const EXIT_USAGE: u8 = 64;
+pub(crate) const EXIT_USAGE: u8 = 64;
 
 const NAME: &str = "csp-invitations-exporter";
 
@@ -50,7 +50,7 @@ struct Cli {
 
 /// What to do, with its flags.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Poll and serve until SIGTERM or SIGINT; runs when no command is named
     Serve(Serve),
     /// Show the whole product with no account: a simulated API, and the exporter in front of it
@@ -70,15 +70,13 @@ pub enum Command {
 /// Flags of `check`.
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION)]
-pub struct Check {
+pub(crate) struct Check {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
     /// The web configuration to validate as well
     #[arg(long = "web.config.file", env = "CSP_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub sharding: Sharding,
     /// Also exchange each credential and fetch each organization once
     #[arg(long = "online")]
@@ -94,18 +92,14 @@ pub struct Check {
     version = LONG_VERSION,
     mut_arg("state_dir", |flag| flag.help("Folder of the lifecycle state; without it there are no lifecycle counters"))
 )]
-pub struct Once {
+pub(crate) struct Once {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub state: StateFolder,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub sharding: Sharding,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,
     /// Write to this file, replaced as a whole, instead of standard output
     #[arg(long = "output", value_name = "FILE")]
@@ -114,7 +108,7 @@ pub struct Once {
 
 /// Where it is served.
 #[derive(Debug, Clone, Args)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Address to serve on; give it several times, or separated by commas, for several
     #[arg(
         long = "web.listen-address",
@@ -135,7 +129,7 @@ pub struct Listen {
 
 /// Where the lifecycle state is.
 #[derive(Debug, Clone, Args)]
-pub struct StateFolder {
+pub(crate) struct StateFolder {
     /// Folder of the lifecycle state, which then survives restarts
     #[arg(long = "state.dir", env = "CSP_EXPORTER_STATE_DIR", value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
@@ -143,7 +137,7 @@ pub struct StateFolder {
 
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The configuration file; without it, `CSP_ORGANIZATION_ID` and its companions are read
     #[arg(long = "config.file", env = "CSP_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -151,7 +145,7 @@ pub struct ConfigFile {
 
 /// Which part of the organizations this instance polls.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Sharding {
+pub(crate) struct Sharding {
     /// Poll only this shard's organizations: `2/5`, or `auto/5` for the ordinal at the end of the host name plus one
     #[arg(long = "shard", env = "CSP_EXPORTER_SHARD", value_name = "INDEX/COUNT", value_parser = shard)]
     pub shard: Option<Shard>,
@@ -159,7 +153,7 @@ pub struct Sharding {
 
 /// How much is logged, and how it looks. Logs go to standard error.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Log {
+pub(crate) struct Log {
     /// The least important level that is logged
     #[arg(
         long = "log.level",
@@ -190,7 +184,7 @@ pub fn command() -> clap::Command {
 ///
 /// # Errors
 /// The exit code, after help, version or a usage error was printed.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
     try_parse(arguments).map_err(|error| {
         // Nobody is left to tell when this fails.
         let _ = error.print();

@@ -19,20 +19,20 @@ pub struct Steady(pub i64);
 impl Steady {
     /// This moment.
     #[must_use]
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let now = clock_gettime(ClockId::Boottime);
         Self(now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000))
     }
 
     /// How long ago `earlier` was. None at all where it is later: two threads read the clock in any order.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// The moment that is so much later.
     #[must_use]
-    pub fn after(self, distance: Duration) -> Self {
+    pub(crate) fn after(self, distance: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(distance.as_millis()).unwrap_or(i64::MAX)))
     }
 }
@@ -49,20 +49,20 @@ pub struct Reading {
 impl Reading {
     /// Both clocks now.
     #[must_use]
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { wall: Millis::now(), steady: Steady::now() }
     }
 
     /// When `moment` was, or will be, by the wall clock as it goes now.
     #[must_use]
-    pub fn wall_at(self, moment: Steady) -> Millis {
+    pub(crate) fn wall_at(self, moment: Steady) -> Millis {
         Millis(self.wall.0.saturating_add(moment.0.saturating_sub(self.steady.0)))
     }
 
     /// The moment at which the wall clock, as it goes now, stood at `wall`. A time that is still to come is no age: it
     /// counts as now.
     #[must_use]
-    pub fn steady_at(self, wall: Millis) -> Steady {
+    pub(crate) fn steady_at(self, wall: Millis) -> Steady {
         Steady(self.steady.0.saturating_sub(self.wall.since(wall).max(0)))
     }
 }

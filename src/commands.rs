@@ -22,13 +22,11 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::cli::{Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
+use crate::cli::{self, Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Unusable};
 use crate::logging::{self, Format, Level};
 use crate::memory;
 use crate::panics;
-
-pub use signals::hold as hold_signals;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -85,9 +83,19 @@ fn unprintable(error: &io::Error) -> String {
     format!("standard output cannot be written to: {error}")
 }
 
-/// Runs a command to its end.
+/// The whole program: does what the arguments say, the program's name first, and returns the exit code. `main` calls it first of
+/// all.
 #[must_use]
-pub fn run(command: Command) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    signals::hold();
+    match cli::parse(arguments) {
+        Ok(command) => execute(command),
+        Err(code) => code,
+    }
+}
+
+/// Runs a command to its end.
+fn execute(command: Command) -> ExitCode {
     if !matches!(command, Command::Serve(_) | Command::Demo(_) | Command::Simulate(_)) {
         // They end as any program does.
         signals::release();

@@ -15,13 +15,16 @@ mod unique;
 #[cfg(test)]
 mod tests;
 
-pub use csp_api::{Api, Credential, CredentialKind, Expand, Secret, Tls};
-pub use environment::{VARIABLES, from_environment};
-pub use exporter_toolkit::document::{Problem, Problems};
+pub(crate) use csp_api::{Api, Expand, Tls};
+pub use csp_api::{Credential, CredentialKind, Secret};
+pub use environment::VARIABLES;
+pub(crate) use exporter_toolkit::document::{Problem, Problems};
 pub use file::{Unusable, known_keys, parse};
-pub use invitations::settings::{Filter, Metrics};
-pub use key::OrganizationKey;
-pub use loader::{Loader, is_overruled, load, obtain};
+pub(crate) use invitations::settings::Filter;
+pub use invitations::settings::Metrics;
+pub(crate) use key::OrganizationKey;
+pub(crate) use loader::{Loader, is_overruled};
+pub use loader::{load, obtain};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +35,7 @@ pub struct Config {
     /// How the upstream is reached.
     pub api: Api,
     /// Which expansions are asked for.
-    pub expand: Expand,
+    pub(crate) expand: Expand,
     /// How lists are turned into families.
     pub metrics: Metrics,
     /// Every configured credential, by name, used or not.
@@ -40,9 +43,9 @@ pub struct Config {
     /// Every configured organization, in the order of the files.
     pub organizations: Vec<Arc<Organization>>,
     /// The files that this was read from, the main one first.
-    pub files: Vec<std::path::PathBuf>,
+    pub(crate) files: Vec<std::path::PathBuf>,
     /// What works, but is hardly meant.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// An organization to poll.

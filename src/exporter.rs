@@ -33,7 +33,7 @@ use crate::snapshot::{Latest, StatusReport};
 use crate::state::{Finds, Lifecycle};
 
 /// What an exporter needs beside its configuration.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Reads the configuration again at a reload.
     pub loader: Arc<Loader>,
     /// How often the configuration files are looked at, if at all.
@@ -56,7 +56,7 @@ impl fmt::Debug for Parts {
 
 /// A running exporter.
 #[derive(Debug)]
-pub struct Exporter {
+pub(crate) struct Exporter {
     parts: Parts,
     client: Mutex<Client>,
     poller: Arc<Poller>,
@@ -81,7 +81,7 @@ struct LastReload {
 impl Parts {
     /// Parts with fresh metrics; `lifecycle` is in memory unless it was opened.
     #[must_use]
-    pub fn new(loader: Arc<Loader>, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(crate) fn new(loader: Arc<Loader>, shard: Option<Shard>, lifecycle: Arc<Lifecycle>) -> Self {
         let latest = Arc::<Latest>::default();
         let snapshots = Arc::clone(&latest);
         let metrics = Arc::new(Metrics::new(move || snapshots.snapshot()));
@@ -95,7 +95,7 @@ impl Parts {
     ///
     /// # Errors
     /// When a file or URL of the settings cannot be used.
-    pub async fn client(&self, config: &Config) -> Result<Client, BuildError> {
+    pub(crate) async fn client(&self, config: &Config) -> Result<Client, BuildError> {
         Client::new(&config.api, self.metrics.api()).await
     }
 }
@@ -104,7 +104,7 @@ impl Exporter {
     /// Starts polling with a client of these parts. Needs a tokio runtime. Once `stopping` is cancelled, nobody waits
     /// for a reload any more.
     #[must_use]
-    pub fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
+    pub(crate) fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
         parts.metrics.exporter().config_loaded(true, Millis::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (latest, lifecycle) = (Arc::clone(&parts.latest), Arc::clone(&parts.lifecycle));
@@ -126,7 +126,7 @@ impl Exporter {
     }
 
     /// Stops polling, then writes the state.
-    pub async fn shutdown(&self) {
+    pub(crate) async fn shutdown(&self) {
         self.poller.shutdown().await;
         let lifecycle = Arc::clone(&self.parts.lifecycle);
         let closed = tokio::task::spawn_blocking(move || lifecycle.close(Reading::now()));
@@ -142,7 +142,7 @@ impl Exporter {
     ///
     /// # Errors
     /// Every problem of the new configuration.
-    pub async fn reload_configuration(&self) -> Result<(), String> {
+    pub(crate) async fn reload_configuration(&self) -> Result<(), String> {
         let reload = self.stopping.run_until_cancelled(self.reload_in_turn());
         reload.await.unwrap_or_else(|| Err("the exporter is stopping".to_owned()))
     }
@@ -163,7 +163,7 @@ impl Exporter {
 
     /// Reloads whenever a configuration file has changed, looking each `interval`. A reload that failed is tried again,
     /// for what it failed of may be elsewhere; what is known to be wrong is not logged again.
-    pub async fn reload_on_change(self: Arc<Self>, interval: Duration) {
+    pub(crate) async fn reload_on_change(self: Arc<Self>, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
             let (seen, is_good) = {
@@ -222,7 +222,7 @@ impl Exporter {
 
     /// What the status page shows.
     #[must_use]
-    pub fn status(&self) -> StatusReport {
+    pub(crate) fn status(&self) -> StatusReport {
         let now = Reading::now();
         StatusReport {
             now: now.wall,

@@ -12,18 +12,18 @@
 //! scrape can see it, so a scrape is never torn and vanished roles and groups vanish. `docs/architecture.md` shows the way
 //! of a poll and of a scrape through the files.
 
-pub mod build_info;
+mod build_info;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod exporter;
-pub mod logging;
+mod exporter;
+mod logging;
 mod memory;
 pub mod metrics;
-pub mod panics;
-pub mod poller;
-pub mod shard;
+mod panics;
+mod poller;
+mod shard;
 pub mod snapshot;
 pub mod state;
 pub mod status;

@@ -33,7 +33,7 @@ const OWN: [&str; 7] = [
 
 /// The least important level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Level {
+pub(crate) enum Level {
     /// What needs somebody
     Error,
     /// What may need somebody
@@ -60,7 +60,7 @@ impl From<Level> for LevelFilter {
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// `ts=… level=info msg="…" key=value`
     Logfmt,
     /// One JSON object with the same keys
@@ -71,7 +71,7 @@ pub enum Format {
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Logs to standard error from here on, without ever waiting for it. Only the first call counts.
-pub fn init(level: Level, format: Format) {
+pub(crate) fn init(level: Level, format: Format) {
     let queue = QUEUE.get_or_init(|| Queue::of_standard_error(format)).clone();
     // A test may have set one already; its own is then what it wants.
     let _ = tracing::subscriber::set_global_default(subscriber(level, format, queue));
@@ -79,12 +79,12 @@ pub fn init(level: Level, format: Format) {
 
 /// How many lines were dropped since the start because standard error did not take them.
 #[must_use]
-pub fn lines_dropped() -> u64 {
+pub(crate) fn lines_dropped() -> u64 {
     QUEUE.get().map_or(0, Queue::dropped)
 }
 
 /// Waits until the lines so far are written, for a second at the most. Before the end of the process.
-pub fn flush() {
+pub(crate) fn flush() {
     if let Some(queue) = QUEUE.get() {
         queue.flush();
     }
@@ -92,7 +92,7 @@ pub fn flush() {
 
 /// Says the last words of a command on standard error, as they are: it is a person who reads them. Waits for a second at
 /// the most, and does not mind a standard error that is closed.
-pub fn say(text: impl Into<String>) {
+pub(crate) fn say(text: impl Into<String>) {
     flush();
     queue::say(text.into());
 }
@@ -101,7 +101,7 @@ pub fn say(text: impl Into<String>) {
 ///
 /// `level` is for the crates of this workspace. Dependencies are heard from `warn` upwards at most, whatever it is: below
 /// that, HTTP libraries log headers and bodies, which carry credentials.
-pub fn subscriber<W>(level: Level, format: Format, writer: W) -> impl Subscriber + Send + Sync + 'static
+pub(crate) fn subscriber<W>(level: Level, format: Format, writer: W) -> impl Subscriber + Send + Sync + 'static
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {

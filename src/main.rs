@@ -2,12 +2,6 @@
 
 use std::process::ExitCode;
 
-use csp_invitations_exporter::{cli, commands};
-
 fn main() -> ExitCode {
-    commands::hold_signals();
-    match cli::parse(std::env::args_os()) {
-        Ok(command) => commands::run(command),
-        Err(code) => code,
-    }
+    csp_invitations_exporter::commands::run(std::env::args_os())
 }

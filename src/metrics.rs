@@ -17,7 +17,7 @@ mod api_metrics;
 mod cache;
 mod exporter_metrics;
 pub mod families;
-pub mod family;
+pub(crate) mod family;
 mod native;
 mod pieces;
 mod samples;
@@ -84,7 +84,12 @@ impl Metrics {
 
     /// What [`Self::scrape`] would give, when nothing has to be encoded or compressed for it.
     #[must_use]
-    pub fn cached_scrape(&self, now: Steady, accept: Option<&str>, accept_encoding: Option<&str>) -> Option<Scrape> {
+    pub(crate) fn cached_scrape(
+        &self,
+        now: Steady,
+        accept: Option<&str>,
+        accept_encoding: Option<&str>,
+    ) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
         let body = self.cache.find(encoding, gzip, &(self.snapshots)(), now)?;
@@ -100,7 +105,7 @@ impl Metrics {
     }
 
     /// Lets the next scrape show what has just happened in the exporter itself.
-    pub fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         self.cache.forget_own();
     }
 

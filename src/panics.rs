@@ -11,7 +11,7 @@ use tracing::error;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Counts panics from here on and logs where they were. What they say is left out: it may hold what was being worked on.
-pub fn watch() {
+pub(crate) fn watch() {
     panic::set_hook(Box::new(|info| {
         COUNT.fetch_add(1, Ordering::Relaxed);
         let place = info.location().map(|place| PathBuf::from(place.file()).display().to_string());
@@ -22,7 +22,7 @@ pub fn watch() {
 
 /// How many there were since the start.
 #[must_use]
-pub fn count() -> u64 {
+pub(crate) fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 

@@ -9,13 +9,13 @@
 //! are held for moments. Nobody waits for a loop but a stop, which ends it wherever it waits.
 
 mod first_round;
-pub mod heartbeat;
-pub mod load;
+pub(crate) mod heartbeat;
+pub(crate) mod load;
 mod organization;
 mod pace;
 mod questions;
-pub mod schedule;
-pub mod source;
+pub(crate) mod schedule;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 mod timetable;
@@ -38,7 +38,7 @@ use crate::snapshot::Latest;
 use crate::state::Lifecycle;
 use first_round::FirstRound;
 use heartbeat::Heartbeat;
-pub use organization::once;
+pub(crate) use organization::once;
 use pace::Pace;
 pub(crate) use questions::DEADLINE as QUESTION_DEADLINE;
 use questions::{NameTask, TokenTask};
@@ -50,7 +50,7 @@ const AT_ONCE: usize = 64;
 
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     latest: Arc<Latest>,
     lifecycle: Arc<Lifecycle>,
     shard: Option<Shard>,
@@ -100,7 +100,7 @@ struct Loop<T> {
 impl Poller {
     /// Starts polling the organizations of `config` that belong to `shard`. Needs a tokio runtime.
     #[must_use]
-    pub fn start(
+    pub(crate) fn start(
         config: &Config,
         source: Arc<dyn Source>,
         latest: Arc<Latest>,
@@ -137,20 +137,20 @@ impl Poller {
 
     /// Sign of life of the scheduler.
     #[must_use]
-    pub fn heartbeat(&self) -> &Arc<Heartbeat> {
+    pub(crate) fn heartbeat(&self) -> &Arc<Heartbeat> {
         &self.heartbeat
     }
 
     /// Cancelled when the poller stops.
     #[must_use]
-    pub fn stopped(&self) -> CancellationToken {
+    pub(crate) fn stopped(&self) -> CancellationToken {
         self.stop.clone()
     }
 
     /// Goes over to a new configuration. Organizations that stay keep their state, those whose settings changed and
     /// those whose last poll failed are polled at once, those that are gone disappear. Polls that wait for their turn go by
     /// the new settings.
-    pub fn reload(&self, config: &Config, source: Arc<dyn Source>) {
+    pub(crate) fn reload(&self, config: &Config, source: Arc<dyn Source>) {
         self.source.send_replace(source);
         self.arrange(config);
         self.resume();
@@ -158,7 +158,7 @@ impl Poller {
 
     /// Ends the longer gaps after failures: organizations whose last poll failed are polled at once, and in a loop of reloads less and less
     /// at once: see [`schedule::least_gap`]. API tokens that have changed are asked for their expiration.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.source.borrow().resume();
         let running = self.running.lock();
         running.organizations.values().for_each(|of| of.wake.notify_one());
@@ -166,7 +166,7 @@ impl Poller {
     }
 
     /// Stops every loop and waits for the end of what is under way.
-    pub async fn shutdown(&self) {
+    pub(crate) async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;

@@ -14,7 +14,7 @@ const MOST: u32 = 1024;
 /// `n + 1` shards moves about one organization in `n + 1`, and each of them to the new shard. A move costs the
 /// organization's lifecycle counters, so the scores must never change between versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
+pub(crate) struct Shard {
     index: u32,
     count: u32,
 }
@@ -22,7 +22,7 @@ pub struct Shard {
 impl Shard {
     /// Shard `index`, from 1, of `count`; `None` unless 1 ≤ `index` ≤ `count`.
     #[must_use]
-    pub fn new(index: u32, count: u32) -> Option<Self> {
+    pub(crate) fn new(index: u32, count: u32) -> Option<Self> {
         (1..=count).contains(&index).then_some(Self { index, count })
     }
 
@@ -32,7 +32,7 @@ impl Shard {
     /// # Errors
     ///
     /// A sentence that says what is wrong with `text` or the host name.
-    pub fn parse(text: &str, hostname: impl FnOnce() -> String) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, hostname: impl FnOnce() -> String) -> Result<Self, String> {
         let shape = || format!("`{text}` is not a shard: expected INDEX/COUNT as in `2/5`, or `auto/COUNT`");
         let (index, count) = text.split_once('/').ok_or_else(shape)?;
         let count = number(count).ok_or_else(shape)?;
@@ -57,25 +57,25 @@ impl Shard {
 
     /// This instance's place, from 1.
     #[must_use]
-    pub fn index(self) -> u32 {
+    pub(crate) fn index(self) -> u32 {
         self.index
     }
 
     /// How many instances there are.
     #[must_use]
-    pub fn count(self) -> u32 {
+    pub(crate) fn count(self) -> u32 {
         self.count
     }
 
     /// Whether this instance polls the organization.
     #[must_use]
-    pub fn owns(self, organization: &OrganizationKey) -> bool {
+    pub(crate) fn owns(self, organization: &OrganizationKey) -> bool {
         Self::owner(organization, self.count) == self.index
     }
 
     /// The index of the instance that polls the organization, of `count`.
     #[must_use]
-    pub fn owner(organization: &OrganizationKey, count: u32) -> u32 {
+    pub(crate) fn owner(organization: &OrganizationKey, count: u32) -> u32 {
         // A tie, however unlikely, goes to the lower index, so that there is always exactly one owner.
         let owner = (1..=count).max_by_key(|index| (score(organization.as_str(), *index), std::cmp::Reverse(*index)));
         owner.unwrap_or(1)

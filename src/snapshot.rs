@@ -14,7 +14,7 @@ use invitations::lifecycle::Tally;
 use crate::clock::{Reading, Steady};
 use crate::config::Organization;
 
-pub use latest::Latest;
+pub(crate) use latest::Latest;
 pub use status::{OrganizationStatus, StatusReport};
 
 /// How current an organization's data is, as the label `state`.
@@ -32,11 +32,11 @@ pub enum DataState {
 
 impl DataState {
     /// Every state, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Fresh, Self::Held, Self::Withdrawn];
+    pub(crate) const ALL: [Self; 4] = [Self::Waiting, Self::Fresh, Self::Held, Self::Withdrawn];
 
     /// The value of the label `state`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Fresh => "fresh",
@@ -101,7 +101,7 @@ impl OrganizationSnapshot {
 
     /// The same with other settings. What is known of the token in use goes with the credential that it came from.
     #[must_use]
-    pub fn with_settings(&self, organization: &Arc<Organization>) -> Self {
+    pub(crate) fn with_settings(&self, organization: &Arc<Organization>) -> Self {
         let mut changed = Self { organization: Arc::clone(organization), ..self.clone() };
         if changed.organization.credential != self.organization.credential {
             changed.access_token_expiration = None;
@@ -111,7 +111,7 @@ impl OrganizationSnapshot {
 
     /// How current the data is at `now`. The wall clock has no say: set back, it would keep old data alive.
     #[must_use]
-    pub fn data_state(&self, now: Steady) -> DataState {
+    pub(crate) fn data_state(&self, now: Steady) -> DataState {
         match self.last_success {
             None => DataState::Waiting,
             Some(success) if now.since(success.steady) > self.organization.stale_after => DataState::Withdrawn,
@@ -122,14 +122,14 @@ impl OrganizationSnapshot {
 
     /// When the data goes stale by itself; `None` when it is not shown, or is stale at `now`.
     #[must_use]
-    pub fn goes_stale_at(&self, now: Steady) -> Option<Steady> {
+    pub(crate) fn goes_stale_at(&self, now: Steady) -> Option<Steady> {
         let last = self.last_success?.steady.after(self.organization.stale_after);
         (last >= now).then_some(Steady(last.0.saturating_add(1)))
     }
 
     /// The numbers to show at `now`: none while waiting, none once withdrawn.
     #[must_use]
-    pub fn visible_view(&self, now: Steady) -> Option<&Arc<View>> {
+    pub(crate) fn visible_view(&self, now: Steady) -> Option<&Arc<View>> {
         match self.data_state(now) {
             DataState::Fresh | DataState::Held => self.view.as_ref(),
             DataState::Waiting | DataState::Withdrawn => None,

@@ -54,7 +54,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Counters in memory, which a restart loses.
     #[must_use]
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self { organizations: Arc::new(Organizations::new(false)), queue: None }
     }
 
@@ -120,7 +120,7 @@ impl Lifecycle {
 
     /// The organization's counters, wherever they stand.
     #[must_use]
-    pub fn account(&self, key: &str) -> Account {
+    pub(crate) fn account(&self, key: &str) -> Account {
         Account(self.organizations.find_or_add(key))
     }
 
@@ -138,7 +138,7 @@ impl Lifecycle {
 
     /// What is found on disk from now on.
     #[must_use]
-    pub fn finds(&self) -> Finds {
+    pub(crate) fn finds(&self) -> Finds {
         let progress = self.queue.as_ref().map(|queue| queue.progress());
         Finds { seen: progress.as_ref().map_or(0, |progress| progress.borrow().finds), progress }
     }
@@ -226,14 +226,14 @@ impl Default for Account {
 
 /// Tells when something was found on disk that changes what there is to show.
 #[derive(Debug)]
-pub struct Finds {
+pub(crate) struct Finds {
     progress: Option<watch::Receiver<Progress>>,
     seen: u64,
 }
 
 impl Finds {
     /// Returns after the next find; never without a state folder.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let seen = self.seen;
         let found = match &mut self.progress {
             Some(progress) => {

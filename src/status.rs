@@ -40,7 +40,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const PAGE: usize = 1000;
 
 /// The paths of [`pages`].
-pub const PATHS: [&str; 3] = [PATH, API_PATH, STYLE_PATH];
+pub(crate) const PATHS: [&str; 3] = [PATH, API_PATH, STYLE_PATH];
 
 type Reports = Arc<dyn Fn() -> StatusReport + Send + Sync>;
 

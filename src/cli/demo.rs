@@ -9,7 +9,7 @@ use crate::build_info::LONG_VERSION;
 
 /// Flags that shape the simulated API.
 #[derive(Debug, Clone, Args)]
-pub struct Simulated {
+pub(crate) struct Simulated {
     /// What the simulated API does
     #[arg(long = "scenario", value_name = "NAME", value_enum, default_value = "steady")]
     pub scenario: Scenario,
@@ -30,28 +30,23 @@ pub struct Simulated {
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION, mut_arg("listen_addresses", |flag| flag.default_value("localhost:10094")))]
-pub struct Demo {
+pub(crate) struct Demo {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub simulated: Simulated,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub listen: Listen,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub web: Web,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub state: StateFolder,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,
 }
 
 /// Flags of `simulate`.
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION)]
-pub struct Simulate {
+pub(crate) struct Simulate {
     /// Address of the simulated API; port 0 takes a free one
     #[arg(long = "listen", value_name = "[HOST]:PORT", default_value = "127.0.0.1:0")]
     pub listen: Address,
@@ -59,10 +54,8 @@ pub struct Simulate {
     #[arg(long = "control.listen", value_name = "[HOST]:PORT")]
     pub control_listen: Option<Address>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub simulated: Simulated,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,
 }
 

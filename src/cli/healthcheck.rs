@@ -15,16 +15,15 @@ use crate::build_info::LONG_VERSION;
         flag.help("Where it answers health checks alone; this address is asked when it is given. Needed with TLS and users")
     })
 )]
-pub struct Healthcheck {
+pub(crate) struct Healthcheck {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub listen: Listen,
 }
 
 impl Healthcheck {
     /// The address to ask.
     #[must_use]
-    pub fn address(&self) -> Option<&Address> {
+    pub(crate) fn address(&self) -> Option<&Address> {
         let Listen { listen_addresses, probe_listen_address } = &self.listen;
         probe_listen_address.as_ref().or(listen_addresses.first())
     }

@@ -13,9 +13,8 @@ use crate::build_info::LONG_VERSION;
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct List {
+pub(crate) struct List {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
     /// Only this organization, by its configured name; give it several times for several
     #[arg(long = "organization", value_name = "NAME")]
@@ -54,14 +53,13 @@ pub struct List {
     #[arg(long = "sort", value_name = "KEY", value_enum, default_value = "expires")]
     pub sort: Sort,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,
 }
 
 impl List {
     /// The statuses to show: those that were asked for, else what the other filters imply.
     #[must_use]
-    pub fn statuses(&self) -> Vec<Status> {
+    pub(crate) fn statuses(&self) -> Vec<Status> {
         match (self.statuses.is_empty(), self.lapsed) {
             (false, _) => self.statuses.clone(),
             (true, true) => vec![Status::Expired],
@@ -72,7 +70,7 @@ impl List {
 
 /// The form of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub(crate) enum ListFormat {
     /// Columns that fit the terminal
     Table,
     /// Comma-separated values, one row an invitation
@@ -85,7 +83,7 @@ pub enum ListFormat {
 
 /// The order of a list; what has no such time comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// By expiration, the next one first
     Expires,
     /// By generation, the oldest first

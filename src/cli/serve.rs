@@ -18,9 +18,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 #[command(version = LONG_VERSION)]
-pub struct Serve {
+pub(crate) struct Serve {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub config: ConfigFile,
     /// Reload when the content of a configuration file has changed
     #[arg(
@@ -40,7 +39,6 @@ pub struct Serve {
     )]
     pub auto_reload_interval: Duration,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub listen: Listen,
     /// Serve on the sockets that systemd hands over instead
     #[arg(
@@ -51,22 +49,22 @@ pub struct Serve {
     )]
     pub systemd_socket: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub web: Web,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub state: StateFolder,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub sharding: Sharding,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "would replace the command's help")]
     pub log: Log,
 }
 
 /// How it is served, `demo` included.
 #[derive(Debug, Clone, Args)]
-pub struct Web {
+#[expect(
+    clippy::struct_field_names,
+    reason = "clap tells flags apart by the names of fields: config_file is another one"
+)]
+pub(crate) struct Web {
     /// Path of the metrics
     #[arg(
         long = "web.telemetry-path",

@@ -25,7 +25,7 @@ const OBEYED: [Number; 3] = [Number::SIGHUP, Number::SIGTERM, Number::SIGINT];
 ///
 /// What comes before `main`, while the system loads the program, takes the system's way: that is the moment that no program
 /// can cover, about a millisecond.
-pub fn hold() {
+pub(super) fn hold() {
     // It fails for signals that do not exist.
     let _ = SigSet::from_iter(OBEYED).thread_block();
 }

@@ -28,7 +28,7 @@ pub const VARIABLES: [&str; 7] = [
 ///
 /// # Errors
 /// Every problem of the variables, by their names; values are not shown.
-pub fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Config>, Problems> {
+pub(super) fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Config>, Problems> {
     let mut variables = Variables { get, problems: Vec::new() };
     let Some(ids) = variables.text("CSP_ORGANIZATION_ID") else {
         let Variables { problems, .. } = variables;

@@ -25,9 +25,9 @@ pub(super) struct LoadedFile {
 #[derive(Debug, Clone)]
 pub struct Unusable {
     /// Everything that has to be repaired.
-    pub problems: Problems,
+    pub(crate) problems: Problems,
     /// What could be read in spite of it, for whoever looks at what the files refer to as well. It is not for use.
-    pub rest: Box<Config>,
+    pub(crate) rest: Box<Config>,
 }
 
 impl From<Problems> for Unusable {

@@ -16,7 +16,7 @@ pub struct OrganizationKey(Arc<str>);
 impl OrganizationKey {
     /// The key of an entry.
     #[must_use]
-    pub fn new(id: &str, custom_group_id: Option<&str>) -> Self {
+    pub(crate) fn new(id: &str, custom_group_id: Option<&str>) -> Self {
         let mut key = id.to_ascii_lowercase();
         if let Some(group) = custom_group_id {
             key.push('/');
@@ -27,7 +27,7 @@ impl OrganizationKey {
 
     /// The key as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

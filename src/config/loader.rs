@@ -25,7 +25,7 @@ const MOST: usize = 256 << 20;
 /// Where the configuration comes from, again at each reload. Every call ends within
 /// [`file_reader::PATIENCE`] plus the time that it takes to make sense of what was read, whatever the disk does.
 #[derive(Debug)]
-pub struct Loader {
+pub(crate) struct Loader {
     origin: Origin,
     /// What the files held that were read last.
     last: Mutex<Option<Fingerprint>>,
@@ -41,13 +41,13 @@ enum Origin {
 impl Loader {
     /// The configuration of `file`, or that of the environment when there is none.
     #[must_use]
-    pub fn new(file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(file: Option<PathBuf>) -> Self {
         Self { origin: file.map_or(Origin::Environment, Origin::File), last: Mutex::new(None) }
     }
 
     /// A configuration that never changes.
     #[must_use]
-    pub fn fixed(config: Config) -> Self {
+    pub(crate) fn fixed(config: Config) -> Self {
         Self { origin: Origin::Fixed(Box::new(config)), last: Mutex::new(None) }
     }
 
@@ -56,7 +56,7 @@ impl Loader {
     ///
     /// # Errors
     /// Every problem of every file, or of the variables.
-    pub async fn load(&self) -> Result<Config, Unusable> {
+    pub(crate) async fn load(&self) -> Result<Config, Unusable> {
         let get = |name: &str| std::env::var_os(name);
         match &self.origin {
             Origin::Fixed(config) => Ok(Config::clone(config)),
@@ -66,7 +66,7 @@ impl Loader {
     }
 
     /// Whether the files hold something else than at the last [`Loader::load`], or are other ones.
-    pub async fn has_changed(&self) -> bool {
+    pub(crate) async fn has_changed(&self) -> bool {
         let (Origin::File(path), Some(last)) = (&self.origin, self.last.lock().clone()) else { return false };
         let deadline = Instant::now() + file_reader::PATIENCE;
         let main = read_main(path, deadline).await;
@@ -129,7 +129,7 @@ pub async fn obtain(file: Option<&Path>, get: &(dyn Fn(&str) -> Option<OsString>
 
 /// Whether the environment names organizations that do not count, because there is a file.
 #[must_use]
-pub fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> bool {
+pub(crate) fn is_overruled(file: Option<&Path>, get: &dyn Fn(&str) -> Option<OsString>) -> bool {
     file.is_some()
         && get("CSP_ORGANIZATION_ID").is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
 }

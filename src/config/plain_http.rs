@@ -46,7 +46,8 @@ mod tests {
     use std::ffi::OsString;
     use std::path::Path;
 
-    use crate::config::{from_environment, parse};
+    use crate::config::environment::from_environment;
+    use crate::config::parse;
 
     fn warnings(api: &str, own: &str) -> Vec<String> {
         let yaml = format!(

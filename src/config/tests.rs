@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment::from_environment;
 use super::*;
 
 const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";

@@ -83,23 +83,23 @@ impl ExporterMetrics {
 
     /// Whether the last load of the configuration succeeded.
     #[must_use]
-    pub fn config_load_successful(&self) -> bool {
+    pub(crate) fn config_load_successful(&self) -> bool {
         self.reload_successful.get() == 1
     }
 
     /// The scheduler is alive.
-    pub fn heartbeat(&self, at: Millis) {
+    pub(crate) fn heartbeat(&self, at: Millis) {
         self.heartbeat.set(at.as_seconds());
     }
 
     /// Which shard this is: a 1-based index, and how many there are.
-    pub fn set_shard(&self, index: u32, count: u32) {
+    pub(crate) fn set_shard(&self, index: u32, count: u32) {
         self.shard_index.set(i64::from(index));
         self.shards.set(i64::from(count));
     }
 
     /// How many tasks ended in a panic, and how many log lines nobody took, since the start.
-    pub fn set_troubles(&self, panics: u64, log_lines_dropped: u64) {
+    pub(crate) fn set_troubles(&self, panics: u64, log_lines_dropped: u64) {
         self.panics.inner().store(panics, Ordering::Relaxed);
         self.log_lines_dropped.inner().store(log_lines_dropped, Ordering::Relaxed);
     }

@@ -30,7 +30,7 @@ pub static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
 
 /// The position of a family in [`FAMILIES`].
 #[must_use]
-pub fn position(name: &str) -> Option<usize> {
+pub(crate) fn position(name: &str) -> Option<usize> {
     FAMILIES.binary_search_by_key(&name, |family| family.name).ok()
 }
 

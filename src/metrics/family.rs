@@ -10,7 +10,7 @@ use crate::snapshot::{DataState, OrganizationSnapshot, Snapshot};
 
 /// What a family speaks of: a chapter of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chapter {
+pub(crate) enum Chapter {
     /// Counts from the last good list.
     Invitations,
     /// Events between two polls.
@@ -27,7 +27,7 @@ pub enum Chapter {
 
 /// What produces the samples of a family.
 #[derive(Debug, Clone, Copy)]
-pub enum Producer {
+pub(crate) enum Producer {
     /// From what is known of one organization.
     Organization(Produce),
     /// From the snapshot as a whole.
@@ -41,11 +41,11 @@ pub enum Producer {
 }
 
 /// Adds the samples of one family and one organization.
-pub type Produce = fn(&OrganizationData<'_>, &mut Samples<'_>);
+pub(crate) type Produce = fn(&OrganizationData<'_>, &mut Samples<'_>);
 
 /// What a row of the table gets to produce the samples of one organization at one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct OrganizationData<'a> {
+pub(crate) struct OrganizationData<'a> {
     /// The newest that is known.
     pub snapshot: &'a OrganizationSnapshot,
     /// How current it is.
@@ -62,7 +62,7 @@ impl<'a> OrganizationData<'a> {
 
     /// The value of the label `organization`.
     #[must_use]
-    pub fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         &self.snapshot.organization.name
     }
 }
@@ -79,15 +79,15 @@ pub struct Family {
     /// The labels of each series, `le` left out.
     pub labels: &'static [&'static str],
     /// What it speaks of.
-    pub chapter: Chapter,
+    pub(crate) chapter: Chapter,
     /// What produces its samples.
-    pub producer: Producer,
+    pub(crate) producer: Producer,
 }
 
 impl Family {
     /// What the formats write of it before its samples.
     #[must_use]
-    pub fn header(&self) -> Header<'static> {
+    pub(crate) fn header(&self) -> Header<'static> {
         let Self { name, kind, help, labels: _, chapter: _, producer: _ } = *self;
         Header { name, kind, help }
     }

@@ -12,7 +12,7 @@ use super::native::spans_and_deltas;
 
 /// Takes the samples of one family.
 #[derive(Debug)]
-pub struct Samples<'e>(Writer<'e>);
+pub(crate) struct Samples<'e>(Writer<'e>);
 
 impl<'e> Samples<'e> {
     /// Samples that `writer` writes.

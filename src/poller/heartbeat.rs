@@ -15,7 +15,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Beats while the runtime that runs the polls makes progress, whatever the upstream does.
 #[derive(Debug)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     last: Mutex<Instant>,
     last_wall: AtomicI64,
 }
@@ -39,7 +39,7 @@ impl Heartbeat {
 
     /// The last beat.
     #[must_use]
-    pub fn last(&self) -> Millis {
+    pub(crate) fn last(&self) -> Millis {
         Millis(self.last_wall.load(Ordering::Relaxed))
     }
 
@@ -48,7 +48,7 @@ impl Heartbeat {
     /// # Errors
     /// Says how long the scheduler has been silent. Measured on the monotonic clock: a step of the wall clock
     /// must not get the process killed.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let silence = self.last.lock().elapsed();
         if silence < STUCK_AFTER { Ok(()) } else { Err(format!("the scheduler has been stuck for {silence:.0?}")) }
     }

@@ -15,7 +15,7 @@ const TRIES: u32 = 64;
 
 /// Requests a minute, while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Load {
+pub(crate) struct Load {
     /// The lists: what a longer interval makes fewer of.
     pub lists: f64,
     /// Tokens (every half hour), names and expirations (every hour).
@@ -24,7 +24,7 @@ pub struct Load {
 
 impl Load {
     /// The requests of these organizations.
-    pub fn of<'a>(polled: impl IntoIterator<Item = &'a Arc<Organization>>) -> Self {
+    pub(crate) fn of<'a>(polled: impl IntoIterator<Item = &'a Arc<Organization>>) -> Self {
         let mut load = Self::default();
         // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
         let mut api_tokens = HashSet::new();
@@ -44,14 +44,14 @@ impl Load {
 
     /// All of them.
     #[must_use]
-    pub fn per_minute(self) -> f64 {
+    pub(crate) fn per_minute(self) -> f64 {
         self.lists + self.others
     }
 }
 
 /// What to say of each host whose budget cannot serve this shard's organizations in their intervals, with what would do.
 #[must_use]
-pub fn shortfalls(config: &Config, shard: Option<Shard>) -> Vec<String> {
+pub(crate) fn shortfalls(config: &Config, shard: Option<Shard>) -> Vec<String> {
     let Some(rate) = config.api.requests_per_second else { return Vec::new() };
     let budget = rate * 60.0;
     let here = |organization: &&Arc<Organization>| shard.is_none_or(|shard| shard.owns(&organization.key()));

@@ -187,7 +187,11 @@ fn has_refused_credential(poll: &Result<(), Error>) -> bool {
 }
 
 /// One poll, and the question for the organization's name.
-pub async fn once(organization: Arc<Organization>, latest: Arc<Latest>, source: watch::Receiver<Arc<dyn Source>>) {
+pub(crate) async fn once(
+    organization: Arc<Organization>,
+    latest: Arc<Latest>,
+    source: watch::Receiver<Arc<dyn Source>>,
+) {
     let task = Task {
         organization,
         latest,

@@ -20,14 +20,14 @@ const SPREAD: u128 = 0x9e37_79b9_9e37_79b9_9e37_79b9_9e37_79b9;
 /// It comes from the organization's key alone, so that the load is even and the same after each restart, and an organization
 /// that is added or removed moves no other. Times count from the epoch: that is what restarts have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Phase(u64);
+pub(crate) struct Phase(u64);
 
 impl Phase {
     /// The phase of an organization: its id, a number of 128 bits, times the golden ratio, of which the fraction counts
     /// (Fibonacci hashing). Random ids, as services give them, stay random. Ids that were counted up come out evenly
     /// spaced, wherever in the id the counter is. A group moves its entry to somewhere else.
     #[must_use]
-    pub fn of(key: &OrganizationKey) -> Self {
+    pub(crate) fn of(key: &OrganizationKey) -> Self {
         let (id, group) = key.as_str().split_once('/').unwrap_or((key.as_str(), ""));
         let digits = id.chars().filter_map(|digit| digit.to_digit(16));
         let number = digits.fold(0, |number: u128, digit| (number << 4) | u128::from(digit));
@@ -45,7 +45,7 @@ impl Phase {
 
     /// The first moment after `after` that is at this phase of `interval`.
     #[must_use]
-    pub fn next(self, interval: Duration, after: Duration) -> Duration {
+    pub(crate) fn next(self, interval: Duration, after: Duration) -> Duration {
         let interval = interval.as_nanos().max(1);
         let offset = (interval * u128::from(self.0)) >> 64;
         let after = after.as_nanos();
@@ -55,7 +55,7 @@ impl Phase {
 
     /// The phase as a part of `whole`.
     #[must_use]
-    pub fn part_of(self, whole: Duration) -> Duration {
+    pub(crate) fn part_of(self, whole: Duration) -> Duration {
         from_nanos((whole.as_nanos() * u128::from(self.0)) >> 64)
     }
 }
@@ -65,7 +65,7 @@ impl Phase {
 /// The interval; from five failed polls in a row on twice as long with each
 /// further one, up to four intervals.
 #[must_use]
-pub fn gap(interval: Duration, consecutive_failures: u32) -> Duration {
+pub(crate) fn gap(interval: Duration, consecutive_failures: u32) -> Duration {
     let doublings = (consecutive_failures + 1).saturating_sub(PATIENCE).min(LONGEST.ilog2());
     interval.saturating_mul(1 << doublings)
 }
@@ -76,7 +76,7 @@ pub fn gap(interval: Duration, consecutive_failures: u32) -> Duration {
 /// doubles it, up to the interval, so that a loop of reloads is no hammer, whatever the polls fail of: in an interval it
 /// causes about as many polls as the interval in seconds has binary digits.
 #[must_use]
-pub fn least_gap(interval: Duration, hurried: u32) -> Duration {
+pub(crate) fn least_gap(interval: Duration, hurried: u32) -> Duration {
     match hurried {
         0 => Duration::ZERO,
         _ => LEAST.saturating_mul(1 << (hurried - 1).min(31)).min(interval),
@@ -89,13 +89,13 @@ pub fn least_gap(interval: Duration, hurried: u32) -> Duration {
 /// so that the load is even from the end of the round on. Who found the budget free, and the list, has no reason to hurry,
 /// and falls into its phase after its interval, if what it knows [outlasts] that.
 #[must_use]
-pub fn is_crowded(interval: Duration, waited: Duration) -> bool {
+pub(crate) fn is_crowded(interval: Duration, waited: Duration) -> bool {
     waited > interval / CROWD
 }
 
 /// Whether what an organization's first poll has found is shown until a poll has ended that begins up to two intervals later.
 #[must_use]
-pub fn outlasts(organization: &Organization) -> bool {
+pub(crate) fn outlasts(organization: &Organization) -> bool {
     let Organization { interval, deadline, stale_after, .. } = organization;
     *stale_after >= interval.saturating_mul(2).saturating_add(*deadline)
 }
@@ -103,7 +103,7 @@ pub fn outlasts(organization: &Organization) -> bool {
 /// When the poll after one that began at `begun` is due: at the organization's phase, so that the gap is at most
 /// [`gap`], and shorter where the last poll was out of phase. One that is late is not made up for.
 #[must_use]
-pub fn next_poll(phase: Phase, interval: Duration, begun: Duration, consecutive_failures: u32) -> Duration {
+pub(crate) fn next_poll(phase: Phase, interval: Duration, begun: Duration, consecutive_failures: u32) -> Duration {
     let skipped = gap(interval, consecutive_failures).saturating_sub(interval);
     phase.next(interval, begun).saturating_add(skipped)
 }

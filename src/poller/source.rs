@@ -19,7 +19,7 @@ use crate::state::{Account, Lifecycle};
 
 /// What a good poll ends in.
 #[derive(Debug, Clone)]
-pub struct Polled {
+pub(crate) struct Polled {
     /// The organization's numbers.
     pub view: Arc<View>,
     /// Where it stands what happened to its invitations so far.
@@ -28,7 +28,7 @@ pub struct Polled {
 
 /// What is asked about: the service can want to be left alone about each of them (`Retry-After`).
 #[derive(Debug, Clone, Copy)]
-pub enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// An organization's list, the exchange of its credential included.
     Poll(&'a Organization),
     /// An organization's name.
@@ -38,7 +38,7 @@ pub enum Subject<'a> {
 }
 
 /// What the loops ask; a trait so that schedules and states can be tested without a network.
-pub trait Source: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
     /// One poll of an organization, done before `deadline`.
     fn poll(&self, organization: Arc<Organization>, deadline: Deadline) -> BoxFuture<'static, Result<Polled, Error>>;
 
@@ -81,7 +81,7 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
 /// The real thing: the service's API, counted by the census, compared by the lifecycle.
 #[derive(Clone)]
-pub struct Upstream {
+pub(crate) struct Upstream {
     client: Client,
     expand: Expand,
     rules: Arc<Rules>,
@@ -91,26 +91,26 @@ pub struct Upstream {
 impl Upstream {
     /// The upstream of this configuration.
     #[must_use]
-    pub fn new(config: &Config, client: Client, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(crate) fn new(config: &Config, client: Client, lifecycle: Arc<Lifecycle>) -> Self {
         let rules = Arc::new(Rules::new(&config.metrics));
         Self { client, expand: config.expand, rules, lifecycle }
     }
 
     /// The client in use.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// Which expansions are asked for.
     #[must_use]
-    pub fn expand(&self) -> Expand {
+    pub(crate) fn expand(&self) -> Expand {
         self.expand
     }
 
     /// How a list is counted.
     #[must_use]
-    pub fn rules(&self) -> &Arc<Rules> {
+    pub(crate) fn rules(&self) -> &Arc<Rules> {
         &self.rules
     }
 
@@ -216,7 +216,7 @@ impl Source for Upstream {
 
 /// Feeds a body into a census.
 #[derive(Debug)]
-pub struct ListSink(pub CensusBuilder);
+pub(crate) struct ListSink(pub CensusBuilder);
 
 impl Sink for ListSink {
     type Output = CompleteList;

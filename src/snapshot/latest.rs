@@ -17,7 +17,7 @@ use crate::config::{Organization, OrganizationKey};
 /// Every entry is immutable and changes as a whole under the lock, so a reader
 /// has either all of an update or nothing of it.
 #[derive(Debug, Default)]
-pub struct Latest {
+pub(crate) struct Latest {
     current: RwLock<Current>,
     /// When the next poll of each organization starts, by its key; none while one is under way. The status page alone
     /// shows it: kept apart, so that a poll that begins makes nothing untrue that scrapes have at hand.
@@ -44,13 +44,13 @@ impl Latest {
 
     /// Everything as it is at this moment: the same `Arc` until something changes.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         let current = self.current.read();
         Arc::clone(current.shared.get_or_init(|| Arc::new(current.snapshot.clone())))
     }
 
     /// Sets which organizations there are; those that stay keep what is known of them, by key.
-    pub fn arrange(&self, organizations: &[Arc<Organization>], tally: impl Fn(&str) -> Option<Arc<Tally>>) {
+    pub(crate) fn arrange(&self, organizations: &[Arc<Organization>], tally: impl Fn(&str) -> Option<Arc<Tally>>) {
         self.change(|current| {
             let known: HashMap<OrganizationKey, &Arc<OrganizationSnapshot>> =
                 current.organizations.iter().map(|entry| (entry.organization.key(), entry)).collect();
@@ -72,7 +72,7 @@ impl Latest {
     }
 
     /// Replaces one organization's entry by what `change` makes of it; nothing happens when it is gone.
-    pub fn update(&self, organization: &Organization, change: impl FnOnce(&mut OrganizationSnapshot)) {
+    pub(crate) fn update(&self, organization: &Organization, change: impl FnOnce(&mut OrganizationSnapshot)) {
         self.change(|current| {
             let place = current.organizations.binary_search_by(|entry| entry.organization.name.cmp(&organization.name));
             let Some(entry) = place.ok().map(|place| &mut current.organizations[place]) else { return };
@@ -85,7 +85,7 @@ impl Latest {
     }
 
     /// Shows other lifecycle counters: those of earlier processes have been read. `tally` is asked by key.
-    pub fn recount(&self, tally: impl Fn(&str) -> Option<Arc<Tally>>) {
+    pub(crate) fn recount(&self, tally: impl Fn(&str) -> Option<Arc<Tally>>) {
         self.change(|current| {
             for entry in &mut current.organizations {
                 let lifecycle = tally(entry.organization.key().as_str());
@@ -95,12 +95,12 @@ impl Latest {
     }
 
     /// Returns once something has changed since this returned last. For one waiter.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Says when the next poll of an organization starts; `None` while one is under way.
-    pub fn set_next_poll(&self, organization: &Organization, at: Option<Steady>) {
+    pub(crate) fn set_next_poll(&self, organization: &Organization, at: Option<Steady>) {
         let mut next_polls = self.next_polls.write();
         match at {
             Some(at) => next_polls.insert(organization.key(), at),
@@ -110,7 +110,7 @@ impl Latest {
 
     /// What there is to show of each organization at `now`, by name.
     #[must_use]
-    pub fn status(&self, now: Reading) -> Vec<OrganizationStatus> {
+    pub(crate) fn status(&self, now: Reading) -> Vec<OrganizationStatus> {
         let snapshot = self.snapshot();
         let next_polls = self.next_polls.read();
         let status = |entry: &Arc<OrganizationSnapshot>| {
@@ -120,7 +120,7 @@ impl Latest {
     }
 
     /// Says when the long-lived API token of a credential runs out; `None` when the service does not tell.
-    pub fn set_api_token_expiration(&self, credential: &str, expiration: Option<Millis>) {
+    pub(crate) fn set_api_token_expiration(&self, credential: &str, expiration: Option<Millis>) {
         self.change(|current| {
             current.api_token_expirations.retain(|(name, _)| name != credential);
             current.api_token_expirations.extend(expiration.map(|at| (credential.to_owned(), at)));
@@ -129,7 +129,7 @@ impl Latest {
     }
 
     /// Forgets the expirations of credentials that `keep` does not name.
-    pub fn retain_api_token_expirations(&self, keep: impl Fn(&str) -> bool) {
+    pub(crate) fn retain_api_token_expirations(&self, keep: impl Fn(&str) -> bool) {
         self.change(|current| current.api_token_expirations.retain(|(name, _)| keep(name)));
     }
 }

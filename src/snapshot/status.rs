@@ -56,7 +56,7 @@ impl OrganizationStatus {
     /// What there is to show of an organization at `now`. Moments are given by the wall clock as it goes now: one that
     /// was set since then would tell the reader of polls that are still to come.
     #[must_use]
-    pub fn of(entry: &OrganizationSnapshot, next_poll: Option<Steady>, now: Reading) -> Self {
+    pub(crate) fn of(entry: &OrganizationSnapshot, next_poll: Option<Steady>, now: Reading) -> Self {
         let view = entry.visible_view(now.steady);
         let by_wall_clock = |at: Option<Reading>| at.map(|at| now.wall_at(at.steady));
         Self {
