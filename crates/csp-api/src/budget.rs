@@ -92,7 +92,7 @@ impl Budget {
     }
 
     /// Goes over to other limits. Who waits keeps its place in the queue.
-    pub fn set_limits(&self, requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) {
+    pub(super) fn set_limits(&self, requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) {
         self.limits.send_if_modified(|limits| {
             let has_other_places = limits.places.max_concurrent != max_concurrent || limits.places.hosts != hosts;
             let before = limits.period;

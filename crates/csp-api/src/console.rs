@@ -4,16 +4,16 @@ use url::Url;
 
 /// One console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Console {
+struct Console {
     /// Its base URL, for `api.url` or `credentials.*.url`.
-    pub url: &'static str,
+    url: &'static str,
     /// Who has it.
-    pub of: &'static str,
+    of: &'static str,
 }
 
 /// The consoles that are known, those of production first. Sources: the vendor's reference for the first two; public
 /// clients for the others; the last one is named by the vendor as a cloud console, without a path below it.
-pub const CONSOLES: [Console; 6] = [
+const CONSOLES: [Console; 6] = [
     Console { url: "https://console.tanzu.broadcom.com", of: "Tanzu Platform Cloud Services" },
     Console { url: "https://console.cloud.vmware.com", of: "VMware Cloud Services" },
     Console { url: "https://console.cloud-us-gov.vmware.com", of: "VMware Cloud Services for the US government" },

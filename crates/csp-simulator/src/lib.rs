@@ -216,11 +216,6 @@ impl Simulator {
         Ok(())
     }
 
-    /// Sets the pause before each answer.
-    pub fn set_latency(&self, latency: Duration) {
-        self.service.settings.write().latency = latency;
-    }
-
     /// Sets the lifetime of access tokens to come.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.service.settings.write().token_lifetime = lifetime;
@@ -240,11 +235,6 @@ impl Simulator {
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.service.recorder.requests()
-    }
-
-    /// Forgets what has been asked.
-    pub fn reset_requests(&self) {
-        self.service.recorder.reset();
     }
 
     /// Stops listening and closes every connection.

@@ -68,7 +68,7 @@ pub fn read<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) ->
 
 /// As [`read`], for whoever looks at what the document refers to as well: beside the problems, in the order of its lines,
 /// comes what could be read in spite of them. It is not for use.
-pub fn examine<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) -> (Option<T>, Problems) {
+pub(crate) fn examine<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) -> (Option<T>, Problems) {
     let mut reading = Reading::default();
     let value =
         build::tree(source, &mut reading).and_then(|root| read(Fields::of(&root, Path::default(), &mut reading)));

@@ -43,9 +43,9 @@ use zeroize::Zeroizing;
 /// Threads that may wait for files at once, over the whole process.
 pub const MOST_READERS: usize = 1024;
 /// Of these, threads that may wait for files of which there can be thousands.
-pub const MOST_OF_MANY: usize = 896;
+const MOST_OF_MANY: usize = 896;
 /// Of these, threads that may wait for files of one mount.
-pub const MOST_OF_A_MOUNT: usize = 768;
+const MOST_OF_A_MOUNT: usize = 768;
 /// How long most callers wait for a file: long for a disk that answers, short for an operator who waits.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers that are sent after a first one that hangs, at most.

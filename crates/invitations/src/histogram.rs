@@ -13,7 +13,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use native::{MAX_NATIVE_BUCKETS, SCHEMA, ZERO_THRESHOLD, native_index};
+use native::native_index;
+pub use native::{SCHEMA, ZERO_THRESHOLD};
 pub use parts::{Mismatch, Parts};
 
 /// An observation that can be looked up elsewhere, by the request id that the upstream gave it.

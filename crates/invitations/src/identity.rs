@@ -26,7 +26,7 @@ impl Identity {
 
     /// Whether this stands in for a missing `refLink`.
     #[must_use]
-    pub fn is_anonymous(self) -> bool {
+    pub(crate) fn is_anonymous(self) -> bool {
         self.0[15] & Self::ANONYMOUS != 0
     }
 

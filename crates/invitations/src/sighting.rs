@@ -62,7 +62,7 @@ impl Sighting {
 
     /// Seconds from generation to redemption, when both times are known and in this order.
     #[must_use]
-    pub fn redeemed_after(self) -> Option<f64> {
+    pub(crate) fn redeemed_after(self) -> Option<f64> {
         (self.packed & TIME_MASK).checked_sub(1).map(|millis| millis as f64 / 1000.0)
     }
 }

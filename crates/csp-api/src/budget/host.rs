@@ -254,7 +254,7 @@ impl Host {
     }
 
     /// Sleeps for `length`, or until back-offs are ended: for pauses that nobody asked for.
-    pub async fn back_off(&self, length: Duration) {
+    pub(crate) async fn back_off(&self, length: Duration) {
         let mut resumes = self.resumes.clone();
         resumes.mark_unchanged();
         tokio::select! {

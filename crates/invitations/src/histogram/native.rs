@@ -8,7 +8,7 @@ pub const SCHEMA: i32 = 3;
 /// Half the width of the bucket around zero, 2^-128: the specification's recommendation.
 pub const ZERO_THRESHOLD: f64 = 2.938_735_877_055_719e-39;
 /// The most native buckets that one histogram ever occupies, zero not counted: twenty doublings.
-pub const MAX_NATIVE_BUCKETS: i32 = 160;
+pub(super) const MAX_NATIVE_BUCKETS: i32 = 160;
 
 const BUCKETS_PER_DOUBLING: i32 = 1 << SCHEMA;
 
@@ -27,7 +27,7 @@ pub(super) const FRACTIONS: [f64; BUCKETS_PER_DOUBLING as usize] = [
 
 /// The native bucket of a positive value above [`ZERO_THRESHOLD`].
 #[must_use]
-pub fn native_index(value: f64) -> i32 {
+pub(super) fn native_index(value: f64) -> i32 {
     let (fraction, exponent) = split(value);
     let within = FRACTIONS.partition_point(|bound| *bound < fraction);
     // At most 8.

@@ -53,7 +53,7 @@ fn native_buckets_stay_within_their_limit_whatever_is_observed() {
     for index in -1000..8000 {
         histogram.observe(upper_bound(index));
     }
-    assert_eq!(histogram.native_buckets().count(), usize::try_from(MAX_NATIVE_BUCKETS).unwrap());
+    assert_eq!(histogram.native_buckets().count(), usize::try_from(native::MAX_NATIVE_BUCKETS).unwrap());
     assert_eq!(histogram.native_buckets().map(|(_, count)| count).sum::<u64>(), histogram.count());
 }
 
