@@ -8,9 +8,9 @@
 //! in the [budget](csp_api::Budget) as long as it takes, then until its deadline, then five seconds for the disk. Its locks
 //! are held for moments. Nobody waits for a loop but a stop, which ends it wherever it waits.
 
+pub(crate) mod capacity;
 mod first_round;
 pub(crate) mod heartbeat;
-pub(crate) mod load;
 mod organization;
 mod pace;
 mod questions;
@@ -173,7 +173,7 @@ impl Poller {
     }
 
     fn arrange(&self, config: &Config) {
-        for shortfall in load::shortfalls(config, self.shard) {
+        for shortfall in capacity::shortfalls(config, self.shard) {
             warn!("the budget cannot serve all organizations in their intervals: {shortfall}");
         }
         let organizations: Vec<Arc<Organization>> = config

@@ -28,8 +28,8 @@ use crate::clock::Reading;
 
 mod organization;
 mod organizations;
-mod presence;
-mod shown;
+mod published;
+mod retention;
 mod store;
 #[cfg(test)]
 mod tests;

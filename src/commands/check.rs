@@ -1,6 +1,6 @@
 //! `check`: validate, say what would run, and with `--online` try it.
 
-mod offline;
+mod report;
 mod shape;
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::QUESTION_DEADLINE;
 use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
-use offline::{Report, offline};
+use report::{Report, offline};
 
 pub(super) fn run(flags: &Check) -> Outcome {
     block_on(check(flags))?

@@ -7,7 +7,7 @@
 //! Compressed, a series takes some five bytes, as plain text a hundred or two. So of a plain exposition no more is kept
 //! than [`KEPT`]; the rest is written from the snapshot again each time, when it is its turn to be sent.
 
-mod making;
+mod encode;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -22,7 +22,7 @@ use bytes::Bytes;
 use exporter_toolkit::exposition::{self, Encoding, Make, Member, Part};
 use parking_lot::Mutex;
 
-use self::making::{Maker, Making, preamble, write};
+use self::encode::{Maker, Making, preamble, write};
 use super::families::FAMILIES;
 use super::family::{Family, Produce, Producer};
 use crate::clock::Steady;

@@ -7,8 +7,8 @@ use invitations::lifecycle::{Change, Ledger, Tally};
 use invitations::{Former, Identity, Sighting};
 use parking_lot::Mutex;
 
-use super::presence::{self, Presence};
-use super::shown::Shown;
+use super::published::Shown;
+use super::retention::{self, Presence};
 use super::store::{File, Put, Stored, Write};
 use crate::clock::{Reading, Steady};
 
@@ -190,7 +190,7 @@ impl OrganizationLifecycle {
     }
 
     /// Notes whether the configuration has it.
-    pub(super) fn keep(&self, is_kept: bool, gone_since: Steady, now: Steady) -> presence::Change {
+    pub(super) fn keep(&self, is_kept: bool, gone_since: Steady, now: Steady) -> retention::Change {
         self.presence.lock().keep(is_kept, gone_since, now)
     }
 

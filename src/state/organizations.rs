@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::organization::OrganizationLifecycle;
-use super::presence::{Change, Presence};
+use super::retention::{Change, Presence};
 use super::store::{Content, File, Stored};
 use super::write_queue::Entry;
 use crate::clock::{Reading, Steady};

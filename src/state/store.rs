@@ -13,7 +13,7 @@ use std::sync::Arc;
 use invitations::lifecycle::{Change, Known, Ledger, Tally};
 use invitations::{IdentityKey, Millis};
 
-use super::shown::Shown;
+use super::published::Shown;
 
 mod disk;
 mod failure;

@@ -7,7 +7,6 @@
 mod aggregate;
 mod buckets;
 mod builder;
-mod carried;
 mod counts;
 mod element;
 mod groups;
@@ -15,6 +14,7 @@ mod intern;
 mod invitation;
 mod json;
 mod list;
+mod memberships;
 mod people;
 mod rules;
 pub mod text;

@@ -5,9 +5,9 @@ mod pairs;
 
 use std::cmp::Reverse;
 
-use super::carried::Carried;
 use super::groups::Groups;
 use super::intern::Interner;
+use super::memberships::Carried;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleRow, View};
 use crate::RoleKind;
 use crate::settings::Metrics;

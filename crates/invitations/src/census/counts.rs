@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::carried::Carried;
 use super::element::Element;
 use super::intern::Interner;
+use super::memberships::Carried;
 use super::people::{Invitee, People, PeopleCounts};
 use super::rules::Rules;
 use super::text::Gate;
