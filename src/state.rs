@@ -80,7 +80,7 @@ impl Lifecycle {
     /// The key that the next list of an organization has to be hashed with, too: see [`Self::observe`].
     #[must_use]
     pub fn former_key(&self, key: &str) -> Option<IdentityKey> {
-        self.organizations.find(key)?.shown().former_key
+        self.organizations.find(key)?.published().former_key
     }
 
     /// Takes a good poll's list; `former` are its identities by [`Self::former_key`]. What comes of it can be seen
@@ -115,7 +115,7 @@ impl Lifecycle {
     /// stored state is unread.
     #[must_use]
     pub fn tally(&self, key: &str) -> Option<Arc<Tally>> {
-        self.organizations.find(key)?.shown().tally
+        self.organizations.find(key)?.published().tally
     }
 
     /// The organization's counters, wherever they stand.
@@ -213,8 +213,8 @@ impl Account {
     /// What there is to show now: nothing before a first list; `None` while the stored state is unread.
     #[must_use]
     pub fn tally(&self) -> Option<Arc<Tally>> {
-        let shown = self.0.shown();
-        (!shown.is_unread).then(|| shown.tally.unwrap_or_default())
+        let published = self.0.published();
+        (!published.is_unread).then(|| published.tally.unwrap_or_default())
     }
 }
 

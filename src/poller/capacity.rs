@@ -15,23 +15,23 @@ const TRIES: u32 = 64;
 
 /// Requests a minute, while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Load {
+pub(crate) struct Demand {
     /// The lists: what a longer interval makes fewer of.
     pub lists: f64,
     /// Tokens (every half hour), names and expirations (every hour).
     pub others: f64,
 }
 
-impl Load {
+impl Demand {
     /// The requests of these organizations.
     pub(crate) fn of<'a>(polled: impl IntoIterator<Item = &'a Arc<Organization>>) -> Self {
-        let mut load = Self::default();
+        let mut demand = Self::default();
         // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
         let mut api_tokens = HashSet::new();
         for organization in polled {
-            load.lists += 60.0 / organization.interval.as_secs_f64();
-            load.others += 1.0 / 60.0;
-            load.others += match organization.credential.kind {
+            demand.lists += 60.0 / organization.interval.as_secs_f64();
+            demand.others += 1.0 / 60.0;
+            demand.others += match organization.credential.kind {
                 CredentialKind::OAuthApp { .. } => 1.0 / TOKEN_MINUTES,
                 CredentialKind::ApiToken { .. } if api_tokens.insert(organization.credential.name.as_str()) => {
                     1.0 / TOKEN_MINUTES + 1.0 / 60.0
@@ -39,7 +39,7 @@ impl Load {
                 CredentialKind::ApiToken { .. } => 0.0,
             };
         }
-        load
+        demand
     }
 
     /// All of them.
@@ -61,15 +61,15 @@ pub(crate) fn shortfalls(config: &Config, shard: Option<Shard>) -> Vec<String> {
     }
     let mut said = Vec::new();
     for (host, organizations) in hosts {
-        let load = Load::of(organizations.iter().copied());
-        if load.per_minute() > budget {
-            let enough = [longer_interval(&organizations, load, budget), more_shards(config, shard, budget)];
+        let demand = Demand::of(organizations.iter().copied());
+        if demand.per_minute() > budget {
+            let enough = [longer_interval(&organizations, demand, budget), more_shards(config, shard, budget)];
             let enough: Vec<String> = enough.into_iter().flatten().collect();
-            let rate = (load.per_minute() / 60.0 * 10.0).ceil() / 10.0;
+            let rate = (demand.per_minute() / 60.0 * 10.0).ceil() / 10.0;
             said.push(format!(
                 "{host}: about {:.1} requests a minute are needed, and api.requests_per_second allows {budget:.1}: \
                  organizations are polled in turn, and later than their intervals say. What would do: {}{}api.requests_per_second: {rate}",
-                load.per_minute(),
+                demand.per_minute(),
                 enough.join(", or "),
                 if enough.is_empty() { "" } else { ", or " },
             ));
@@ -85,8 +85,8 @@ fn host(config: &Config, organization: &Organization) -> String {
 }
 
 /// The interval with which the budget suffices, where there is one.
-fn longer_interval(organizations: &[&Arc<Organization>], load: Load, budget: f64) -> Option<String> {
-    let times = load.lists / (budget - load.others);
+fn longer_interval(organizations: &[&Arc<Organization>], demand: Demand, budget: f64) -> Option<String> {
+    let times = demand.lists / (budget - demand.others);
     if times <= 0.0 {
         return None;
     }
@@ -108,7 +108,7 @@ fn more_shards(config: &Config, shard: Option<Shard>, budget: f64) -> Option<Str
             let place = (Shard::owner(&organization.key(), *count), host(config, organization));
             shares.entry(place).or_default().push(organization);
         }
-        shares.into_values().all(|share| Load::of(share).per_minute() <= budget)
+        shares.into_values().all(|share| Demand::of(share).per_minute() <= budget)
     };
     (least..least + TRIES).find(suffices).map(|count| format!("{count} shards"))
 }

@@ -7,8 +7,8 @@ use invitations::lifecycle::{Change, Ledger, Tally};
 use invitations::{Former, Identity, Sighting};
 use parking_lot::Mutex;
 
-use super::published::Shown;
-use super::retention::{self, Presence};
+use super::published::Published;
+use super::retention::{self, Retention};
 use super::store::{File, Put, Stored, Write};
 use crate::clock::{Reading, Steady};
 
@@ -18,9 +18,9 @@ pub(super) struct OrganizationLifecycle {
     /// Held while a list is compared, never while a disk is waited for.
     state: Mutex<State>,
     /// A lock of its own, because a reload must not wait for a long list.
-    presence: Mutex<Presence>,
+    retention: Mutex<Retention>,
     /// What can be seen. A lock of its own for the same reason: scrapes.
-    shown: Mutex<Shown>,
+    published: Mutex<Published>,
 }
 
 struct State {
@@ -54,7 +54,7 @@ enum Past {
 /// One good poll's list.
 pub(super) struct Seen {
     pub(super) sightings: Vec<Sighting>,
-    /// For a state of the first format: see [`Shown::former_key`].
+    /// For a state of the first format: see [`Published::former_key`].
     pub(super) former: Option<Vec<Former>>,
 }
 
@@ -66,23 +66,23 @@ impl OrganizationLifecycle {
         Self {
             key,
             state: Mutex::new(State { ledger, first, past, unwritten, stored_in: 0, version: 0 }),
-            presence: Mutex::default(),
-            shown: Mutex::new(Shown { is_unread, ..Shown::default() }),
+            retention: Mutex::default(),
+            published: Mutex::new(Published { is_unread, ..Published::default() }),
         }
     }
 
     /// One that a file holds and this process has not met yet.
-    pub(super) fn found(key: Arc<str>, presence: Presence) -> Self {
-        Self { presence: Mutex::new(presence), ..Self::new(key, true) }
+    pub(super) fn found(key: Arc<str>, retention: Retention) -> Self {
+        Self { retention: Mutex::new(retention), ..Self::new(key, true) }
     }
 
     pub(super) fn key(&self) -> &Arc<str> {
         &self.key
     }
 
-    /// What can be seen.
-    pub(super) fn shown(&self) -> Shown {
-        self.shown.lock().clone()
+    /// What readers see.
+    pub(super) fn published(&self) -> Published {
+        self.published.lock().clone()
     }
 
     /// Takes a good poll's list and returns whether there is anything to write. `file` is the one that is written to,
@@ -110,7 +110,7 @@ impl OrganizationLifecycle {
             state.first = None;
         }
         // Also what is on its way to the disk for somebody else is not there yet.
-        state.is_lacking(file) || state.version > self.shown.lock().version
+        state.is_lacking(file) || state.version > self.published.lock().version
     }
 
     /// Learns what the file that was just opened holds of it; `None` for nothing.
@@ -136,18 +136,18 @@ impl OrganizationLifecycle {
         state.stored_in = if is_waiting { generation } else { 0 };
         // What the file holds is on disk already; anything else can be seen once it is, too.
         if is_waiting || !state.ledger.is_baselined() {
-            let shown = state.shown();
+            let published = state.published();
             drop(state);
-            self.show(shown);
+            self.set_published(published);
         }
     }
 
     /// What to write to `file`; `None` when there is nothing that a file could hold.
     pub(super) fn take(&self, file: &File, now: Reading) -> Option<Write> {
-        let presence = *self.presence.lock();
+        let retention = *self.retention.lock();
         let mut state = self.state.lock();
-        let shown = state.shown();
-        let tally = shown.tally.clone().filter(|_| !presence.is_dropped())?;
+        let published = state.published();
+        let tally = published.tally.clone().filter(|_| !retention.is_dropped())?;
         let changes = std::mem::take(&mut state.unwritten);
         let put = match &state.past {
             _ if state.stored_in == file.generation => Put::Changed(changes),
@@ -157,12 +157,12 @@ impl OrganizationLifecycle {
             _ => Put::All(state.ledger.known().iter().map(|known| (file.key.seal(known.0), known.1)).collect()),
         };
         state.stored_in = file.generation;
-        Some(Write { id: self.key.clone(), tally, away_since: presence.away_since(now), put, shown })
+        Some(Write { id: self.key.clone(), tally, away_since: retention.away_since(now), put, published })
     }
 
     /// What was written can be seen.
     pub(super) fn written(&self, write: Write) {
-        self.show(write.shown);
+        self.set_published(write.published);
     }
 
     /// What was taken did not get into a file, so everything has to be written again. It can be seen all the same.
@@ -174,34 +174,34 @@ impl OrganizationLifecycle {
     /// Lets everything be seen that has been counted, whatever the disk has of it.
     pub(super) fn publish(&self) {
         let state = self.state.lock();
-        if state.version > self.shown.lock().version {
-            let shown = state.shown();
+        if state.version > self.published.lock().version {
+            let published = state.published();
             drop(state);
-            self.show(shown);
+            self.set_published(published);
         }
     }
 
-    fn show(&self, news: Shown) {
-        let mut shown = self.shown.lock();
+    fn set_published(&self, news: Published) {
+        let mut published = self.published.lock();
         // The disk may be done with something that has been overtaken.
-        if news.version >= shown.version {
-            *shown = news;
+        if news.version >= published.version {
+            *published = news;
         }
     }
 
     /// Notes whether the configuration has it.
     pub(super) fn keep(&self, is_kept: bool, gone_since: Steady, now: Steady) -> retention::Change {
-        self.presence.lock().keep(is_kept, gone_since, now)
+        self.retention.lock().keep(is_kept, gone_since, now)
     }
 
     pub(super) fn is_dropped(&self) -> bool {
-        self.presence.lock().is_dropped()
+        self.retention.lock().is_dropped()
     }
 }
 
 impl State {
     /// All that has been counted, in this process and before.
-    fn shown(&self) -> Shown {
+    fn published(&self) -> Published {
         let (is_unread, former_key, tally) = match &self.past {
             Past::Unread => (true, None, None),
             Past::Nothing => (false, None, self.ledger.is_baselined().then(|| self.ledger.tally().clone())),
@@ -210,7 +210,7 @@ impl State {
             }
             Past::Known(past) => (false, None, Some(past.plus(self.ledger.tally()))),
         };
-        Shown { version: self.version, is_unread, tally: tally.map(Arc::new), former_key }
+        Published { version: self.version, is_unread, tally: tally.map(Arc::new), former_key }
     }
 
     /// Notes what the file lacks from now on: everything, if it is another one than what was noted before is about.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::organization::OrganizationLifecycle;
-use super::retention::{Change, Presence};
+use super::retention::{Change, Retention};
 use super::store::{Content, File, Stored};
 use super::write_queue::Entry;
 use crate::clock::{Reading, Steady};
@@ -109,13 +109,14 @@ impl Organizations {
                 let alive_at = now.steady_at(content.alive_at);
                 for stored in content.organizations {
                     let key: Arc<str> = stored.id.as_str().into();
-                    let Some(presence) = keeps.replay(&key, Presence::stored(stored.away_since, now), alive_at) else {
+                    let Some(retention) = keeps.replay(&key, Retention::stored(stored.away_since, now), alive_at)
+                    else {
                         entries.push((key, Entry::Remove));
                         continue;
                     };
                     by_key
                         .entry(key.clone())
-                        .or_insert_with(|| Arc::new(OrganizationLifecycle::found(key.clone(), presence)));
+                        .or_insert_with(|| Arc::new(OrganizationLifecycle::found(key.clone(), retention)));
                     found.insert(key, Box::new(stored));
                 }
                 if keeps.looks.is_empty() {
@@ -158,13 +159,13 @@ impl Keeps {
 
     /// What has become of an organization that was read only now, as if it had been there at each look into the
     /// configuration; `None` if it was away for too long.
-    fn replay(&self, key: &Arc<str>, mut presence: Presence, alive_at: Steady) -> Option<Presence> {
+    fn replay(&self, key: &Arc<str>, mut retention: Retention, alive_at: Steady) -> Option<Retention> {
         for (place, (keys, at)) in self.looks.iter().enumerate() {
             let gone_since = if place == 0 { alive_at } else { *at };
-            if presence.keep(keys.contains(key), gone_since, *at) == Change::Dropped {
+            if retention.keep(keys.contains(key), gone_since, *at) == Change::Dropped {
                 return None;
             }
         }
-        Some(presence)
+        Some(retention)
     }
 }

@@ -1,13 +1,13 @@
-//! What can be seen of one organization's lifecycle: what a poll counted becomes this once it is written, or known not to be.
+//! What readers see of one organization's lifecycle: what a poll counted is published once it is written, or known not to be.
 
 use std::sync::Arc;
 
 use invitations::IdentityKey;
 use invitations::lifecycle::Tally;
 
-/// What can be seen of an organization.
+/// What readers see of an organization.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shown {
+pub(super) struct Published {
     /// Goes up with each change.
     pub(super) version: u64,
     /// Whether nothing can be seen because the state is unread.

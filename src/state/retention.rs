@@ -1,4 +1,4 @@
-//! Whether the configuration has an organization, and for how long it has not.
+//! How long the state of an organization is kept that the configuration does not have any more.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::clock::{Reading, Steady};
 /// How long an organization may stay away from the configuration and continue.
 const MAX_AWAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Whether the configuration has an organization.
+/// Whether the configuration has an organization, and since when it has not.
 ///
 /// Ages are distances on the clock that only goes forward: a wall clock that is set two days ahead drops nobody. Only
 /// what another process wrote down is by the wall clock, and is put in its place on the steady one when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Presence {
+pub(super) struct Retention {
     away_since: Option<Steady>,
     dropped: bool,
 }
@@ -29,7 +29,7 @@ pub(super) enum Change {
     Dropped,
 }
 
-impl Presence {
+impl Retention {
     /// What a file says that is read at `now`. A moment that is still to come is no age: it counts as now.
     pub(super) fn stored(away_since: Option<Millis>, now: Reading) -> Self {
         Self { away_since: away_since.map(|since| now.steady_at(since)), dropped: false }
@@ -67,19 +67,19 @@ mod tests {
     #[test]
     fn a_day_away_is_forgiven_and_a_moment_more_is_not() {
         for (away, change) in [(DAY, Change::Moved), (DAY + 1, Change::Dropped)] {
-            let mut presence = Presence::default();
-            assert_eq!(presence.keep(true, Steady(5), Steady(5)), Change::None);
-            assert_eq!(presence.keep(false, Steady(10), Steady(10)), Change::Moved);
-            assert_eq!(presence.keep(true, Steady(10 + away), Steady(10 + away)), change, "{away}");
+            let mut retention = Retention::default();
+            assert_eq!(retention.keep(true, Steady(5), Steady(5)), Change::None);
+            assert_eq!(retention.keep(false, Steady(10), Steady(10)), Change::Moved);
+            assert_eq!(retention.keep(true, Steady(10 + away), Steady(10 + away)), change, "{away}");
         }
     }
 
     #[test]
     fn what_was_stored_survives_a_clock_that_was_set() {
         let now = Reading { wall: Millis(100 * DAY), steady: Steady(3 * DAY) };
-        let mut yesterday = Presence::stored(Some(Millis(99 * DAY - 1)), now);
+        let mut yesterday = Retention::stored(Some(Millis(99 * DAY - 1)), now);
         assert_eq!(yesterday.keep(true, now.steady, now.steady), Change::Dropped);
-        let mut to_come = Presence::stored(Some(Millis(200 * DAY)), now);
+        let mut to_come = Retention::stored(Some(Millis(200 * DAY)), now);
         assert_eq!(to_come.away_since(now), Some(now.wall));
         assert_eq!(to_come.keep(true, now.steady, now.steady), Change::Moved);
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use invitations::lifecycle::{Change, Known, Ledger, Tally};
 use invitations::{IdentityKey, Millis};
 
-use super::published::Shown;
+use super::published::Published;
 
 mod disk;
 mod failure;
@@ -80,7 +80,7 @@ pub(super) struct Write {
     pub(super) away_since: Option<Millis>,
     pub(super) put: Put,
     /// What can be seen once it is written.
-    pub(super) shown: Shown,
+    pub(super) published: Published,
 }
 
 /// The invitations that have to be written, sealed.

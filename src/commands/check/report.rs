@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems, Unusable};
-use crate::poller::capacity::{self, Load};
+use crate::poller::capacity::{self, Demand};
 use crate::shard::Shard;
 use estimate::Series;
 
@@ -122,7 +122,7 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
-    report.lines.push(format!("requests per minute: about {:.1}", Load::of(polled).per_minute()));
+    report.lines.push(format!("requests per minute: about {:.1}", Demand::of(polled).per_minute()));
     report.warnings.extend(capacity::shortfalls(config, shard));
     report.warnings.extend(config.warnings.iter().cloned());
     report

@@ -205,7 +205,7 @@ impl Disk {
                         *next_number = number.saturating_add(1);
                         number
                     });
-                    let row = Row::new(number, write.away_since, write.shown.former_key.is_some(), &write.tally);
+                    let row = Row::new(number, write.away_since, write.published.former_key.is_some(), &write.tally);
                     organizations.insert(&*write.id, row.encode().as_slice())?;
                     put(&mut invitations, number, &write.put)?;
                 }

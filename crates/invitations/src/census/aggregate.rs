@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use super::groups::Groups;
 use super::intern::Interner;
-use super::memberships::Carried;
+use super::memberships::Memberships;
 use super::view::{ByStatus, GroupInfo, GroupRow, RoleRow, View};
 use crate::RoleKind;
 use crate::settings::Metrics;
@@ -30,13 +30,13 @@ pub(super) fn draw<E>(
     settings: &Metrics,
     roles: &Roles,
     groups: &Groups,
-    carried: &Carried,
+    memberships: &Memberships,
     view: &mut View,
     check: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<(), E> {
     let names = Names { roles, groups };
     let Totals { roles: role_totals, groups: group_totals, pairs } =
-        Totals::of(&names, carried, settings.joint, check)?;
+        Totals::of(&names, memberships, settings.joint, check)?;
     let allowed_roles = IdSet::of(names.roles_end(), names.role_ids().filter(|&role| names.is_allowed(role)));
     let allowed_groups = IdSet::of(groups.len(), names.group_ids().filter(|&group| groups.is_allowed(group)));
 
@@ -51,13 +51,13 @@ pub(super) fn draw<E>(
         (Reverse(total(&group_totals[group as usize])), groups.name(group), groups.id(group))
     });
 
-    view.by_role = roles_by_status(&names, carried, &role_totals, &kept_roles, check)?;
-    view.by_group = groups_by_status(&names, carried, &group_totals, &kept_groups, check)?;
+    view.by_role = roles_by_status(&names, memberships, &role_totals, &kept_roles, check)?;
+    view.by_group = groups_by_status(&names, memberships, &group_totals, &kept_groups, check)?;
     let allowed = |role: Option<u32>, group: Option<u32>| {
         role.is_none_or(|role| allowed_roles.has(role)) && group.is_none_or(|group| allowed_groups.has(group))
     };
     view.by_role_and_group = match pairs {
-        Some(pairs) => Some(joint::by_status(&names, carried, pairs, settings.max_pairs, allowed, check)?),
+        Some(pairs) => Some(joint::by_status(&names, memberships, pairs, settings.max_pairs, allowed, check)?),
         None => None,
     };
     view.group_info = names
@@ -128,14 +128,14 @@ struct Totals {
 impl Totals {
     fn of<E>(
         names: &Names<'_>,
-        carried: &Carried,
+        memberships: &Memberships,
         joint: bool,
         check: &mut impl FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut roles = vec![ByStatus::default(); names.roles_end()];
         let mut groups = vec![ByStatus::default(); names.groups.len()];
         let mut pairs = joint.then(|| PairTotals::new(roles.len(), groups.len()));
-        carried.replay(check, |status, carried_roles, carried_groups| {
+        memberships.replay(check, |status, carried_roles, carried_groups| {
             for &role in carried_roles {
                 roles[role as usize][status as usize] += 1;
             }
@@ -192,7 +192,7 @@ impl IdSet {
 /// Sums by role. What is folded, and a role that is really called `other`, count once per invitation and kind.
 fn roles_by_status<E>(
     names: &Names<'_>,
-    carried: &Carried,
+    memberships: &Memberships,
     counts: &[ByStatus],
     kept: &IdSet,
     check: &mut impl FnMut() -> Result<(), E>,
@@ -200,7 +200,7 @@ fn roles_by_status<E>(
     let own_row = |role: u32| kept.has(role) && names.role(role) != OTHER;
     let mut others = [ByStatus::default(); RoleKind::ALL.len()];
     if !names.role_ids().all(own_row) {
-        carried.replay(check, |status, roles, _| {
+        memberships.replay(check, |status, roles, _| {
             let mut folded = [false; RoleKind::ALL.len()];
             for &role in roles.iter().filter(|role| !own_row(**role)) {
                 folded[names.kind(role) as usize] = true;
@@ -229,7 +229,7 @@ fn is_used(counts: &ByStatus) -> bool {
 
 fn groups_by_status<E>(
     names: &Names<'_>,
-    carried: &Carried,
+    memberships: &Memberships,
     counts: &[ByStatus],
     kept: &IdSet,
     check: &mut impl FnMut() -> Result<(), E>,
@@ -238,7 +238,7 @@ fn groups_by_status<E>(
     let own_row = |group: u32| kept.has(group) && !(groups.id(group) == OTHER && groups.name(group) == OTHER);
     let mut other = ByStatus::default();
     if !names.group_ids().all(own_row) {
-        carried.replay(check, |status, _, ids| {
+        memberships.replay(check, |status, _, ids| {
             other[status as usize] += u64::from(!ids.iter().copied().all(own_row));
             0
         })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::element::Element;
 use super::intern::Interner;
-use super::memberships::Carried;
+use super::memberships::Memberships;
 use super::people::{Invitee, People, PeopleCounts};
 use super::rules::Rules;
 use super::text::Gate;
@@ -46,7 +46,7 @@ pub(super) struct Counts {
     roles: [Interner; RoleKind::ALL.len()],
     groups: Groups,
     gate: Gate,
-    carried: Carried,
+    memberships: Memberships,
     people: People,
     username: String,
     carried_roles: Vec<u32>,
@@ -68,7 +68,7 @@ impl Counts {
             roles: Default::default(),
             groups: Groups::default(),
             gate: Gate::default(),
-            carried: Carried::default(),
+            memberships: Memberships::default(),
             people,
             username: String::new(),
             carried_roles: Vec::new(),
@@ -87,7 +87,7 @@ impl Counts {
     pub(super) fn is_too_varied(&self) -> bool {
         let roles: usize = self.roles.iter().map(Interner::footprint).sum();
         let names = roles + self.groups.footprint() + self.gate.footprint();
-        let used = names + self.carried.footprint() + self.people.footprint();
+        let used = names + self.memberships.footprint() + self.people.footprint();
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX);
         let exceeds = |used, allowance: usize, each| used > allowance.saturating_add(length.saturating_mul(each));
         self.has_too_many_pairs
@@ -136,7 +136,7 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, gate, carried, carried_roles, carried_groups, .. } = self;
+        let Self { rules, view, roles, groups, gate, memberships, carried_roles, carried_groups, .. } = self;
         let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &rules.metrics;
         carried_roles.clear();
         let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
@@ -162,7 +162,7 @@ impl Counts {
             self.pairs += pairs;
             self.has_too_many_pairs |= pairs > MAX_PAIRS;
         }
-        carried.push(status, carried_roles, carried_groups);
+        memberships.push(status, carried_roles, carried_groups);
         view.privileged[status as usize] += u64::from(is_privileged);
     }
 
@@ -192,14 +192,14 @@ impl Counts {
 
     /// Draws the sums, unless `check` ends it.
     pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
-        let Self { rules, mut view, by_status, roles, groups, gate, carried, mut people, .. } = self;
+        let Self { rules, mut view, by_status, roles, groups, gate, memberships, mut people, .. } = self;
         view.by_status = by_status;
         let PeopleCounts { duplicates, lapsed_by_age } = people.counts(view.at);
         view.duplicates = duplicates;
         view.lapsed_by_age = lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = people.duplicate_identities();
         view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
-        aggregate::draw(&rules.metrics, &roles, &groups, &carried, &mut view, &mut check)?;
+        aggregate::draw(&rules.metrics, &roles, &groups, &memberships, &mut view, &mut check)?;
         let (sightings, former) = people.into_sightings();
         Ok(Census { view, sightings, former })
     }

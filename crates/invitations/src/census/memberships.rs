@@ -11,11 +11,11 @@ const CHECK_EVERY: usize = 1 << 18;
 
 /// A sequence of (status, roles, groups), written once and read in order.
 #[derive(Debug, Default)]
-pub(super) struct Carried {
+pub(super) struct Memberships {
     bytes: Vec<u8>,
 }
 
-impl Carried {
+impl Memberships {
     /// Adds one invitation.
     pub(super) fn push(&mut self, status: Status, roles: &[u32], groups: &[u32]) {
         self.bytes.push(status as u8);
@@ -92,12 +92,12 @@ mod tests {
             entries in prop::collection::vec((0..5usize, prop::collection::vec(any::<u32>(), 0..5),
                                               prop::collection::vec(any::<u32>(), 0..200)), 0..20)
         ) {
-            let mut carried = Carried::default();
+            let mut memberships = Memberships::default();
             for (status, roles, groups) in &entries {
-                carried.push(Status::ALL[*status], roles, groups);
+                memberships.push(Status::ALL[*status], roles, groups);
             }
             let mut read = Vec::new();
-            let read_all = carried.replay(&mut || Ok::<(), ()>(()), |status, roles, groups| {
+            let read_all = memberships.replay(&mut || Ok::<(), ()>(()), |status, roles, groups| {
                 read.push((status as usize, roles.to_vec(), groups.to_vec()));
                 0
             });

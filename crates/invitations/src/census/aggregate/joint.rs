@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::pairs::{AT_ONCE, NONE, Pair, PairHashing, PairTotals, SmallCounts, or_none};
-use super::{ByStatus, Carried, Names, OTHER, is_used, number};
+use super::{ByStatus, Memberships, Names, OTHER, is_used, number};
 use crate::census::view::PairRow;
 
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
@@ -14,7 +14,7 @@ use crate::census::view::PairRow;
 /// `totals` are those of all pairs, unless there were too many to count at once.
 pub(super) fn by_status<E>(
     names: &Names<'_>,
-    carried: &Carried,
+    memberships: &Memberships,
     totals: PairTotals,
     limit: usize,
     allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
@@ -23,8 +23,8 @@ pub(super) fn by_status<E>(
     let mut frequent = Frequent { names, limit, allowed, kept: Vec::new(), offered: 0 };
     if totals.is_too_many() {
         drop(totals);
-        for part in parts(names, carried, check)? {
-            frequent.offer(count_part(carried, &part, check)?);
+        for part in parts(names, memberships, check)? {
+            frequent.offer(count_part(memberships, &part, check)?);
         }
     } else {
         frequent.offer(totals);
@@ -39,7 +39,7 @@ pub(super) fn by_status<E>(
             // More pairs than are kept cannot all be among them.
             roles.len() * groups.len() > kept.len() || pairs.any(|pair| !kept.contains(&pair))
         };
-        carried.replay(check, |status, roles, groups| {
+        memberships.replay(check, |status, roles, groups| {
             other[status as usize] += u64::from(is_folded(or_none(roles), or_none(groups)));
             kept.len().min(roles.len() * groups.len())
         })?;
@@ -121,11 +121,15 @@ struct Part {
 /// All pairs in parts, each with few enough distinct ones to be counted at once. What invitations carry is read once for each part,
 /// but each pair of an invitation is counted in one of them alone: the cost does not grow with the number of parts
 /// times the number of pairs.
-fn parts<E>(names: &Names<'_>, carried: &Carried, check: &mut impl FnMut() -> Result<(), E>) -> Result<Vec<Part>, E> {
+fn parts<E>(
+    names: &Names<'_>,
+    memberships: &Memberships,
+    check: &mut impl FnMut() -> Result<(), E>,
+) -> Result<Vec<Part>, E> {
     // The last place is for no role.
     let mut pairs = vec![0_usize; names.roles_end() + 1];
     let none = pairs.len() - 1;
-    carried.replay(check, |_, roles, groups| {
+    memberships.replay(check, |_, roles, groups| {
         for &role in or_none(roles) {
             pairs[(role as usize).min(none)] += or_none(groups).len();
         }
@@ -159,9 +163,13 @@ fn parts<E>(names: &Names<'_>, carried: &Carried, check: &mut impl FnMut() -> Re
     Ok(parts)
 }
 
-fn count_part<E>(carried: &Carried, part: &Part, check: &mut impl FnMut() -> Result<(), E>) -> Result<PairTotals, E> {
+fn count_part<E>(
+    memberships: &Memberships,
+    part: &Part,
+    check: &mut impl FnMut() -> Result<(), E>,
+) -> Result<PairTotals, E> {
     let mut totals = PairTotals::map();
-    carried.replay(check, |status, roles, groups| {
+    memberships.replay(check, |status, roles, groups| {
         totals.count(status, within(or_none(roles), &part.roles), within(or_none(groups), &part.groups))
     })?;
     Ok(totals)
