@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use file_reader::ReadError;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Request, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
@@ -166,7 +166,7 @@ pub(super) fn expiration_subject(credential: &Credential) -> String {
 
 /// Ends the building of a request.
 pub(super) fn finished(operation: Operation, request: RequestBuilder) -> Result<Request, Failure> {
-    request.header(ACCEPT, "application/json").build().map_err(|_| unbuildable(operation))
+    request.build().map_err(|_| unbuildable(operation))
 }
 
 fn unbuildable(operation: Operation) -> Failure {

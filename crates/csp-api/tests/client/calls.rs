@@ -17,11 +17,13 @@ async fn a_list_is_fetched_with_the_exchanged_token() {
     assert_eq!(list(&client(&fake), &organization).await.unwrap(), "[{}]");
     let exchange = &fake.requests(API_TOKEN_PATH)[0];
     assert_eq!(exchange.body, "api_token=the-secret");
+    assert_eq!(exchange.headers["accept"], "application/json");
     let list = &fake.requests("/invitations")[0];
     assert_eq!(list.path, format!("/csp/gateway/am/api/orgs/{}/invitations", organization.id));
     assert_eq!(list.query, "expand=true&expandCustomGroups=true");
     assert_eq!(list.headers["authorization"], "Bearer access-0");
     assert_eq!(list.headers["user-agent"], concat!("csp-invitations-exporter/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(list.headers["accept"], "application/json");
     assert!(list.headers["accept-encoding"].contains("gzip"));
     assert!(!list.headers.contains_key("referer"));
 }
