@@ -104,8 +104,7 @@ impl Sender {
             Err(Failure { error: Error::new(operation, Reason::Timeout, detail), retry: Retry::BackOff })
         });
         result.map_err(|mut failure| {
-            // What one request has learned of the connections spares the others: none of them begins on these any more.
-            if matches!(failure.error.reason, Reason::Timeout | Reason::Connect | Reason::Body) {
+            if failure.error.reason.retires_connections() {
                 self.http_client.retire(&generation);
             }
             self.observer.failure(operation, failure.error.reason);

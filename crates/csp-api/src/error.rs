@@ -115,6 +115,26 @@ impl Reason {
             Self::Internal => "internal",
         }
     }
+
+    /// Whether the connections that it happened on are not used again: what one request has learned of them spares the others.
+    pub(super) fn retires_connections(self) -> bool {
+        match self {
+            Self::Connect | Self::Timeout | Self::Body => true,
+            // Something has answered, and will answer the next one as well; or nothing was connected.
+            Self::Credentials
+            | Self::BadRequest
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::RateLimited
+            | Self::ServerError
+            | Self::UnexpectedStatus
+            | Self::Tls
+            | Self::Decode
+            | Self::TooLarge
+            | Self::Internal => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
