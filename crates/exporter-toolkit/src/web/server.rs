@@ -129,9 +129,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Without a permit the connection is closed here.
-                if let Some(permit) = shared.connections.acquire() {
-                    shared.tasks.spawn(connection::run(stream, peer, permit, Arc::clone(&shared)));
+                // Without a lease the connection is closed here.
+                if let Some(lease) = shared.connections.acquire() {
+                    shared.tasks.spawn(connection::run(stream, peer, lease, Arc::clone(&shared)));
                 }
             }
             Err(error) if concerns_one_peer(&error) => {}

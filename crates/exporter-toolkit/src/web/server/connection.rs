@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::answer::Answered;
-use super::connection_limit::Permit;
+use super::connection_limit::Lease;
 use super::connection_state::ConnectionState;
 use super::watch::Watched;
 use super::{Limits, Protocol, Shared, handshake};
@@ -48,12 +48,12 @@ impl Connection {
 }
 
 /// Serves one connection; returns when it is closed, for whatever reason.
-pub(super) async fn run(stream: TcpStream, peer: SocketAddr, permit: Permit, shared: Arc<Shared>) {
+pub(super) async fn run(stream: TcpStream, peer: SocketAddr, lease: Lease, shared: Arc<Shared>) {
     tune(&stream, &shared.limits);
-    let state = &permit.state;
+    let state = &lease.state;
     let Some(access) = &shared.tls else {
         let stream = Watched { stream, reads: Some(Arc::clone(state)), writes: Some(Arc::clone(state)) };
-        return speak(stream, peer, Protocol::Http1, &permit, &shared).await;
+        return speak(stream, peer, Protocol::Http1, &lease, &shared).await;
     };
     let secure = handshake::secure(stream, access, state);
     let secured = tokio::select! {
@@ -65,7 +65,7 @@ pub(super) async fn run(stream: TcpStream, peer: SocketAddr, permit: Permit, sha
         Ok(Ok((stream, protocol))) => {
             // With HTTP/2 an idle peer is heard, too: it acknowledges and updates windows.
             let reads = (protocol == Protocol::Http1).then(|| Arc::clone(state));
-            speak(Watched { stream, reads, writes: None }, peer, protocol, &permit, &shared).await;
+            speak(Watched { stream, reads, writes: None }, peer, protocol, &lease, &shared).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
@@ -83,11 +83,11 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     let _ = socket.set_tcp_user_timeout(Some(limits.stall));
 }
 
-async fn speak<S>(stream: S, peer: SocketAddr, protocol: Protocol, permit: &Permit, shared: &Shared)
+async fn speak<S>(stream: S, peer: SocketAddr, protocol: Protocol, lease: &Lease, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Permit { state, .. } = permit;
+    let Lease { state, .. } = lease;
     state.established();
     let app = shared.app.clone();
     let connection = Connection { peer, state: Arc::clone(state) };

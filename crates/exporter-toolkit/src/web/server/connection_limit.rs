@@ -25,8 +25,8 @@ impl ConnectionLimit {
         Arc::new(Self { limit: limit.max(1), taken: Mutex::default() })
     }
 
-    /// A permit, if need be that of the most dispensable connection; `None` when all others are being answered.
-    pub(super) fn acquire(self: &Arc<Self>) -> Option<Permit> {
+    /// A lease, if need be that of the most dispensable connection; `None` when all others are being answered.
+    pub(super) fn acquire(self: &Arc<Self>) -> Option<Lease> {
         let mut taken = self.taken.lock();
         if taken.states.len() >= self.limit && !taken.evict() {
             return None;
@@ -35,7 +35,7 @@ impl ConnectionLimit {
         taken.next += 1;
         let state = ConnectionState::new();
         taken.states.insert(number, Arc::clone(&state));
-        Some(Permit { number, state, limit: Arc::clone(self) })
+        Some(Lease { number, state, limit: Arc::clone(self) })
     }
 
     /// Ends the most dispensable connection.
@@ -54,7 +54,7 @@ impl Taken {
     fn evict(&mut self) -> bool {
         let worth = |(number, state): (&u64, &Arc<ConnectionState>)| Some((state.worth()?, *number));
         let Some((_, number)) = self.states.iter().filter_map(worth).min() else { return false };
-        // Its permit is void from now on, although its task takes a moment to end.
+        // Its lease is void from now on, although its task takes a moment to end.
         if let Some(state) = self.states.remove(&number) {
             state.evict();
         }
@@ -62,15 +62,15 @@ impl Taken {
     }
 }
 
-/// The right of a connection to be there; ends when dropped.
+/// The right of a connection to be there: ends when dropped, and is taken away when another one needs the room more.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(super) struct Lease {
     number: u64,
     pub(super) state: Arc<ConnectionState>,
     limit: Arc<ConnectionLimit>,
 }
 
-impl Drop for Permit {
+impl Drop for Lease {
     fn drop(&mut self) {
         self.limit.taken.lock().states.remove(&self.number);
     }
