@@ -9,24 +9,21 @@ mod serve;
 mod signals;
 mod simulate;
 mod systemd;
+mod workers;
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
-use std::thread;
-
-use parking_lot::Mutex;
 
 use crate::cli::{self, Command, EXIT_FAILURE, EXIT_ORGANIZATION_FAILED, EXIT_USAGE};
 use crate::config::{Config, Unusable};
 use crate::logging::{self, Format, Level};
 use crate::memory;
 use crate::panics;
+use workers::Workers;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -100,11 +97,11 @@ fn execute(command: Command) -> ExitCode {
         // They end as any program does.
         signals::release();
     }
-    let outcome = find_threads().and_then(|()| {
+    let outcome = Workers::find().and_then(|workers| {
         start_logging(&command);
         memory::keep_to_itself();
         panics::watch();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command)));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(command, &workers)));
         outcome.unwrap_or_else(|_| Err(Failure::running("it failed through a fault of its own")))
     });
     logging::flush();
@@ -119,14 +116,14 @@ fn execute(command: Command) -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Outcome {
+fn dispatch(command: Command, workers: &Workers) -> Outcome {
     match command {
-        Command::Serve(flags) => serve::run(flags),
-        Command::Demo(flags) => demo::run(flags),
-        Command::Simulate(flags) => simulate::run(&flags),
-        Command::Check(flags) => check::run(&flags),
-        Command::List(flags) => list::run(&flags),
-        Command::Once(flags) => once::run(&flags),
+        Command::Serve(flags) => serve::run(flags, workers),
+        Command::Demo(flags) => demo::run(flags, workers),
+        Command::Simulate(flags) => simulate::run(&flags, workers),
+        Command::Check(flags) => check::run(&flags, workers),
+        Command::List(flags) => list::run(&flags, workers),
+        Command::Once(flags) => once::run(&flags, workers),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
     }
 }
@@ -143,73 +140,6 @@ fn start_logging(command: &Command) {
     };
     let (level, format) = log.map_or((Level::Error, Format::Logfmt), |log| (log.level, log.format));
     logging::init(level, format);
-}
-
-/// Threads for work that blocks, beside those that may wait for files: what scrapes, lists and passwords are worked on.
-const BLOCKING_THREADS: usize = 512;
-
-/// The runtime would read it itself, and panic over what it cannot use.
-const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
-
-/// Threads that polls, scrapes and health checks run on: one a processor, unless the variable says how many.
-fn worker_threads(variable: Option<OsString>) -> Result<usize, Failure> {
-    let text = variable.unwrap_or_default().to_string_lossy().trim().to_owned();
-    if text.is_empty() {
-        return Ok(thread::available_parallelism().map_or(1, NonZero::get));
-    }
-    text.parse().ok().filter(|count| (1..=BLOCKING_THREADS).contains(count)).ok_or_else(|| {
-        Failure::Configuration(format!("{WORKER_THREADS} must be a whole number from 1 to {BLOCKING_THREADS}"))
-    })
-}
-
-/// Threads that every command needs beside those that polls run on: of the log, of signals, of the state and its watch, and two for
-/// files.
-const THREADS: usize = 6;
-
-/// Finds out whether there are as many threads as a command needs at once. Where there are not, the libraries that start
-/// them panic, and one of them waits for ever for those that it has started already.
-fn find_threads() -> Result<(), Failure> {
-    let needed = worker_threads(std::env::var_os(WORKER_THREADS))? + THREADS;
-    let mut found = Vec::with_capacity(needed);
-    let (stay, until_all_are_there) = mpsc::channel::<()>();
-    let until_all_are_there = Arc::new(Mutex::new(until_all_are_there));
-    let outcome = (0..needed).try_for_each(|_| {
-        let wait = Arc::clone(&until_all_are_there);
-        // They end when nobody can send any more.
-        let thread = thread::Builder::new().spawn(move || {
-            let _ = wait.lock().recv();
-        })?;
-        found.push(thread);
-        Ok::<(), io::Error>(())
-    });
-    drop(stay);
-    let started = found.len();
-    for thread in found {
-        drop(thread.join());
-    }
-    outcome.map_err(|error| {
-        Failure::Running(format!(
-            "the system gave {started} of the {needed} threads that it takes: {error}. Raise the limit of processes \
-             (TasksMax of systemd, pids.max of the control group, ulimit -u), or that of memory (ulimit -v)"
-        ))
-    })
-}
-
-/// Runs `command` on a runtime of its own to its end, and no further: what still blocks a thread then, a secret file on
-/// a storage that hangs or a name server that is silent, holds up nobody.
-fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(worker_threads(std::env::var_os(WORKER_THREADS))?)
-        .max_blocking_threads(BLOCKING_THREADS + file_reader::MOST_READERS)
-        .enable_all()
-        .build()
-        .map_err(Failure::running)?;
-    let outcome = runtime.block_on(async {
-        signals::survive_limits();
-        command.await
-    });
-    runtime.shutdown_background();
-    Ok(outcome)
 }
 
 /// Said when the environment names organizations beside a configuration file.

@@ -13,7 +13,8 @@ use futures_util::future::join_all;
 use invitations::Millis;
 use invitations::census::CensusBuilder;
 
-use super::{Failure, Outcome, block_on, configuration, print};
+use super::workers::Workers;
+use super::{Failure, Outcome, configuration, print};
 use crate::cli::Check;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::QUESTION_DEADLINE;
@@ -21,8 +22,8 @@ use crate::poller::source::Upstream;
 use crate::state::Lifecycle;
 use report::{Report, offline};
 
-pub(super) fn run(flags: &Check) -> Outcome {
-    block_on(check(flags))?
+pub(super) fn run(flags: &Check, workers: &Workers) -> Outcome {
+    workers.block_on(check(flags))?
 }
 
 async fn check(flags: &Check) -> Outcome {

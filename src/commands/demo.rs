@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::serve::{Front, lifecycle, serve};
-use super::{Failure, Outcome, block_on, signals, simulate, unprintable};
+use super::workers::Workers;
+use super::{Failure, Outcome, signals, simulate, unprintable};
 use crate::cli::Demo;
 use crate::config::{Config, Credential, CredentialKind, Loader, Organization, Secret};
 use crate::exporter::Parts;
@@ -24,7 +25,7 @@ const INVITATIONS_PER_SECOND: usize = 15_000;
 /// The shortest and the longest time between two polls of an organization, in seconds.
 const INTERVALS: (usize, usize) = (2, 300);
 
-pub(super) fn run(flags: Demo) -> Outcome {
+pub(super) fn run(flags: Demo, workers: &Workers) -> Outcome {
     let speed = flags.simulated.speed.unwrap_or(SPEED);
     let options = Options {
         // Short enough to see access tokens being renewed.
@@ -39,7 +40,7 @@ pub(super) fn run(flags: Demo) -> Outcome {
         _ => options.invitations,
     };
     let state = lifecycle(flags.state.state_dir.as_deref())?;
-    block_on(async {
+    workers.block_on(async {
         let hangups = signals::hangups().map_err(Failure::running)?;
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let front = Front::new(flags.listen, false, flags.web).await?;

@@ -21,7 +21,8 @@ use futures_util::stream::FuturesUnordered;
 use invitations::Millis;
 use invitations::census::{Invitation, Invitations, Rules};
 
-use super::{Failure, Outcome, block_on, print, usable_configuration};
+use super::workers::Workers;
+use super::{Failure, Outcome, print, usable_configuration};
 use crate::cli::List;
 use crate::config::{Config, Organization};
 use crate::logging;
@@ -35,8 +36,8 @@ pub(super) struct Row {
     invitation: Invitation,
 }
 
-pub(super) fn run(flags: &List) -> Outcome {
-    block_on(list(flags))?
+pub(super) fn run(flags: &List, workers: &Workers) -> Outcome {
+    workers.block_on(list(flags))?
 }
 
 async fn list(flags: &List) -> Outcome {

@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::serve::lifecycle;
-use super::{Failure, Outcome, block_on, print, usable_configuration};
+use super::workers::Workers;
+use super::{Failure, Outcome, print, usable_configuration};
 use crate::cli::Once;
 use crate::clock::{Reading, Steady};
 use crate::config::{Loader, Organization};
@@ -18,8 +19,8 @@ use crate::exporter::Parts;
 use crate::poller::once;
 use crate::poller::source::{Source, Upstream};
 
-pub(super) fn run(flags: &Once) -> Outcome {
-    block_on(poll(flags))?
+pub(super) fn run(flags: &Once, workers: &Workers) -> Outcome {
+    workers.block_on(poll(flags))?
 }
 
 async fn poll(flags: &Once) -> Outcome {

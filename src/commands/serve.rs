@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::systemd::Systemd;
-use super::{Failure, OVERRULED, Outcome, block_on, is_overruled, signals, usable};
+use super::workers::Workers;
+use super::{Failure, OVERRULED, Outcome, is_overruled, signals, usable};
 use crate::build_info::{REVISION, VERSION};
 use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::clock::Reading;
@@ -20,8 +21,8 @@ use crate::exporter::{Exporter, Parts};
 use crate::state::{Lifecycle, OpenError};
 use crate::status;
 
-pub(super) fn run(flags: Serve) -> Outcome {
-    block_on(async {
+pub(super) fn run(flags: Serve, workers: &Workers) -> Outcome {
+    workers.block_on(async {
         let hangups = signals::hangups().map_err(Failure::running)?;
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let Some(prepared) = shutdown.run_until_cancelled(prepare(flags)).await else { return Ok(()) };

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use csp_simulator::{self as simulator, Options, Simulator};
 use exporter_toolkit::web::listen::Address;
 
-use super::{Failure, Outcome, block_on, signals, unprintable};
+use super::workers::Workers;
+use super::{Failure, Outcome, signals, unprintable};
 use crate::cli::{Simulate, Simulated};
 
-pub(super) fn run(flags: &Simulate) -> Outcome {
+pub(super) fn run(flags: &Simulate, workers: &Workers) -> Outcome {
     let defaults = Options::default();
     let control_listen = match &flags.control_listen {
         Some(address) => Some(first(address)?),
@@ -17,7 +18,7 @@ pub(super) fn run(flags: &Simulate) -> Outcome {
     };
     let speed = flags.simulated.speed.unwrap_or(defaults.speed);
     let options = Options { listen: first(&flags.listen)?, control_listen, ..options(&flags.simulated, speed) };
-    block_on(async {
+    workers.block_on(async {
         let shutdown = signals::shutdown().map_err(Failure::running)?;
         let banner = |simulator: &Simulator| {
             simulator.write_banner(io::stdout()).map_err(|error| io::Error::other(unprintable(&error)))
