@@ -8,33 +8,11 @@ use std::io;
 use std::time::Duration;
 
 use super::error::{Error, Operation, Reason};
+use super::error_chain::{chain, find, kinds};
 use super::proxy::Proxy;
 use super::retry::{Failure, Retry};
 use super::system::{self, Local};
 use super::tls_fault;
-
-/// Everything below an error, outermost first.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        // `io::Error::source` skips what it wraps and goes on below it; h2's has no source at all.
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner as &(dyn StdError + 'static))
-        } else if let Some(inner) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
-            Some(inner as &(dyn StdError + 'static))
-        } else {
-            error.source()
-        }
-    })
-}
-
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    chain(error).find_map(|error| error.downcast_ref::<E>())
-}
-
-/// What all errors of input and output below an error say, for the libraries wrap one into another.
-fn kinds<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = io::ErrorKind> + 'a {
-    chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)
-}
 
 /// A call that is failing in transport.
 pub(super) struct Fault<'a> {
@@ -332,19 +310,4 @@ pub(super) fn reading(operation: Operation, error: &io::Error) -> Failure {
 /// The body ended early, and nobody said why.
 pub(super) fn cut(operation: Operation) -> Failure {
     Failure { error: Error::new(operation, Reason::Body, "the body was cut").hint(CLOSED), retry: Retry::BackOff }
-}
-
-#[cfg(test)]
-mod tests {
-    use rustls::CertificateError;
-
-    use super::*;
-
-    #[test]
-    fn a_tls_error_is_found_below_wrapped_io_errors() {
-        let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
-        let found = find::<rustls::Error>(&error).map(|tls| tls_fault::words(tls, None).0);
-        assert_eq!(found.as_deref(), Some("the server's certificate has expired"));
-    }
 }

@@ -15,6 +15,7 @@ pub mod console;
 mod deadline;
 mod endpoints;
 pub mod error;
+mod error_chain;
 mod exchange;
 mod fault;
 #[doc(hidden)]
