@@ -1,17 +1,21 @@
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use super::*;
 
-fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_millis(300)
 }
 
-fn later() -> Instant {
+pub(crate) fn later() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
@@ -77,7 +81,7 @@ fn over() -> mpsc::Receiver<()> {
 }
 
 /// A reader that hangs until it is told to go on.
-fn stuck(
+pub(crate) fn stuck(
     started: &Arc<AtomicUsize>,
     end: mpsc::Receiver<()>,
 ) -> impl FnOnce(std::time::Instant) -> Result<usize, ReadError> + Send + 'static {
@@ -114,27 +118,6 @@ async fn however_many_ask_for_a_file_that_hangs_one_thread_waits_for_it_and_othe
     // It answers again: the next one is not given what was read for the first.
     drop(end);
     assert_eq!(ask(&path, later(), stuck(&started, over())).await.unwrap(), 2);
-}
-
-#[tokio::test]
-async fn an_operator_sends_a_few_more_readers_after_one_that_hangs() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hangs");
-    let started = Arc::new(AtomicUsize::new(0));
-    let mut ends = Vec::new();
-    for round in 0..6 {
-        let (end, hangs) = mpsc::channel();
-        ends.push(end);
-        assert!(ask(&path, soon(), stuck(&started, hangs)).await.unwrap_err().hangs());
-        assert_eq!(started.load(Ordering::SeqCst), 1 + round.min(MOST_AGAIN));
-        try_again();
-        assert_eq!(lane(&path).turns.available_permits(), 0, "it has not hung for long");
-        lane(&path).state.lock().since = std::time::Instant::now().checked_sub(HANGS);
-        try_again();
-    }
-    drop(ends);
-    ask(&path, later(), |_| Ok(())).await.unwrap();
-    assert_eq!(lane(&path).state.lock().again, 0);
 }
 
 #[tokio::test]
@@ -176,19 +159,6 @@ async fn one_read_serves_all_who_wait_for_it_and_none_is_given_what_was_read_bef
     let next = tokio::spawn(read_it(later()));
     write("second").await.unwrap();
     assert_eq!(*next.await.unwrap().unwrap(), b"second");
-}
-
-#[tokio::test]
-async fn files_of_which_there_are_thousands_leave_readers_to_the_few_others() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    std::fs::write(&path, "there").unwrap();
-    let hanging = READERS_OF_MANY.acquire_many(u32::try_from(MOST_OF_MANY).unwrap()).await.unwrap();
-    assert!(read_one_of_many(&path, 1024, soon()).await.unwrap_err().hangs());
-    assert_eq!(*read(&path, 1024, later()).await.unwrap(), b"there");
-    assert_eq!(*read_regular(&path, 1024, later()).await.unwrap(), b"there");
-    drop(hanging);
-    assert_eq!(*read_one_of_many(&path, 1024, later()).await.unwrap(), b"there");
 }
 
 #[tokio::test]
