@@ -44,7 +44,7 @@ use store::{Files, Real};
 use write_queue::{Entry, Health, Patience, Progress, WriteQueue};
 
 /// The lifecycle counters of all organizations of this instance. Keys are compared exactly: what is the same
-/// organization is said by [`OrganizationKey`](crate::config::OrganizationKey).
+/// organization is said by `OrganizationKey`.
 #[derive(Debug)]
 pub struct Lifecycle {
     organizations: Arc<Organizations>,

@@ -116,7 +116,7 @@ fn from_environment(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, Pr
 }
 
 /// The configuration of `file`, or of the environment when there is none. With both the file counts: it says more;
-/// [`is_overruled`] tells.
+/// `is_overruled` tells.
 ///
 /// # Errors
 /// Every problem of the files or the variables.
