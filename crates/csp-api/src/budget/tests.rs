@@ -1,5 +1,8 @@
 //! Who waits for whom, on a clock that stands still.
 
+mod hosts;
+mod order;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,97 +129,6 @@ async fn a_poll_that_has_not_begun_waits_for_as_long_as_it_takes_and_begins_with
 }
 
 #[tokio::test(start_paused = true)]
-async fn begun_polls_go_before_first_requests_and_these_before_questions() {
-    let (_budget, host) = host(Some(1.0), 8);
-    drop(turn(&host, &poll()).await.unwrap());
-    let order = Arc::default();
-    let mut waiting = Vec::new();
-    for (name, deadline) in [
-        ("question", Deadline::of_question(HOUR)),
-        ("first", poll()),
-        ("second", poll()),
-        ("begun", begun(HOUR)),
-        ("third", poll()),
-    ] {
-        waiting.push(queue(&host, &order, name, deadline));
-        tokio::task::yield_now().await;
-    }
-    // Comes in the middle, and goes before who waits.
-    sleep(Duration::from_millis(1500)).await;
-    waiting.push(queue(&host, &order, "late begun", begun(HOUR)));
-    for task in waiting {
-        task.await.unwrap();
-    }
-    assert_eq!(*order.lock(), ["begun", "late begun", "first", "second", "third", "question"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_poll_that_is_begun_anew_keeps_its_place() {
-    let (_budget, host) = host(Some(1.0), 8);
-    drop(turn(&host, &poll()).await.unwrap());
-    let (order, deadlines) = (Arc::default(), [poll(), poll(), poll()]);
-    let mut waiting = Vec::new();
-    for (name, deadline) in ["first", "second", "third"].into_iter().zip(&deadlines) {
-        waiting.push(queue(&host, &order, name, deadline.clone()));
-        tokio::task::yield_now().await;
-    }
-    for place in [1, 0] {
-        waiting[place].abort();
-        waiting[place] = queue(&host, &order, ["first again", "second again"][place], deadlines[place].clone());
-        tokio::task::yield_now().await;
-    }
-    for task in waiting {
-        task.await.unwrap();
-    }
-    assert_eq!(*order.lock(), ["first again", "second again", "third"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn requests_that_go_by_one_deadline_all_get_their_turn() {
-    let (_budget, host) = host(Some(1.0), 8);
-    drop(turn(&host, &poll()).await.unwrap());
-    let (order, deadline) = (Arc::default(), poll());
-    let mut waiting = Vec::new();
-    for name in ["first", "second", "third"] {
-        waiting.push(queue(&host, &order, name, deadline.clone()));
-        tokio::task::yield_now().await;
-    }
-    for task in waiting {
-        task.await.unwrap();
-    }
-    assert_eq!(*order.lock(), ["first", "second", "third"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_poll_goes_before_a_question_that_came_long_before() {
-    let (_budget, host) = host(Some(0.01), 8);
-    drop(turn(&host, &poll()).await.unwrap());
-    let order = Arc::default();
-    let question = queue(&host, &order, "question", Deadline::of_question(HOUR));
-    sleep(99 * SECOND).await;
-    let poll = queue(&host, &order, "poll", poll());
-    poll.await.unwrap();
-    question.await.unwrap();
-    assert_eq!(*order.lock(), ["poll", "question"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn questions_go_one_at_a_time_so_that_a_poll_finds_a_place() {
-    let (_budget, host) = host(None, 2);
-    let question = turn(&host, &Deadline::of_question(HOUR)).await.unwrap();
-    let order = Arc::default();
-    let other = queue(&host, &order, "other question", Deadline::of_question(HOUR));
-    tokio::task::yield_now().await;
-    let start = Instant::now();
-    drop(turn(&host, &poll()).await.unwrap());
-    assert_eq!(start.elapsed(), Duration::ZERO);
-    sleep(SECOND).await;
-    assert!(order.lock().is_empty());
-    drop(question);
-    other.await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_pause_holds_everybody_back_and_no_reload_ends_it() {
     let (budget, host) = host(None, 8);
     let start = Instant::now();
@@ -251,118 +163,6 @@ async fn a_pause_that_begins_while_there_is_no_place_holds_back_too() {
     drop(place);
     waiting.await.unwrap();
     assert_eq!(start.elapsed(), 6 * SECOND);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_host_that_pauses_or_is_slow_holds_no_other_back() {
-    let (budget, one) = host(Some(0.001), 1);
-    let other = budget.host(&url("https://other"));
-    let start = Instant::now();
-    drop(turn(&one, &poll()).await.unwrap());
-    let order = Arc::default();
-    let _waiting: Vec<_> = (0..20).map(|_| queue(&one, &order, "slow", poll())).collect();
-    let port = budget.host(&url("https://one:8443"));
-    port.pause(HOUR);
-    sleep(SECOND).await;
-    drop(turn(&other, &poll()).await.unwrap());
-    assert_eq!(start.elapsed(), SECOND);
-    assert!(Arc::ptr_eq(&one, &budget.host(&url("https://one:443/with/a/path"))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn hosts_share_the_places() {
-    let (budget, one) = host(None, 1);
-    let other = budget.host(&url("https://other"));
-    let place = turn(&one, &poll()).await.unwrap();
-    assert_eq!(turn(&other, &begun(SECOND)).await.unwrap_err(), Denied::Deadline);
-    drop(place);
-    assert!(turn(&other, &begun(SECOND)).await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_host_that_does_not_answer_leaves_a_place_to_each_other() {
-    let urls = ["https://one", "https://other", "https://third", "https://fourth", "https://fifth"].map(url);
-    let budget = Budget::new(None, 8, names(urls[..3].iter()));
-    let [one, other, third, fourth, _] = urls.each_ref().map(|url| budget.host(url));
-    // The first two hold whatever they get.
-    let mut held = Vec::new();
-    for host in [&one, &other] {
-        while let Ok(turn) = turn(host, &begun(SECOND)).await {
-            held.push(turn);
-        }
-    }
-    assert_eq!(held.len(), 7, "one is left");
-    let start = Instant::now();
-    for _ in 0..100 {
-        drop(turn(&third, &poll()).await.unwrap());
-    }
-    assert_eq!(start.elapsed(), Duration::ZERO, "one after the other, without waiting");
-    let _place = turn(&third, &poll()).await.unwrap();
-    assert_eq!(turn(&third, &begun(SECOND)).await.unwrap_err(), Denied::Deadline, "never more than 8 at once");
-
-    // Another host in the place of one of them has one of its own, too, and that one then has none.
-    budget.set_limits(None, 8, names(urls[1..4].iter()));
-    sleep(SECOND).await;
-    let mut held = Vec::new();
-    for host in [&other, &one] {
-        while let Ok(turn) = turn(host, &begun(SECOND)).await {
-            held.push(turn);
-        }
-    }
-    assert_eq!(held.len(), 6, "one is left to each of the two others");
-    let _place = turn(&fourth, &begun(SECOND)).await.unwrap();
-    assert!(turn(&third, &begun(SECOND)).await.is_ok());
-
-    // Without places enough for that, and alone, nobody has one of its own.
-    for (places, hosts) in [(3, 3), (2, 5), (1, 2), (4, 1)] {
-        budget.set_limits(None, places, names(urls[..hosts].iter()));
-        // Whoever serves a queue learns of it.
-        sleep(SECOND).await;
-        let mut held = Vec::new();
-        while let Ok(turn) = turn(&one, &begun(SECOND)).await {
-            held.push(turn);
-        }
-        assert_eq!(held.len(), places);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn other_limits_hold_at_once_and_who_waits_keeps_its_place() {
-    let (budget, host) = host(Some(0.001), 1);
-    drop(turn(&host, &poll()).await.unwrap());
-    let order = Arc::default();
-    let first = queue(&host, &order, "first", poll());
-    sleep(SECOND).await;
-    let second = queue(&host, &order, "second", poll());
-    sleep(SECOND).await;
-    let start = Instant::now();
-    budget.set_limits(Some(1.0), 1, HashSet::new());
-    second.await.unwrap();
-    first.await.unwrap();
-    assert_eq!(*order.lock(), ["first", "second"]);
-    assert!(start.elapsed() <= 2 * SECOND, "{:?}", start.elapsed());
-
-    let _place = turn(&host, &poll()).await.unwrap();
-    let third = queue(&host, &order, "third", poll());
-    sleep(SECOND).await;
-    assert_eq!(order.lock().len(), 2, "the only place is taken");
-    budget.set_limits(Some(1.0), 2, HashSet::new());
-    third.await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_gives_up_costs_the_others_nothing() {
-    let (_budget, host) = host(Some(1.0), 1);
-    drop(turn(&host, &poll()).await.unwrap());
-    let order = Arc::default();
-    let gone: Vec<_> = (0..5).map(|_| queue(&host, &order, "gone", poll())).collect();
-    tokio::task::yield_now().await;
-    let waiting = queue(&host, &order, "waiting", poll());
-    tokio::task::yield_now().await;
-    gone.iter().for_each(JoinHandle::abort);
-    let start = Instant::now();
-    waiting.await.unwrap();
-    assert!(start.elapsed() <= SECOND, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
