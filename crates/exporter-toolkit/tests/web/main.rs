@@ -3,6 +3,7 @@
 
 mod access;
 mod config;
+mod crowds;
 mod example;
 mod fake;
 mod limits;
