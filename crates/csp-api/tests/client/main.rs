@@ -5,9 +5,12 @@ mod boxes;
 mod calls;
 #[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
 mod fake;
+#[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
+mod http_2;
 mod limits;
 #[expect(clippy::unwrap_used, reason = "a failure to write is a failure of the test")]
 mod material;
+mod pauses;
 #[expect(clippy::unwrap_used, reason = "a failure to issue is a failure of the test")]
 mod pki;
 #[expect(clippy::unwrap_used, reason = "a failure to serve is a failure of the test")]
