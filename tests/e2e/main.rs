@@ -43,6 +43,7 @@ mod process;
 mod proxies;
 mod refusals;
 mod reload;
+mod retry_after;
 mod scrapes;
 mod shape;
 mod silence;
