@@ -28,13 +28,18 @@ mod scrape;
 mod setup;
 
 mod cases;
+mod ends;
+mod hosts;
+mod http_2;
 mod matrix;
 mod pki;
 mod script;
+mod table;
 mod upstream;
 
 use cases::Case;
-use matrix::{Kind, Matrix};
+use hosts::Kind;
+use matrix::Matrix;
 use upstream::Http;
 
 /// One at a time: each keeps the machine busy by itself.

@@ -1,82 +1,26 @@
 //! One exporter that suffers every fault at once: each at a host of its own, which also has an organization that is well.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use crate::binary::Exporter;
-use crate::cases::{Case, LISTED, MAX_RESPONSE, Promise, Site, list};
+use crate::cases::{Case, LISTED, Promise, Site};
 use crate::fake::Request;
 use crate::faults::Faults;
+use crate::hosts::{BYSTANDERS, FAULTY, Kind, Place, WELL, WELL_AGAIN, handler, slower, well, yaml};
 use crate::pki::Identities;
 use crate::scrape::{Sample, Scrape};
-use crate::script::{Step, json};
 use crate::setup::{Folder, id};
+use crate::table;
 use crate::upstream::{Door, Http, Upstream};
-
-/// What the exporter asks with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ApiToken,
-    OAuthApp,
-}
 
 /// Long enough for polls that fail by their deadline; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many times slower than usual the machine is, because it is busy with something else: what the exporter waits for,
-/// and its interval, are so much longer. `FAULTS_SLOWER` says it better.
-fn slower() -> u32 {
-    static SLOWER: LazyLock<u32> = LazyLock::new(|| {
-        if let Ok(factor) = std::env::var("FAULTS_SLOWER") {
-            return factor.parse().unwrap();
-        }
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap();
-        let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
-        let cores = std::thread::available_parallelism().unwrap().get() as f64;
-        (1..8).find(|factor| load <= 2.0 * cores * f64::from(*factor)).unwrap_or(8)
-    });
-    *SLOWER
-}
 /// The most memory that the process may have held, however many bodies without end it was sent at once.
 const MOST_MEMORY: u64 = 160 << 20;
-/// Organizations at the usual console, where nothing is wrong.
-const BYSTANDERS: [&str; 3] = ["bystander-1", "bystander-2", "bystander-3"];
-
-/// How things are at all hosts.
-const WELL: u8 = 0;
-const FAULTY: u8 = 1;
-const WELL_AGAIN: u8 = 2;
-
-/// A fault, its host, and who is there.
-struct Place {
-    case: Case,
-    number: usize,
-    upstream: Upstream,
-}
-
-impl Place {
-    fn victim(&self) -> String {
-        format!("victim-{}", self.number)
-    }
-
-    /// The organization that is well, where the fault is not the host's.
-    fn neighbor(&self) -> Option<String> {
-        let is_host = matches!(self.case.site, Site::Door(_) | Site::Name(_));
-        (!is_host).then(|| format!("neighbor-{}", self.number))
-    }
-
-    fn host(&self) -> String {
-        match self.case.site {
-            Site::Name(word) => format!("{word}.faults.test"),
-            _ => "localhost".to_owned(),
-        }
-    }
-}
 
 /// A scrape, by organization: hundreds of them are asked about.
 struct Scrapes(HashMap<String, Scrape>);
@@ -205,7 +149,7 @@ impl Matrix {
             problems.push(format!("the process has held {} MiB", memory >> 20));
         }
         let column = format!("{:?}, {:?}, at most {} MiB", self.http, self.kind, memory >> 20);
-        write_table(&column, self.places.iter().zip(&results));
+        table::write(&column, self.places.iter().zip(&results));
         for (place, result) in self.places.iter().zip(&results) {
             if let Err(words) = result {
                 problems.push(format!("{} ({}): {words}", place.case.name, place.victim()));
@@ -323,122 +267,4 @@ fn judge(place: &Place, before: &Scrapes, faulty: &Scrapes) -> Result<String, St
             Ok(kept.join(", "))
         }
     }
-}
-
-// --- The hosts --------------------------------------------------------------------------------------------------------------
-
-/// Answers to everybody as long as all is well, and to all but the victim when it is not.
-fn handler(case: Case, number: usize, phase: Arc<AtomicU8>) -> impl Fn(&Request) -> Vec<Step> + Send + Sync {
-    let (victim, lists) = (id(2 * number + 1), AtomicUsize::new(0));
-    move |request| {
-        let now = phase.load(SeqCst);
-        let is_victims =
-            request.path.contains(&victim) || request.body.contains(&victim) || request.body.contains("=victim");
-        let is_list = request.path.ends_with("/invitations");
-        let is_token = request.path.ends_with("/auth/token") || request.path.ends_with("/authorize");
-        if now == FAULTY {
-            match &case.site {
-                Site::List(steps) if is_victims && is_list => return steps.clone(),
-                Site::FirstList(steps) if is_victims && is_list && lists.fetch_add(1, SeqCst) % 2 == 0 => {
-                    return steps.clone();
-                }
-                Site::Token(steps) if is_victims && is_token => return steps.clone(),
-                Site::Questions(steps) if !is_list && !is_token => return steps.clone(),
-                _ => {}
-            }
-        }
-        if is_token && matches!(case.site, Site::Token(_)) {
-            // Each poll exchanges anew.
-            return json(r#"{"access_token":"good","expires_in":1}"#);
-        }
-        well(request, now)
-    }
-}
-
-fn well(request: &Request, phase: u8) -> Vec<Step> {
-    match request.path.as_str() {
-        path if path.ends_with("/invitations") => json(list(LISTED + usize::from(phase == WELL_AGAIN))),
-        path if path.ends_with("/details") => json(r#"{"expiresAt":1900000000}"#),
-        path if path.contains("/auth/") => json(r#"{"access_token":"good","expires_in":1800}"#),
-        _ => json(r#"{"displayName":"A Name"}"#),
-    }
-}
-
-fn yaml(kind: Kind, places: &[Place], usual: u16) -> String {
-    let mut credentials = String::new();
-    let mut organizations = String::new();
-    let mut add = |credential: &str, url: &str, secret: &str, names: &[(String, usize)]| {
-        let secret = match kind {
-            Kind::ApiToken => format!("api_token_file: '{secret}-{credential}'"),
-            Kind::OAuthApp => format!("client_id: app, client_secret_file: '{secret}-{credential}'"),
-        };
-        writeln!(credentials, "  {credential}: {{url: '{url}', {secret}}}").unwrap();
-        for (name, number) in names {
-            writeln!(organizations, "  - {{id: {}, name: {name}, credentials: {credential}}}", id(*number)).unwrap();
-        }
-    };
-    for place in places {
-        let (number, url) = (place.number, format!("https://{}:{}", place.host(), place.upstream.port));
-        let victim = (place.victim(), 2 * number + 1);
-        let neighbor = place.neighbor().map(|name| (name, 2 * number + 2));
-        match kind {
-            // An API token is of one organization, an app may serve several.
-            Kind::ApiToken => {
-                add(&format!("c{number}"), &url, "victim", &[victim]);
-                if let Some(neighbor) = neighbor {
-                    add(&format!("c{number}n"), &url, "neighbor", &[neighbor]);
-                }
-            }
-            Kind::OAuthApp => add(
-                &format!("c{number}"),
-                &url,
-                "neighbor",
-                &[Some(victim), neighbor].into_iter().flatten().collect::<Vec<_>>(),
-            ),
-        }
-    }
-    let (usual, slower) = (format!("https://localhost:{usual}"), slower());
-    let bystanders: Vec<_> =
-        BYSTANDERS.iter().zip(900_001..).map(|(name, number)| ((*name).to_owned(), number)).collect();
-    add("usual", &usual, "neighbor", &bystanders);
-    format!(
-        "api: {{url: '{usual}', requests_per_second: 0, max_concurrent_requests: 1000, timeout: {}s, connect_timeout: {slower}s, \
-         max_response_size: {MAX_RESPONSE}, tls: {{ca_file: ca.pem, ca_only: true}}}}\n\
-         poll: {{interval: {}s, deadline: {}s, stale_after: 10m}}\n\
-         credentials:\n{credentials}organizations:\n{organizations}",
-        2 * slower,
-        6 * slower,
-        5 * slower
-    )
-}
-
-// --- The table --------------------------------------------------------------------------------------------------------------
-
-type Rows = Vec<(String, BTreeMap<String, String>)>;
-
-/// Adds a column to the table of the run, which is a file.
-fn write_table<'p>(column: &str, results: impl Iterator<Item = (&'p Place, &'p Result<String, String>)>) {
-    static ROWS: Mutex<(Vec<String>, Rows)> = Mutex::new((Vec::new(), Rows::new()));
-    let mut table = ROWS.lock();
-    let (columns, rows) = &mut *table;
-    columns.push(column.to_owned());
-    for (place, result) in results {
-        let words = match result {
-            Ok(words) => words.clone(),
-            Err(words) => format!("**{words}**"),
-        };
-        let row = rows.iter().position(|(name, _)| *name == place.case.name).unwrap_or_else(|| {
-            rows.push((place.case.name.clone(), BTreeMap::new()));
-            rows.len() - 1
-        });
-        rows[row].1.insert(column.to_owned(), words);
-    }
-    let mut text = format!("| fault | {} |\n|---|{}\n", columns.join(" | "), "---|".repeat(columns.len()));
-    for (name, cells) in rows.iter() {
-        let cells: Vec<&str> = columns.iter().map(|column| cells.get(column).map_or("", String::as_str)).collect();
-        writeln!(text, "| {} | {} |", name.replace('|', "\\|"), cells.join(" | ")).unwrap();
-    }
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tests");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("faults.md"), text).unwrap();
 }
