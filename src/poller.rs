@@ -11,6 +11,7 @@
 pub(crate) mod capacity;
 mod first_round;
 pub(crate) mod heartbeat;
+mod loops;
 mod organization;
 mod pace;
 mod questions;
@@ -21,11 +22,10 @@ mod tests;
 mod timetable;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -38,15 +38,13 @@ use crate::snapshot::Latest;
 use crate::state::Lifecycle;
 use first_round::FirstRound;
 use heartbeat::Heartbeat;
+use loops::{Loop, stop_others};
 pub(crate) use organization::once;
 use pace::Pace;
 pub(crate) use questions::DEADLINE as QUESTION_DEADLINE;
 use questions::{NameTask, TokenTask};
 use source::Source;
 use timetable::Timetable;
-
-/// So many loops start at once, and the others in steps of as many.
-const AT_ONCE: usize = 64;
 
 /// The running loops of one instance. Dropping it stops them; [`Poller::shutdown`] also waits for them.
 #[derive(Debug)]
@@ -88,13 +86,6 @@ impl Named {
         let Organization { name, credential, .. } = organization;
         Self { key: organization.key(), label: name.clone(), credential: Arc::clone(credential) }
     }
-}
-
-#[derive(Debug)]
-struct Loop<T> {
-    subject: Arc<T>,
-    stop: CancellationToken,
-    wake: Arc<Notify>,
 }
 
 impl Poller {
@@ -195,7 +186,7 @@ impl Poller {
             if loops.contains_key(&organization.key()) {
                 continue;
             }
-            let of = self.new_loop(organization);
+            let of = Loop::new(organization, &self.stop);
             let task = organization::Task {
                 organization: Arc::clone(organization),
                 latest: Arc::clone(&self.latest),
@@ -208,7 +199,7 @@ impl Poller {
             loops.insert(organization.key(), of);
         }
         let timetable = self.timetable;
-        self.start_loops(starting, move |task: organization::Task| task.run(timetable));
+        loops::start(&self.tasks, starting, move |task: organization::Task| task.run(timetable));
         self.arrange_names(names, has_token, paces, &organizations);
         self.arrange_credentials(credentials, paces, &organizations);
         let mut questions: HashMap<&Option<Url>, usize> = HashMap::new();
@@ -235,7 +226,7 @@ impl Poller {
         let mut starting = Vec::new();
         for (organization, named) in organizations.iter().zip(&named) {
             if let (false, Some(has_token)) = (loops.contains_key(&named.key), has_token.get(&named.key)) {
-                let of = self.new_loop(named);
+                let of = Loop::new(named, &self.stop);
                 let task = NameTask {
                     organization: Arc::clone(organization),
                     latest: Arc::clone(&self.latest),
@@ -248,7 +239,7 @@ impl Poller {
             }
         }
         let timetable = self.timetable;
-        self.start_loops(starting, move |task: NameTask| task.run(timetable));
+        loops::start(&self.tasks, starting, move |task: NameTask| task.run(timetable));
     }
 
     /// The service tells when API tokens run out; OAuth apps do not.
@@ -270,7 +261,7 @@ impl Poller {
         self.latest.retain_api_token_expirations(|name| loops.contains_key(name));
         for credential in used {
             if !loops.contains_key(&credential.name) {
-                let of = self.new_loop(&credential);
+                let of = Loop::new(&credential, &self.stop);
                 let task = TokenTask {
                     credential: Arc::clone(&credential),
                     latest: Arc::clone(&self.latest),
@@ -283,50 +274,10 @@ impl Poller {
             }
         }
     }
-
-    /// Starts these loops, each of which is `run` until it is stopped: the first of them at once, the others by and by. Ten
-    /// thousand that start together would keep the runtime from everybody else for a while: from who looks whether the
-    /// process lives, and from the first scrape.
-    fn start_loops<T, F>(&self, starting: Vec<(CancellationToken, T)>, run: impl Fn(T) -> F + Send + 'static)
-    where
-        T: Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let tasks = self.tasks.clone();
-        let mut starting = starting.into_iter();
-        let mut start_some = move || {
-            let started = starting.by_ref().take(AT_ONCE);
-            started.for_each(|(stop, task)| drop(tasks.spawn(stop.run_until_cancelled_owned(run(task)))));
-            !starting.as_slice().is_empty()
-        };
-        if start_some() {
-            self.tasks.spawn(async move {
-                while start_some() {
-                    tokio::task::yield_now().await;
-                }
-            });
-        }
-    }
-
-    fn new_loop<T>(&self, subject: &Arc<T>) -> Loop<T> {
-        Loop { subject: Arc::clone(subject), stop: self.stop.child_token(), wake: Arc::default() }
-    }
 }
 
 impl Drop for Poller {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-/// Stops the loops of subjects that are gone or whose settings changed.
-fn stop_others<K: Eq + Hash, T: PartialEq>(loops: &mut HashMap<K, Loop<T>>, stay: &[Arc<T>], key: impl Fn(&T) -> K) {
-    let stay: HashMap<K, &Arc<T>> = stay.iter().map(|subject| (key(subject), subject)).collect();
-    loops.retain(|key, of| {
-        let stays = stay.get(key).is_some_and(|subject| **subject == of.subject);
-        if !stays {
-            of.stop.cancel();
-        }
-        stays
-    });
 }
