@@ -1,6 +1,5 @@
 //! Answers in HTTP/2, as the boxes in between make them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +7,6 @@ use csp_api::{Operation, Reason};
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 use crate::boxes::lines;
 use crate::fake::{API_TOKEN_PATH, Answer, answer, api, client, inline, list, lists, observed, organization};
@@ -18,9 +15,7 @@ use crate::pki::Pki;
 /// A service that speaks HTTP/2 over TLS; `respond` answers what is not an exchange.
 async fn http_2(respond: impl Fn(SendResponse<Bytes>) + Clone + Send + 'static) -> (Pki, u16) {
     let pki = Pki::new();
-    let mut config = ServerConfig::clone(pki.acceptor(false, |_| ()).config());
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = pki.http_2_acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -126,9 +121,7 @@ async fn a_stream_that_is_broken_off_says_by_whom_and_why() {
 #[tokio::test]
 async fn http_2_that_is_none_is_named_as_such() {
     let pki = Pki::new();
-    let mut config = ServerConfig::clone(pki.acceptor(false, |_| ()).config());
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = pki.http_2_acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()));
     tokio::spawn(async move {

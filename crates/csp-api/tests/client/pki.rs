@@ -56,4 +56,11 @@ impl Pki {
         };
         TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()))
     }
+
+    /// The same, which speaks HTTP/2 alone.
+    pub(crate) fn http_2_acceptor(&self) -> TlsAcceptor {
+        let mut config = ServerConfig::clone(self.acceptor(false, |_| ()).config());
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
 }

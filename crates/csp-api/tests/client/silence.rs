@@ -14,8 +14,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 use crate::fake::{API_TOKEN_PATH, BOTH, Text, api, inline, list, lists, observed, organization, response};
 use crate::fake::{Answer, answer};
@@ -35,9 +33,7 @@ struct Http2 {
 impl Http2 {
     async fn start() -> Self {
         let pki = Pki::new();
-        let mut config = ServerConfig::clone(pki.acceptor(false, |_| ()).config());
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = pki.http_2_acceptor();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Self { pki, port, connections: Arc::default(), goodbyes: watch::Sender::new(0) };

@@ -11,8 +11,6 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::CertificateParams;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 use crate::fake::{
     API_TOKEN_PATH, Answer, Fake, Request, answer, api, built, client, grant, inline, list, lists, observed,
@@ -232,9 +230,7 @@ fn unusable_tls_files_are_named() {
 #[tokio::test]
 async fn http_2_is_spoken_where_it_is_offered() {
     let pki = Pki::new();
-    let mut config = ServerConfig::clone(pki.acceptor(false, |_| ()).config());
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = pki.http_2_acceptor();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = api(&format!("https://localhost:{}", listener.local_addr().unwrap().port()));
     tokio::spawn(async move {
