@@ -81,7 +81,7 @@ fn period(requests_per_second: Option<f64>) -> Duration {
 
 impl Budget {
     /// At most `max_concurrent` requests at once over all hosts, and so many starts a second on each; `None` is no limit.
-    /// `hosts` are the [names] of those that are configured.
+    /// `hosts` are the `names` of those that are configured.
     #[must_use]
     pub fn new(requests_per_second: Option<f64>, max_concurrent: usize, hosts: HashSet<String>) -> Self {
         Self {
