@@ -12,6 +12,9 @@ use super::{OrganizationSnapshot, OrganizationStatus, Snapshot};
 use crate::clock::{Reading, Steady};
 use crate::config::{Organization, OrganizationKey};
 
+#[cfg(test)]
+mod tests;
+
 /// The newest [`Snapshot`], replaced piece by piece by the polls and read as a whole by scrapes.
 ///
 /// Every entry is immutable and changes as a whole under the lock, so a reader

@@ -33,6 +33,9 @@ use super::organization::OrganizationLifecycle;
 use super::store::Failure;
 use crate::clock::{Reading, Steady};
 
+#[cfg(test)]
+mod interleavings;
+
 /// How exactly the file knows when this process was last alive, and how soon a disk that has fallen silent is noticed
 /// while nothing happens but polls.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -306,11 +309,16 @@ impl WriteQueue {
             };
             let is_late = self.turn.wait_until(&mut inner, since + self.patience.answer).timed_out();
             if is_late && inner.busy_since == Some(since) {
-                self.tell(&mut inner, &format_args!("it has not answered for {:?}", self.patience.answer));
-                self.turn.notify_all();
-                self.progress.send_modify(|progress| progress.health = Health::Trouble);
+                self.set_free(&mut inner);
             }
         }
+    }
+
+    /// Says that there is trouble, because the writer has been at one thing for too long: nobody waits for it any more.
+    fn set_free(&self, inner: &mut Inner) {
+        self.tell(inner, &format_args!("it has not answered for {:?}", self.patience.answer));
+        self.turn.notify_all();
+        self.progress.send_modify(|progress| progress.health = Health::Trouble);
     }
 
     /// Logs trouble, once until all is well again.
