@@ -73,7 +73,9 @@ async def idle(target, end):
             async with turns:
                 reader, writer = await target.open()
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                await reader.readuntil(b"\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                # What is left unread would hide the end.
+                await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
             held.append((reader, writer))
 
     await asyncio.gather(*(one() for _ in range(IDLE)))
