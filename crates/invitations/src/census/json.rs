@@ -141,11 +141,11 @@ impl<'a> Cursor<'a> {
         loop {
             let raw = self.raw_string()?;
             self.expect(b':')?;
-            if let Some(key) = raw.plain() {
+            if let Some(key) = raw.plain(self.text) {
                 each(self, key.as_bytes())?;
             } else {
                 let mut texts = Texts::default();
-                let key = raw.decode(&mut texts)?;
+                let key = raw.decode(self.text, &mut texts)?;
                 each(self, texts.get(key).as_bytes())?;
             }
             if !self.another(b'}')? {
