@@ -284,8 +284,11 @@ mod tests {
             let upstream = Upstream::new(&config, client, Arc::clone(&lifecycle));
             let organization = &config.organizations[0];
             let poll = || upstream.poll(Arc::clone(organization), Deadline::of_poll(organization.deadline));
-            let is_counted = || lifecycle.tally(organization.key().as_str()).is_some();
+            let serve = |list: &'static str| {
+                simulator.set_invitations(&organization.id, Some(list.as_bytes().into())).expect("it is there");
+            };
 
+            serve(r#"[{"status":"AVAILABLE","refLink":"a"}]"#);
             let (release, held) = std::sync::mpsc::channel::<()>();
             let holding = tokio::task::spawn_blocking(move || held.recv());
             assert!(timeout(Duration::from_secs(1), poll()).await.is_err(), "it waits for the thread");
@@ -293,10 +296,11 @@ mod tests {
             drop(release);
             let _ = holding.await.expect("it ends");
             tokio::task::spawn_blocking(|| ()).await.expect("all before it are done");
-            assert!(!is_counted());
 
+            serve("[]");
             poll().await.expect("a good one");
-            assert!(is_counted());
+            let tally = lifecycle.tally(organization.key().as_str()).expect("it was counted");
+            assert_eq!(tally.events, [0; _], "nothing was there before, and nothing has vanished");
         });
     }
 }
