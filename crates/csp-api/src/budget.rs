@@ -73,6 +73,7 @@ impl Places {
     }
 }
 
+/// A rate that is too slow for a [`Duration`] is one request in some centuries.
 fn period(requests_per_second: Option<f64>) -> Duration {
     requests_per_second.map_or(Duration::ZERO, |rate| {
         Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::from_secs(u64::from(u32::MAX)))

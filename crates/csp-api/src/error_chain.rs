@@ -39,5 +39,7 @@ mod tests {
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
         let found = find::<rustls::Error>(&error);
         assert_eq!(found, Some(&rustls::Error::InvalidCertificate(CertificateError::Expired)));
+        let words = found.map(|tls| crate::tls_fault::words(tls, None).0);
+        assert_eq!(words.as_deref(), Some("the server's certificate has expired"));
     }
 }
