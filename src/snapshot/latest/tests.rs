@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 use crate::config::{Credential, CredentialKind, Secret};
@@ -43,25 +45,19 @@ fn polls(snapshot: &Snapshot) -> Polls {
     snapshot.organizations.iter().map(polls).collect()
 }
 
-/// Lots that are the same for the same seed (Knuth's MMIX generator).
-fn below(most: usize, lots: &mut u64) -> usize {
-    *lots = lots.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from(*lots >> 33).unwrap() % most
-}
-
 #[test]
 fn in_any_order_a_snapshot_is_what_was_left_before_it_and_stays_so() {
     let all = ["a", "b", "c", "d"].map(organization);
     for seed in 0..2000 {
-        let (mut lots, latest) = (seed, Latest::default());
+        let (mut lots, latest) = (StdRng::seed_from_u64(seed), Latest::default());
         let mut expected = Polls::new();
         let mut seen: Vec<(Arc<Snapshot>, Polls)> = Vec::new();
         let (mut is_changed, mut is_heard) = (true, true);
         for _ in 0..60 {
-            let place = below(all.len(), &mut lots);
-            match below(9, &mut lots) {
+            let place = lots.random_range(0..all.len());
+            match lots.random_range(0..9) {
                 0 => {
-                    let set = below(1 << all.len(), &mut lots);
+                    let set = lots.random_range(0..1 << all.len());
                     let chosen: Vec<_> = all
                         .iter()
                         .enumerate()

@@ -7,20 +7,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::*;
 use crate::clock::{Reading, Steady};
 
 const ORGANIZATIONS: usize = 3;
-
-/// Lots that are the same for the same seed (Knuth's MMIX generator).
-struct Lots(u64);
-
-impl Lots {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % most
-    }
-}
 
 /// Whether a poll has been told that its wait may be over.
 struct Woken(AtomicBool);
@@ -167,22 +160,24 @@ impl Run {
 fn in_any_order_the_newest_is_written_and_nobody_is_told_of_more_than_the_disk_has() {
     let (mut stored, mut early, mut ends) = (0, 0, 0);
     for seed in 0..4000 {
-        let (mut lots, mut run) = (Lots(seed), Run::new());
+        let (mut lots, mut run) = (StdRng::seed_from_u64(seed), Run::new());
         let failure = Failure::Unavailable("by lot".to_owned());
-        let breaks = lots.below(3);
+        let breaks = lots.random_range(0..3);
         for _ in 0..120 {
-            match lots.below(12) {
-                0..=2 if run.waiting.len() < 8 => run.put(lots.below(ORGANIZATIONS), lots.below(4) == 0),
+            match lots.random_range(0..12) {
+                0..=2 if run.waiting.len() < 8 => {
+                    run.put(lots.random_range(0..ORGANIZATIONS), lots.random_range(0..4) == 0)
+                }
                 3 => run.queue.beat(run.now),
                 4 => run.now.steady = run.now.steady.after(HEARTBEAT / 2),
                 5 => run.lose_patience(),
                 6 | 7 if run.taken.is_none() => run.take(),
-                6..=8 => run.answer(Some(&failure).filter(|_| lots.below(3) < breaks)),
-                9 if !run.waiting.is_empty() => drop(run.waiting.swap_remove(lots.below(run.waiting.len()))),
+                6..=8 => run.answer(Some(&failure).filter(|_| lots.random_range(0..3) < breaks)),
+                9 if !run.waiting.is_empty() => drop(run.waiting.swap_remove(lots.random_range(0..run.waiting.len()))),
                 _ if run.waiting.is_empty() => {}
                 _ => {
                     let before = (run.waiting.len(), run.seen_early);
-                    if run.go_on(lots.below(before.0)) {
+                    if run.go_on(lots.random_range(0..before.0)) {
                         if run.seen_early == before.1 { stored += 1 } else { early += 1 }
                     }
                 }
@@ -190,7 +185,7 @@ fn in_any_order_the_newest_is_written_and_nobody_is_told_of_more_than_the_disk_h
             run.check();
         }
         // In the end the disk takes everything, or the writer goes.
-        if lots.below(4) == 0 {
+        if lots.random_range(0..4) == 0 {
             run.answer(None);
             run.queue.end();
             ends += 1;

@@ -7,19 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::*;
 
 type Token = Pin<Box<dyn Future<Output = Result<Arc<AccessToken>, CallError>> + Send>>;
-
-/// Lots that are the same for the same seed (Knuth's MMIX generator).
-struct Lots(u64);
-
-impl Lots {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % most
-    }
-}
 
 /// What has come of the exchanges so far.
 #[derive(Default)]
@@ -69,8 +62,8 @@ async fn exchange(log: Arc<Mutex<Log>>, mut turns: usize, succeeds: bool) -> Res
     }
 }
 
-fn caller(slot: &Arc<CachedToken>, log: &Arc<Mutex<Log>>, lots: &mut Lots) -> Token {
-    let exchange = exchange(Arc::clone(log), lots.below(4), lots.below(2) == 0);
+fn caller(slot: &Arc<CachedToken>, log: &Arc<Mutex<Log>>, lots: &mut StdRng) -> Token {
+    let exchange = exchange(Arc::clone(log), lots.random_range(0..4), lots.random_range(0..2) == 0);
     let slot = Arc::clone(slot);
     // Tokio makes a task that never waits pause now and then: this one is polled by hand.
     Box::pin(tokio::task::unconstrained(async move {
@@ -94,7 +87,8 @@ fn is_due(outcome: &Result<Arc<AccessToken>, CallError>, log: &Log, joined: usiz
 async fn in_any_order_there_is_one_exchange_at_a_time_and_nobody_is_left_out_or_told_of_an_older_failure() {
     let (mut shared, mut given_up) = (0, 0);
     for seed in 0..4000 {
-        let (mut lots, slot, log) = (Lots(seed), Arc::new(CachedToken::new(0.5)), Arc::new(Mutex::new(Log::default())));
+        let (mut lots, slot, log) =
+            (StdRng::seed_from_u64(seed), Arc::new(CachedToken::new(0.5)), Arc::new(Mutex::new(Log::default())));
         let mut callers: Vec<(usize, Token)> = Vec::new();
         let (mut losses, mut told, mut newest) = (0, 0, None);
         let mut cx = Context::from_waker(Waker::noop());
@@ -102,10 +96,10 @@ async fn in_any_order_there_is_one_exchange_at_a_time_and_nobody_is_left_out_or_
             log.lock().now = step;
             // In the end all that are left have to come to an end.
             let is_ending = step >= 60;
-            match lots.below(10) {
+            match lots.random_range(0..10) {
                 0..=2 if !is_ending && callers.len() < 6 => callers.push((step, caller(&slot, &log, &mut lots))),
                 3 if !is_ending && !callers.is_empty() => {
-                    drop(callers.swap_remove(lots.below(callers.len())));
+                    drop(callers.swap_remove(lots.random_range(0..callers.len())));
                     (losses, given_up) = (losses + 1, given_up + 1);
                 }
                 4 if !is_ending => {
@@ -116,7 +110,7 @@ async fn in_any_order_there_is_one_exchange_at_a_time_and_nobody_is_left_out_or_
                 }
                 _ if callers.is_empty() => {}
                 _ => {
-                    let place = lots.below(callers.len());
+                    let place = lots.random_range(0..callers.len());
                     if let Poll::Ready(outcome) = callers[place].1.as_mut().poll(&mut cx) {
                         let (joined, _) = callers.swap_remove(place);
                         assert!(is_due(&outcome, &log.lock(), joined), "seed {seed}, step {step}");
