@@ -117,10 +117,19 @@ impl Run {
     }
 
     /// The watch has waited for the writer for too long.
-    fn lose_patience(&self) {
+    fn lose_patience(&self) -> bool {
         let mut inner = self.queue.inner.lock();
-        if inner.busy_since.is_some() {
+        let is_busy = inner.busy_since.is_some();
+        if is_busy {
             self.queue.set_free(&mut inner);
+        }
+        is_busy
+    }
+
+    /// Lets all polls look, of which none may have to wait any longer.
+    fn all_go_on(&mut self, seed: u64) {
+        while let Some(place) = self.waiting.len().checked_sub(1) {
+            assert!(self.go_on(place), "seed {seed}: it waits for ever");
         }
     }
 
@@ -166,11 +175,15 @@ fn in_any_order_the_newest_is_written_and_nobody_is_told_of_more_than_the_disk_h
         for _ in 0..120 {
             match lots.random_range(0..12) {
                 0..=2 if run.waiting.len() < 8 => {
-                    run.put(lots.random_range(0..ORGANIZATIONS), lots.random_range(0..4) == 0)
+                    run.put(lots.random_range(0..ORGANIZATIONS), lots.random_range(0..4) == 0);
                 }
                 3 => run.queue.beat(run.now),
                 4 => run.now.steady = run.now.steady.after(HEARTBEAT / 2),
-                5 => run.lose_patience(),
+                5 => {
+                    if run.lose_patience() && lots.random_range(0..2) == 0 {
+                        run.all_go_on(seed);
+                    }
+                }
                 6 | 7 if run.taken.is_none() => run.take(),
                 6..=8 => run.answer(Some(&failure).filter(|_| lots.random_range(0..3) < breaks)),
                 9 if !run.waiting.is_empty() => drop(run.waiting.swap_remove(lots.random_range(0..run.waiting.len()))),
@@ -198,9 +211,7 @@ fn in_any_order_the_newest_is_written_and_nobody_is_told_of_more_than_the_disk_h
             }
             assert_eq!((run.on_disk, run.health()), (run.newest, Health::Good), "seed {seed}");
         }
-        while let Some(place) = run.waiting.len().checked_sub(1) {
-            assert!(run.go_on(place), "seed {seed}: it waits for ever");
-        }
+        run.all_go_on(seed);
     }
     assert!(stored > 1000 && early > 1000 && ends > 100, "{stored} were stored, {early} seen before, {ends} ends");
 }
