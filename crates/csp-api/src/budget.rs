@@ -40,7 +40,7 @@ impl Limits {
     }
 }
 
-/// How many requests may be under way at once, over all hosts. Where there are several hosts, and places enough, one place
+/// How many requests may be under way at once, over all hosts. Where there are several hosts, and a place for each, one place
 /// is each one's own: a host that takes requests and does not answer holds every place that it gets for as long as a
 /// request may take, and has the others wait for all but this one.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct Places {
 impl Places {
     fn new(max_concurrent: usize, hosts: HashSet<String>) -> Self {
         let all = max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
-        let owners = hosts.iter().filter(|_| (2..all).contains(&hosts.len()));
+        let owners = hosts.iter().filter(|_| (2..=all).contains(&hosts.len()));
         let own: HashMap<_, _> = owners.map(|host| (host.clone(), Arc::new(Semaphore::new(1)))).collect();
         Self { max_concurrent, shared: Arc::new(Semaphore::new(all - own.len())), own, hosts }
     }
@@ -63,8 +63,9 @@ impl Places {
     /// A place for this host.
     async fn take(&self, host: &str) -> Result<OwnedSemaphorePermit, AcquireError> {
         let shared = Arc::clone(&self.shared).acquire_owned();
-        // A host that is not configured any more has none of its own.
-        let Some(own) = self.own.get(host) else { return shared.await };
+        // A host that is not configured any more has none of its own, and borrows one where none is shared.
+        let borrowed = || self.own.values().next().filter(|_| self.own.len() >= self.max_concurrent);
+        let Some(own) = self.own.get(host).or_else(borrowed) else { return shared.await };
         tokio::select! {
             biased;
             place = Arc::clone(own).acquire_owned() => place,

@@ -62,8 +62,8 @@ async fn a_host_that_does_not_answer_leaves_a_place_to_each_other() {
     let _place = turn(&fourth, &begun(SECOND)).await.unwrap();
     assert!(turn(&third, &begun(SECOND)).await.is_ok());
 
-    // Without places enough for that, and alone, nobody has one of its own.
-    for (places, hosts) in [(3, 3), (2, 5), (1, 2), (4, 1)] {
+    // Of no more places than hosts each has one, and no second. Without a place for each, and alone, nobody has one of its own.
+    for (places, hosts, taken) in [(4, 3, 2), (3, 3, 1), (2, 2, 1), (2, 5, 2), (1, 2, 1), (4, 1, 4)] {
         budget.set_limits(None, places, names(urls[..hosts].iter()));
         // Whoever serves a queue learns of it.
         sleep(SECOND).await;
@@ -71,6 +71,16 @@ async fn a_host_that_does_not_answer_leaves_a_place_to_each_other() {
         while let Ok(turn) = turn(&one, &begun(SECOND)).await {
             held.push(turn);
         }
-        assert_eq!(held.len(), places);
+        assert_eq!(held.len(), taken, "{places} places, {hosts} hosts");
+        assert_eq!(
+            turn(&other, &begun(SECOND)).await.is_ok(),
+            (2..=places).contains(&hosts),
+            "{places} places, {hosts} hosts"
+        );
     }
+
+    // Where none is shared, one that is not configured any more still has its turn.
+    budget.set_limits(None, 2, names(urls[1..3].iter()));
+    sleep(SECOND).await;
+    assert!(turn(&one, &begun(SECOND)).await.is_ok());
 }
