@@ -6,5 +6,5 @@
 mod group;
 mod ledger;
 
-pub use group::Held;
+pub use group::StatusCounts;
 pub use ledger::{Change, Changes, Known, Ledger, REDEMPTION_BOUNDS, Tally};

@@ -1,7 +1,7 @@
 //! What is stored, byte by byte. Nothing in it names a person, and no `refLink` is in it.
 
 use invitations::histogram::{Histogram, Parts};
-use invitations::lifecycle::{Held, REDEMPTION_BOUNDS, Tally};
+use invitations::lifecycle::{REDEMPTION_BOUNDS, StatusCounts, Tally};
 use invitations::{Event, Millis, Status};
 use serde::{Deserialize, Serialize};
 
@@ -98,22 +98,21 @@ pub(super) fn encode_statuses(statuses: impl Iterator<Item = Status> + Clone) ->
     let mut rest = statuses.clone();
     match (rest.next(), rest.next()) {
         (Some(only), None) => vec![only as u8],
-        _ => Held::of(statuses).0.iter().flat_map(|count| count.to_le_bytes()).collect(),
+        _ => StatusCounts::of(statuses).0.iter().flat_map(|count| count.to_le_bytes()).collect(),
     }
 }
 
-/// The reverse of [`encode_statuses`]; `None` for anything else.
-pub(super) fn decode_statuses(bytes: &[u8]) -> Option<Held> {
+/// The reverse of [`encode_statuses`]; `None` for anything else. A version that knew fewer statuses wrote fewer counts.
+pub(super) fn decode_statuses(bytes: &[u8]) -> Option<StatusCounts> {
     match bytes {
-        [only] => Status::ALL.get(usize::from(*only)).map(|status| Held::of(std::iter::once(*status))),
-        _ if bytes.len() == 4 * Status::ALL.len() => {
-            let mut held = Held::default();
-            for (count, bytes) in held.0.iter_mut().zip(bytes.chunks_exact(4)) {
-                *count = u32::from_le_bytes(bytes.try_into().ok()?);
-            }
-            Some(held)
+        [only] => Status::ALL.get(usize::from(*only)).map(|status| StatusCounts::of(std::iter::once(*status))),
+        _ => {
+            let (stored, rest) = bytes.as_chunks();
+            let mut counts = StatusCounts::default();
+            counts.0.get_mut(..stored.len()).filter(|known| rest.is_empty() && !known.is_empty())?;
+            counts.0.iter_mut().zip(stored).for_each(|(count, bytes)| *count = u32::from_le_bytes(*bytes));
+            Some(counts)
         }
-        _ => None,
     }
 }
 
@@ -128,5 +127,17 @@ mod tests {
         row["events"].as_array_mut().unwrap().pop();
         let row = Row::decode(row.to_string().as_bytes()).unwrap();
         assert_eq!(row.into_tally().events, [7, 6, 5, 4, 0]);
+    }
+
+    #[test]
+    fn counts_of_a_version_with_fewer_statuses_are_read_and_damaged_ones_are_not() {
+        let counts = StatusCounts([3, 0, 2, 0, 1]);
+        let statuses: Vec<_> = counts.statuses().collect();
+        let row = encode_statuses(statuses.iter().copied());
+        assert_eq!(decode_statuses(&row), Some(counts));
+        assert_eq!(decode_statuses(&row[..16]), Some(StatusCounts([3, 0, 2, 0, 0])));
+        for damaged in [&[][..], &[9], &row[..19], &[row.as_slice(), &[0; 4]].concat()] {
+            assert_eq!(decode_statuses(damaged), None, "{damaged:?}");
+        }
     }
 }

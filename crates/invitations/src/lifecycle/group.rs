@@ -6,9 +6,9 @@ use crate::Event;
 
 /// How many invitations of one identity have each status, in the order of [`Status::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Held(pub [u32; Status::ALL.len()]);
+pub struct StatusCounts(pub [u32; Status::ALL.len()]);
 
-impl Held {
+impl StatusCounts {
     /// Counts statuses.
     pub fn of(statuses: impl Iterator<Item = Status>) -> Self {
         let mut held = Self::default();
@@ -32,7 +32,7 @@ impl Held {
 }
 
 /// The events between two polls of one identity, with how often each occurred; an event may occur twice.
-pub(super) fn events(before: Held, after: Held) -> Vec<(Event, u64)> {
+pub(super) fn events(before: StatusCounts, after: StatusCounts) -> Vec<(Event, u64)> {
     let (mut before, mut after) = (before.0, after.0);
     for (was, is) in before.iter_mut().zip(&mut after) {
         let kept = (*was).min(*is);
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn between(before: &[Status], after: &[Status]) -> Vec<(Event, u64)> {
-        events(Held::of(before.iter().copied()), Held::of(after.iter().copied()))
+        events(StatusCounts::of(before.iter().copied()), StatusCounts::of(after.iter().copied()))
     }
 
     #[test]

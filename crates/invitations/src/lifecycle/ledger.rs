@@ -3,7 +3,7 @@
 use crate::Status;
 use crate::histogram::Histogram;
 
-use super::group::{self, Held};
+use super::group::{self, StatusCounts};
 use crate::{Event, Identity, Sighting};
 
 /// Upper bounds in seconds of the time from generation to redemption: 5 and 15 minutes, 1, 4 and 12 hours,
@@ -194,7 +194,8 @@ impl Ledger {
             let seen = after.next_if(|seen| seen[0].identity() == identity).unwrap_or_default();
             // Sorted, so that the last one is the most final.
             let seen = if identity.is_anonymous() { seen } else { &seen[seen.len().saturating_sub(1)..] };
-            let (was, is) = (Held::of(known.iter().map(|k| k.1)), Held::of(seen.iter().map(|s| s.status())));
+            let (was, is) =
+                (StatusCounts::of(known.iter().map(|k| k.1)), StatusCounts::of(seen.iter().map(|s| s.status())));
             if was == is {
                 continue;
             }
