@@ -19,7 +19,7 @@ use url::Url;
 use super::deadline::Deadline;
 use super::error::{Error, Operation, Reason};
 use super::retry::CallError;
-use super::sensitive;
+use super::sent_secret;
 use super::settings::{CredentialKind, Organization, Secret};
 use super::wire::Grant;
 
@@ -54,7 +54,7 @@ impl AccessToken {
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
             return None;
         }
-        let header = sensitive::bearer(token)?;
+        let header = sent_secret::bearer(token)?;
         let arrived = Instant::now();
         let expires = Some(asked + *lifetime).filter(|&expires| expires > arrived).unwrap_or(arrived + *lifetime);
         Some(Self {

@@ -18,7 +18,7 @@ use super::rotation::SecretId;
 use super::settings::{Credential, CredentialKind, Organization, Secret};
 use super::sink::Gather;
 use super::system::Local;
-use super::{sensitive, wire};
+use super::{sent_secret, wire};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -81,15 +81,15 @@ impl Sender {
             let request = match kind {
                 // A form, so that the token is in no URL and no log of URLs.
                 CredentialKind::ApiToken { .. } => {
-                    request.body(sensitive::form(&[("api_token", secret.expose_secret())]))
+                    request.body(sent_secret::form(&[("api_token", secret.expose_secret())]))
                 }
                 // `orgId` makes the service grant the app's roles in this organization.
                 CredentialKind::OAuthApp { client_id, .. } => {
                     let mut form = vec![("grant_type", "client_credentials")];
                     form.extend(organization.map(|organization| ("orgId", organization.id.as_str())));
                     let who =
-                        sensitive::basic(client_id, secret.expose_secret()).ok_or_else(|| unbuildable(operation))?;
-                    request.header(AUTHORIZATION, who).body(sensitive::form(&form))
+                        sent_secret::basic(client_id, secret.expose_secret()).ok_or_else(|| unbuildable(operation))?;
+                    request.header(AUTHORIZATION, who).body(sent_secret::form(&form))
                 }
             };
             finished(operation, request)
@@ -131,7 +131,7 @@ impl Sender {
         loop {
             let outcome = match self.secret(operation, endpoints, credential, deadline).await {
                 Ok((token, id)) => {
-                    let body = sensitive::object("tokenValue", token.expose_secret());
+                    let body = sent_secret::object("tokenValue", token.expose_secret());
                     let build = |http: &reqwest::Client| {
                         let request = http.post(endpoints.token_details()).header(CONTENT_TYPE, "application/json");
                         finished(operation, request.body(body.clone()))

@@ -1,4 +1,4 @@
-//! What a secret cannot be.
+//! What is wrong with a secret, where it cannot be one.
 
 use super::settings::CredentialKind;
 

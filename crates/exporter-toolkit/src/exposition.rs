@@ -71,6 +71,6 @@ pub fn preamble(encoding: Encoding, family: &Header<'_>, length: usize) -> Vec<u
 /// What ends an exposition.
 pub fn finish(encoding: Encoding, out: &mut Vec<u8>) {
     if encoding == Encoding::OpenMetrics {
-        out.extend_from_slice(b"# EOF\n");
+        openmetrics::end(out);
     }
 }

@@ -25,6 +25,11 @@ pub(super) fn sample(name: &str, sample: Sample<'_>, out: &mut Vec<u8>) {
     text::lines(name, sample, &Dialect { bound: number::canonical, exemplar }, out);
 }
 
+/// What tells a whole exposition from one that was cut.
+pub(super) fn end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"# EOF\n");
+}
+
 fn exemplar(exemplar: &model::Exemplar, out: &mut Vec<u8>) {
     out.extend_from_slice(b" # ");
     text::braced(exemplar.label.iter().map(|label| (&*label.name, &*label.value)), None, out);
