@@ -14,7 +14,7 @@ use invitations::census::{Census, CensusBuilder, Rules};
 use serde::de::IgnoredAny;
 
 fn count_list(rules: &Arc<Rules>, list: &[u8]) -> Census {
-    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
+    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
     for chunk in list.chunks(64 << 10) {
         builder.write(chunk).expect("a list so far");
     }

@@ -57,7 +57,7 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool, list: &[u8]) 
             black_box(serde_json::from_slice::<IgnoredAny>(list).expect("valid JSON"));
         });
         let folded = seconds(|| {
-            let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
+            let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
             for chunk in list.chunks(CHUNK) {
                 builder.write(chunk).expect("a list so far");
             }
@@ -102,7 +102,7 @@ fn million(rules: &Arc<Rules>) {
     let mut stream = Stream::of(&lists::list(1_000, true));
     let idle = resident("VmRSS");
     let rounds = MILLION / stream.invitations();
-    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::now());
+    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
     let mut bytes = 1;
     let time = seconds(|| {
         builder.write(b"[").expect("a list so far");

@@ -3,11 +3,16 @@
 //! The wall clock says *when*: people and Prometheus ask for that. It may be set back or forward at any moment, so
 //! it never says *how long ago*: an age that decides something is the distance of two [`Steady`] moments.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use invitations::Millis;
+
+/// What the wall clock says now.
+pub(crate) fn now() -> Millis {
+    SystemTime::now().into()
+}
 
 /// A moment of the clock that only goes forward, in milliseconds since the machine was started.
 ///
@@ -50,7 +55,7 @@ impl Reading {
     /// Both clocks now.
     #[must_use]
     pub(crate) fn now() -> Self {
-        Self { wall: Millis::now(), steady: Steady::now() }
+        Self { wall: now(), steady: Steady::now() }
     }
 
     /// When `moment` was, or will be, by the wall clock as it goes now.

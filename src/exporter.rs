@@ -15,13 +15,12 @@ use exporter_toolkit::exposition::Scrape;
 use exporter_toolkit::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use invitations::Millis;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clock::{Reading, Steady};
+use crate::clock::{self, Reading, Steady};
 use crate::config::{Config, Loader};
 use crate::logging;
 use crate::metrics::{self, Metrics};
@@ -105,7 +104,7 @@ impl Exporter {
     /// for a reload any more.
     #[must_use]
     pub(crate) fn start(parts: Parts, config: &Config, client: Client, stopping: CancellationToken) -> Arc<Self> {
-        parts.metrics.exporter().config_loaded(true, Millis::now());
+        parts.metrics.exporter().config_loaded(true, clock::now());
         let upstream = Arc::new(Upstream::new(config, client.clone(), Arc::clone(&parts.lifecycle)));
         let (latest, lifecycle) = (Arc::clone(&parts.latest), Arc::clone(&parts.lifecycle));
         let recounting = recount(Arc::clone(&latest), Arc::clone(&lifecycle), lifecycle.finds());
@@ -190,7 +189,7 @@ impl Exporter {
     async fn reload_now(&self) -> Result<(), String> {
         let result = self.apply_configuration().await;
         let exporter_metrics = self.parts.metrics.exporter();
-        exporter_metrics.config_loaded(result.is_ok(), Millis::now());
+        exporter_metrics.config_loaded(result.is_ok(), clock::now());
         let metrics = Arc::clone(&self.parts.metrics);
         // It waits for scrapes that are being encoded: off the runtime's workers.
         let refreshed = tokio::task::spawn_blocking(move || metrics.refresh());

@@ -16,6 +16,7 @@ use invitations::census::CensusBuilder;
 use super::workers::Workers;
 use super::{Failure, Outcome, configuration, print};
 use crate::cli::Check;
+use crate::clock;
 use crate::config::{Config, Credential, CredentialKind, Organization};
 use crate::poller::QUESTION_DEADLINE;
 use crate::poller::source::Upstream;
@@ -102,7 +103,7 @@ async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>
 async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organization>) -> Tried {
     let Organization { name, credential, deadline, .. } = &**organization;
     let (rules, client) = (upstream.rules(), upstream.client());
-    let sink = || crate::poller::source::ListSink(CensusBuilder::new(Arc::clone(rules), Millis::now()));
+    let sink = || crate::poller::source::ListSink(CensusBuilder::new(Arc::clone(rules), clock::now()));
     match client.invitations(&organization.target(), upstream.expand(), &Deadline::of_poll(*deadline), sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => Tried::Problem(explain_exchange(
@@ -119,7 +120,7 @@ async fn token(client: &Client, credential: &Credential) -> Tried {
     let place = format!("online: credentials.{}", credential.name);
     match client.token_details(credential, &Deadline::of_question(QUESTION_DEADLINE)).await {
         Ok((_, Some(expiration))) => {
-            let days = Millis::from(expiration).since(Millis::now()) / Millis::DAY;
+            let days = Millis::from(expiration).since(clock::now()) / Millis::DAY;
             Tried::Fine(format!("{place}: the API token runs out in {days} days"))
         }
         Ok((_, None)) => Tried::Fine(format!("{place}: the service does not tell when the API token runs out")),

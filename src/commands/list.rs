@@ -24,6 +24,7 @@ use invitations::census::{Invitation, Invitations, Rules};
 use super::workers::Workers;
 use super::{Failure, Outcome, print, usable_configuration};
 use crate::cli::List;
+use crate::clock;
 use crate::config::{Config, Organization};
 use crate::logging;
 use crate::poller::source::sink_error;
@@ -47,7 +48,7 @@ async fn list(flags: &List) -> Outcome {
         return Err(Failure::configuration("--external needs metrics.trusted_domains in the configuration"));
     }
     let client = Client::new(&config.api, Arc::new(NoObserver)).await.map_err(Failure::configuration)?;
-    let now = Millis::now();
+    let now = clock::now();
     let fetched = fetch(&config, &client, organizations, now).await;
     let (mut rows, mut is_whole) = (Vec::new(), true);
     let filter = Filter::new(flags, now);

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use csp_api::{Observer, Operation, Reason};
-use invitations::Millis;
 use invitations::histogram::Histogram;
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
@@ -14,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::register;
 use super::samples::Samples;
+use crate::clock;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Codes = [(&'static str, String); 3];
@@ -98,7 +98,7 @@ impl Observer for ApiMetrics {
         let Some(histogram) = self.durations.get(operation as usize) else { return };
         let seconds = took.as_secs_f64();
         match request_id.filter(|id| is_clean(id, 100)) {
-            Some(id) => histogram.lock().observe_with_exemplar(seconds, Millis::now(), id),
+            Some(id) => histogram.lock().observe_with_exemplar(seconds, clock::now(), id),
             None => histogram.lock().observe(seconds),
         }
     }

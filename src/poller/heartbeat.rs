@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use invitations::Millis;
+
+use crate::clock;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -22,7 +24,7 @@ pub(crate) struct Heartbeat {
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { last: Mutex::new(Instant::now()), last_wall: AtomicI64::new(Millis::now().0) }
+        Self { last: Mutex::new(Instant::now()), last_wall: AtomicI64::new(clock::now().0) }
     }
 }
 
@@ -33,7 +35,7 @@ impl Heartbeat {
         loop {
             let now = ticks.tick().await;
             *self.last.lock() = now;
-            self.last_wall.store(Millis::now().0, Ordering::Relaxed);
+            self.last_wall.store(clock::now().0, Ordering::Relaxed);
         }
     }
 

@@ -117,7 +117,7 @@ impl Source for Script {
 }
 
 fn polled() -> Polled {
-    Polled { view: Arc::new(View::empty(Millis::now())), lifecycle: Account::default() }
+    Polled { view: Arc::new(View::empty(Millis::from(std::time::SystemTime::now()))), lifecycle: Account::default() }
 }
 
 fn good() -> BoxFuture<'static, Result<(), Error>> {

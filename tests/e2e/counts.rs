@@ -188,7 +188,7 @@ async fn every_family_of_a_hostile_list_is_what_the_reference_counts() {
         let (simulator, settings, folder) = simulated(1, "interval: 60s", Options::default()).await;
         let metrics = format!("{limits}, trusted_domains: [example.com, '*.example.org'], roles: {{deny: ['x']}}");
         folder.write("config.yaml", &settings.metrics(&metrics).yaml());
-        let now = Millis::now().0;
+        let now = Millis::from(std::time::SystemTime::now()).0;
         let mut dice = Dice(seed);
         let list: Vec<Value> = (0..300).map(|number| invitation(&mut dice, now, number)).collect();
         serve(&simulator, 0, &list);

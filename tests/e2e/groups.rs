@@ -16,7 +16,7 @@ const ENTRIES: [(&str, Option<&str>); 4] =
     [("one", None), ("aa", Some("77aa")), ("upper", Some("77AA")), ("none", Some("0"))];
 
 fn invitation(number: usize, status: &str, groups: &[&str]) -> Value {
-    let now = Millis::now().0;
+    let now = Millis::from(std::time::SystemTime::now()).0;
     json!({
         "username": format!("{number}@example.com"),
         "refLink": format!("/orgs/o/invitations/{number}"),
@@ -63,7 +63,7 @@ async fn counts_and_events_of_a_group_are_its_own_also_after_a_restart() {
     let scrape = exporter.polled(&ENTRIES.map(|(name, _)| name)).await;
     let metrics = csp_invitations_exporter::config::Config::with_defaults().metrics;
     for (name, group) in ENTRIES {
-        let expected = count(&carrying(&list(), group), &metrics, Millis::now().0);
+        let expected = count(&carrying(&list(), group), &metrics, Millis::from(std::time::SystemTime::now()).0);
         for status in ["available", "expired", "redeemed", "revoked", "unknown"] {
             let counted = scrape.get("csp_invitations", &[("organization", name), ("status", status)]);
             assert_eq!(counted, Some(expected.by_status.get(status).copied().unwrap_or(0) as f64), "{name} {status}");

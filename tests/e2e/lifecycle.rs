@@ -19,7 +19,7 @@ fn events(scrape: &Scrape) -> [f64; 5] {
 }
 
 fn invitation(link: &str, status: &str) -> Value {
-    let now = Millis::now().0;
+    let now = Millis::from(std::time::SystemTime::now()).0;
     json!({
         "username": format!("{link}@example.com"),
         "refLink": format!("/csp/gateway/am/api/orgs/o/invitations/{link}"),
@@ -32,7 +32,7 @@ fn invitation(link: &str, status: &str) -> Value {
 
 fn expired(link: &str) -> Value {
     let mut invitation = invitation(link, "AVAILABLE");
-    invitation["expirationTime"] = json!(Millis::now().0 - HOUR);
+    invitation["expirationTime"] = json!(Millis::from(std::time::SystemTime::now()).0 - HOUR);
     invitation
 }
 

@@ -13,7 +13,7 @@ use crate::setup::{Folder, serve, simulated};
 
 /// So many open invitations.
 fn list(invitations: usize) -> Vec<Value> {
-    let now = Millis::now().0;
+    let now = Millis::from(std::time::SystemTime::now()).0;
     let open = |n| {
         json!({
             "username": format!("{n}@example.com"), "status": "AVAILABLE", "refLink": format!("/invitations/{n}"),

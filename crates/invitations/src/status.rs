@@ -1,4 +1,4 @@
-//! The five states that an invitation can be in.
+//! The five statuses that an invitation can be in.
 
 /// What an invitation is at the time of a poll; each is in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,10 +1,10 @@
-//! Wall-clock time as the upstream and the exposition use it.
+//! Wall-clock time as the service and the exposition use it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment, in milliseconds since the Unix epoch.
 ///
-/// The upstream speaks milliseconds, Prometheus speaks seconds: one type with
+/// The service speaks milliseconds, Prometheus speaks seconds: one type with
 /// one conversion at the edge keeps the two from being mixed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub i64);
@@ -14,12 +14,6 @@ impl Millis {
     pub const DAY: i64 = 24 * 3600 * 1000;
     /// One hour.
     pub const HOUR: i64 = 3600 * 1000;
-
-    /// The current time of the system's wall clock.
-    #[must_use]
-    pub fn now() -> Self {
-        SystemTime::now().into()
-    }
 
     /// Seconds since the epoch, as Prometheus wants its timestamps.
     #[must_use]

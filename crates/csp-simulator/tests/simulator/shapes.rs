@@ -25,7 +25,7 @@ async fn body(scenario: Scenario, query: &str) -> Vec<u8> {
 /// The list in this scenario, and what the exporter makes of it: the same as the reference.
 async fn counted_as(scenario: Scenario, query: &str) -> (Vec<Value>, Expected) {
     let body = body(scenario, query).await;
-    let now = Millis::now();
+    let now = Millis::from(std::time::SystemTime::now());
     let settings = Metrics { trusted_domains: Some(vec!["example.com".to_owned()]), ..Metrics::default() };
     let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings)), now);
     builder.write(&body).expect("a list so far");
@@ -118,6 +118,7 @@ async fn a_wrapped_list_is_refused_by_the_name_of_its_key() {
     let body = body(Scenario::Wrapped, "").await;
     let whole: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len() as u64, whole["totalResults"].as_u64().unwrap());
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&Metrics::default())), Millis::now());
+    let mut builder =
+        CensusBuilder::new(Arc::new(Rules::new(&Metrics::default())), Millis::from(std::time::SystemTime::now()));
     assert_eq!(builder.write(&body), Err(ListError::Wrapped { key: Some("results".to_owned()) }));
 }
