@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::criteria::Criteria;
 use super::element::Element;
 use super::intern::Interner;
 use super::memberships::Memberships;
 use super::people::{Invitee, People, PeopleCounts};
-use super::rules::Rules;
 use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
 use super::{View, aggregate, buckets, groups::Groups};
@@ -40,7 +40,7 @@ const PAIRS_PER_INVITATION: usize = 1 << 10;
 /// The counts so far, and what they are drawn from.
 #[derive(Debug)]
 pub(super) struct Counts {
-    rules: Arc<Rules>,
+    criteria: Arc<Criteria>,
     view: View,
     by_status: ByStatus,
     roles: [Interner; RoleKind::ALL.len()],
@@ -57,12 +57,12 @@ pub(super) struct Counts {
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+    pub(super) fn new(criteria: Arc<Criteria>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
-        view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
+        view.external = criteria.metrics.trusted_domains.is_some().then(ByStatus::default);
         let people = People::new(former_key);
         Self {
-            rules,
+            criteria,
             view,
             by_status: ByStatus::default(),
             roles: Default::default(),
@@ -136,12 +136,12 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, gate, memberships, carried_roles, carried_groups, .. } = self;
-        let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &rules.metrics;
+        let Self { criteria, view, roles, groups, gate, memberships, carried_roles, carried_groups, .. } = self;
+        let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &criteria.metrics;
         carried_roles.clear();
-        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
+        let mut is_privileged = element.group_roles().any(|role| criteria.is_privileged(role));
         for (kind, role) in element.roles() {
-            is_privileged |= rules.is_privileged(role.text);
+            is_privileged |= criteria.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
             let number = of_kind.find(role).unwrap_or_else(|| {
                 let clean = gate.pass(role);
@@ -178,7 +178,7 @@ impl Counts {
             self.username.as_str()
         });
         if let Some(external) = &mut self.view.external {
-            external[status as usize] += u64::from(!self.rules.trusts(username));
+            external[status as usize] += u64::from(!self.criteria.trusts(username));
         }
         self.people.push(&Invitee {
             ref_link: element.non_empty(element.ref_link),
@@ -192,14 +192,14 @@ impl Counts {
 
     /// Draws the sums, unless `check` ends it.
     pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
-        let Self { rules, mut view, by_status, roles, groups, gate, memberships, mut people, .. } = self;
+        let Self { criteria, mut view, by_status, roles, groups, gate, memberships, mut people, .. } = self;
         view.by_status = by_status;
         let PeopleCounts { duplicates, lapsed_by_age } = people.counts(view.at);
         view.duplicates = duplicates;
         view.lapsed_by_age = lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = people.duplicate_identities();
         view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
-        aggregate::draw(&rules.metrics, &roles, &groups, &memberships, &mut view, &mut check)?;
+        aggregate::draw(&criteria.metrics, &roles, &groups, &memberships, &mut view, &mut check)?;
         let (sightings, former) = people.into_sightings();
         Ok(Census { view, sightings, former })
     }

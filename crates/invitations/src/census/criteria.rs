@@ -1,17 +1,18 @@
-//! How a list is turned into numbers.
+//! What invitations are counted by.
 
 use crate::settings::Metrics;
 
-/// How a list is turned into numbers: the same for every poll of an instance.
+/// What invitations are counted by, the same for every poll of an instance: what keeps its name, which roles are
+/// privileged, which domains are trusted.
 #[derive(Debug)]
-pub struct Rules {
+pub struct Criteria {
     pub(super) metrics: Metrics,
     /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
     privileged: Vec<String>,
 }
 
-impl Rules {
-    /// Rules for these settings.
+impl Criteria {
+    /// Those of these settings.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
         let mut privileged = metrics.privileged_roles.clone();
