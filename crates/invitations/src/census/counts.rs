@@ -37,6 +37,15 @@ const PAIRS_ALLOWANCE: usize = 1 << 30;
 /// Pairs that it may have beyond that for each invitation: twenty times those of 15 groups and three roles.
 const PAIRS_PER_INVITATION: usize = 1 << 10;
 
+/// What an expanded group counts as. The same text counts as the same each time, and what it says of the group was taken
+/// in the first time.
+#[derive(Debug, Clone, Copy)]
+struct CountedGroup {
+    /// None without an id.
+    number: Option<u32>,
+    is_privileged: bool,
+}
+
 /// The counts so far, and what they are drawn from.
 #[derive(Debug)]
 pub(super) struct Counts {
@@ -51,6 +60,8 @@ pub(super) struct Counts {
     username: String,
     carried_roles: Vec<u32>,
     carried_groups: Vec<u32>,
+    /// What groups that are repeated were counted as, by the number that tells which is repeated.
+    repeated: Vec<Option<CountedGroup>>,
     pairs: usize,
     has_too_many_pairs: bool,
 }
@@ -73,6 +84,7 @@ impl Counts {
             username: String::new(),
             carried_roles: Vec::new(),
             carried_groups: Vec::new(),
+            repeated: Vec::new(),
             pairs: 0,
             has_too_many_pairs: false,
         }
@@ -136,11 +148,12 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { criteria, view, roles, groups, gate, memberships, carried_roles, carried_groups, .. } = self;
+        let Self { criteria, view, roles, groups, gate, memberships, carried_roles, carried_groups, repeated, .. } =
+            self;
         let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &criteria.metrics;
         carried_roles.clear();
-        let mut is_privileged = element.group_roles().any(|role| criteria.is_privileged(role));
-        for (kind, role) in element.roles() {
+        let mut is_privileged = false;
+        element.for_each_role(|kind, role| {
             is_privileged |= criteria.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
             let number = of_kind.find(role).unwrap_or_else(|| {
@@ -148,11 +161,25 @@ impl Counts {
                 of_kind.add(&clean, matches!(clean, Cow::Borrowed(_)), role_filter.allows(role.text))
             });
             carried_roles.push(aggregate::role_id(kind, number));
-        }
+        });
         carried_groups.clear();
-        carried_groups.extend(element.group_ids().map(|id| groups.number(id, gate, group_filter)));
-        let expanded = element.groups().map(|(id, group)| groups.expanded(id, group, element, gate, group_filter));
-        carried_groups.extend(expanded);
+        element.group_ids().for_each(|id| carried_groups.push(groups.number(id, gate, group_filter)));
+        for group in element.expanded_groups() {
+            let known = group.repeats.map(usize::from);
+            let counted = known.and_then(|known| *repeated.get(known)?).unwrap_or_else(|| {
+                let counted = CountedGroup {
+                    number: element.sent(group.id).map(|id| groups.expanded(id, group, element, gate, group_filter)),
+                    is_privileged: element.roles_of(group).any(|role| criteria.is_privileged(role)),
+                };
+                if let Some(known) = known {
+                    repeated.resize(repeated.len().max(known + 1), None);
+                    repeated[known] = Some(counted);
+                }
+                counted
+            });
+            is_privileged |= counted.is_privileged;
+            carried_groups.extend(counted.number);
+        }
         for ids in [&mut *carried_roles, carried_groups] {
             ids.sort_unstable();
             ids.dedup();

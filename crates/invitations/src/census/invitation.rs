@@ -120,15 +120,16 @@ impl Rows {
     fn add(&mut self, element: &Element) {
         let Self { criteria, at, names, list } = self;
         let text = |field| element.non_empty(field).map(str::to_owned);
-        let mut is_privileged = element.group_roles().any(|role| criteria.is_privileged(role));
+        let mut group_roles = element.expanded_groups().iter().flat_map(|group| element.roles_of(group));
+        let mut is_privileged = group_roles.any(|role| criteria.is_privileged(role));
         let mut roles: [Vec<String>; RoleKind::ALL.len()] = Default::default();
-        for (kind, role) in element.roles() {
+        element.for_each_role(|kind, role| {
             is_privileged |= criteria.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
             if !of_kind.iter().any(|known| known == role.text) {
                 of_kind.push(role.text.to_owned());
             }
-        }
+        });
         let mut seen = HashSet::new();
         let mut groups = Vec::new();
         let expanded = element.groups().map(|(id, group)| (id, element.non_empty(group.display_name)));
