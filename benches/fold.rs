@@ -10,11 +10,11 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use csp_invitations_exporter::config::Metrics;
 use invitations::Millis;
-use invitations::census::{Census, CensusBuilder, Rules};
+use invitations::census::{Census, CensusBuilder, Criteria};
 use serde::de::IgnoredAny;
 
-fn count_list(rules: &Arc<Rules>, list: &[u8]) -> Census {
-    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
+fn count_list(criteria: &Arc<Criteria>, list: &[u8]) -> Census {
+    let mut builder = CensusBuilder::new(Arc::clone(criteria), Millis::from(std::time::SystemTime::now()));
     for chunk in list.chunks(64 << 10) {
         builder.write(chunk).expect("a list so far");
     }
@@ -22,7 +22,7 @@ fn count_list(rules: &Arc<Rules>, list: &[u8]) -> Census {
 }
 
 fn lists(criterion: &mut Criterion) {
-    let rules = Arc::new(Rules::new(&Metrics::default()));
+    let criteria = Arc::new(Criteria::new(&Metrics::default()));
     let sizes = [(1_000, true), (10_000, true), (100_000, true), (10_000, false)];
     for (invitations, expanded) in sizes {
         let list = lists::list(invitations, expanded);
@@ -33,7 +33,7 @@ fn lists(criterion: &mut Criterion) {
             bencher.iter(|| serde_json::from_slice::<IgnoredAny>(black_box(&list)).expect("valid JSON"));
         });
         group.bench_function(BenchmarkId::new("fold", invitations), |bencher| {
-            bencher.iter(|| count_list(&rules, black_box(&list)));
+            bencher.iter(|| count_list(&criteria, black_box(&list)));
         });
         group.finish();
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use csp_invitations_exporter::config::Metrics;
 use invitations::Millis;
-use invitations::census::{CensusBuilder, Rules};
+use invitations::census::{CensusBuilder, Criteria};
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
 use stream::Stream;
@@ -25,16 +25,16 @@ const CHUNK: usize = 64 << 10;
 const MILLION: usize = 1_000_000;
 
 fn main() {
-    let rules = Arc::new(Rules::new(&Metrics::default()));
-    million(&rules);
+    let criteria = Arc::new(Criteria::new(&Metrics::default()));
+    million(&criteria);
     println!("| list | MB | IgnoredAny ms | counted ms | ratio | quartiles |");
     for expanded in [true, false] {
         for invitations in [1_000, 10_000, 100_000] {
-            compare(&rules, invitations, expanded, &lists::list(invitations, expanded));
+            compare(&criteria, invitations, expanded, &lists::list(invitations, expanded));
         }
     }
     if std::env::args().any(|argument| argument == "million") {
-        compare(&rules, MILLION, true, &whole(MILLION));
+        compare(&criteria, MILLION, true, &whole(MILLION));
     }
 }
 
@@ -49,7 +49,7 @@ fn seconds(run: impl FnOnce()) -> f64 {
     now() - start
 }
 
-fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool, list: &[u8]) {
+fn compare(criteria: &Arc<Criteria>, invitations: usize, expanded: bool, list: &[u8]) {
     let rounds = (3_000_000_000 / list.len()).clamp(5, 101);
     let mut turns: Vec<[f64; 3]> = Vec::new();
     for _ in 0..rounds {
@@ -57,7 +57,7 @@ fn compare(rules: &Arc<Rules>, invitations: usize, expanded: bool, list: &[u8]) 
             black_box(serde_json::from_slice::<IgnoredAny>(list).expect("valid JSON"));
         });
         let folded = seconds(|| {
-            let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
+            let mut builder = CensusBuilder::new(Arc::clone(criteria), Millis::from(std::time::SystemTime::now()));
             for chunk in list.chunks(CHUNK) {
                 builder.write(chunk).expect("a list so far");
             }
@@ -98,11 +98,11 @@ fn whole(invitations: usize) -> Vec<u8> {
 }
 
 /// Peak resident memory above idle, in bytes, of a list that is never held as a whole.
-fn million(rules: &Arc<Rules>) {
+fn million(criteria: &Arc<Criteria>) {
     let mut stream = Stream::of(&lists::list(1_000, true));
     let idle = resident("VmRSS");
     let rounds = MILLION / stream.invitations();
-    let mut builder = CensusBuilder::new(Arc::clone(rules), Millis::from(std::time::SystemTime::now()));
+    let mut builder = CensusBuilder::new(Arc::clone(criteria), Millis::from(std::time::SystemTime::now()));
     let mut bytes = 1;
     let time = seconds(|| {
         builder.write(b"[").expect("a list so far");

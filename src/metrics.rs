@@ -30,7 +30,7 @@ use cache::ScrapeCache;
 use families::FAMILIES;
 use family::{Chapter, Family};
 
-pub use cache::FORGOTTEN_LATE;
+pub(crate) use cache::FORGOTTEN_LATE;
 
 type Snapshots = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
@@ -97,7 +97,7 @@ impl Metrics {
     }
 
     /// Makes what comes from polls in the forms that scrapes have asked for lately, so that the next one finds it, and
-    /// forgets the other forms. To be called when something has changed, and each [`FORGOTTEN_LATE`].
+    /// forgets the other forms. To be called when something has changed, and each `FORGOTTEN_LATE`.
     ///
     /// Work for the CPU. Without it the scrape does it all the same, and takes longer.
     pub fn prepare(&self, now: Steady) {

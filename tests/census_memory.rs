@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use csp_invitations_exporter::config::Metrics;
 use invitations::Millis;
-use invitations::census::{Census, CensusBuilder, Rules};
+use invitations::census::{Census, CensusBuilder, Criteria};
 
 use stream::Stream;
 
 /// Folds so many rounds of `stream` in chunks as they come from a socket.
 fn count_list(stream: &mut Stream, rounds: usize) -> Census {
-    let rules = Arc::new(Rules::new(&Metrics::default()));
-    let mut builder = CensusBuilder::new(rules, Millis::from(std::time::SystemTime::now()));
+    let criteria = Arc::new(Criteria::new(&Metrics::default()));
+    let mut builder = CensusBuilder::new(criteria, Millis::from(std::time::SystemTime::now()));
     builder.write(b"[").expect("a list so far");
     for _ in 0..rounds {
         for chunk in stream.next_round().chunks(64 << 10) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use invitations::Millis;
-use invitations::census::{CensusBuilder, ListError, Rules, View};
+use invitations::census::{CensusBuilder, Criteria, ListError, View};
 use invitations::settings::{Filter, Metrics};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ static SETTINGS: LazyLock<Metrics> = LazyLock::new(|| {
 });
 
 fn count_list<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<View, ListError> {
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&SETTINGS)), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(&SETTINGS)), Millis(NOW));
     for piece in pieces {
         builder.write(piece)?;
     }

@@ -102,8 +102,8 @@ async fn exchange(client: &Client, config: &Config, credential: &Arc<Credential>
 
 async fn list(upstream: &Upstream, config: &Config, organization: &Arc<Organization>) -> Tried {
     let Organization { name, credential, deadline, .. } = &**organization;
-    let (rules, client) = (upstream.rules(), upstream.client());
-    let sink = || crate::poller::source::ListSink(CensusBuilder::new(Arc::clone(rules), clock::now()));
+    let (criteria, client) = (upstream.criteria(), upstream.client());
+    let sink = || crate::poller::source::ListSink(CensusBuilder::new(Arc::clone(criteria), clock::now()));
     match client.invitations(&organization.target(), upstream.expand(), &Deadline::of_poll(*deadline), sink).await {
         Ok(whole) => Tried::Fine(format!("online: {name}: {} invitations", whole.len())),
         Err(error) if error.operation == Operation::Token => Tried::Problem(explain_exchange(

@@ -19,7 +19,7 @@ use csp_api::{Client, Deadline, Error, NoObserver, Sink, SinkError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use invitations::Millis;
-use invitations::census::{Invitation, Invitations, Rules};
+use invitations::census::{Criteria, Invitation, Invitations};
 
 use super::workers::Workers;
 use super::{Failure, Outcome, print, usable_configuration};
@@ -101,14 +101,14 @@ type Fetched = (Arc<Organization>, Result<Vec<Invitation>, Error>);
 /// Fetches each organization once, in the order of the configuration.
 async fn fetch(config: &Config, client: &Client, organizations: Vec<Arc<Organization>>, now: Millis) -> Vec<Fetched> {
     // Identities are not shown: any key will do.
-    let rules = Arc::new(Rules::new(&config.metrics));
+    let criteria = Arc::new(Criteria::new(&config.metrics));
     let mut calls: FuturesUnordered<_> = organizations
         .iter()
         .enumerate()
         .map(|(place, organization)| {
-            let rules = &rules;
+            let criteria = &criteria;
             async move {
-                let sink = || RowSink(Invitations::new(Arc::clone(rules), now));
+                let sink = || RowSink(Invitations::new(Arc::clone(criteria), now));
                 let deadline = Deadline::of_poll(organization.deadline);
                 (place, client.invitations(&organization.target(), config.expand, &deadline, sink).await)
             }

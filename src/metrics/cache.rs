@@ -30,7 +30,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// enough for the memory to be free after five minutes.
 const WANTED_FOR: Duration = Duration::from_secs(240);
 /// A form is forgotten at most this much later than it might be: how often is looked for such forms.
-pub const FORGOTTEN_LATE: Duration = Duration::from_secs(30);
+pub(crate) const FORGOTTEN_LATE: Duration = Duration::from_secs(30);
 
 /// Of more organizations than this, a scrape may show what was known [`RECENT`]ly: between two scrapes so many polls end
 /// that each of them would else make a good part of its bytes anew.

@@ -7,7 +7,7 @@ use csp_api::{Client, Deadline, Error, Operation, Reason, SecretId, Sink, SinkEr
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use invitations::Millis;
-use invitations::census::{CensusBuilder, CompleteList, ListError, Rules, View, text};
+use invitations::census::{CensusBuilder, CompleteList, Criteria, ListError, View, text};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +84,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
 pub(crate) struct Upstream {
     client: Client,
     expand: Expand,
-    rules: Arc<Rules>,
+    criteria: Arc<Criteria>,
     lifecycle: Arc<Lifecycle>,
 }
 
@@ -92,8 +92,8 @@ impl Upstream {
     /// The upstream of this configuration.
     #[must_use]
     pub(crate) fn new(config: &Config, client: Client, lifecycle: Arc<Lifecycle>) -> Self {
-        let rules = Arc::new(Rules::new(&config.metrics));
-        Self { client, expand: config.expand, rules, lifecycle }
+        let criteria = Arc::new(Criteria::new(&config.metrics));
+        Self { client, expand: config.expand, criteria, lifecycle }
     }
 
     /// The client in use.
@@ -110,14 +110,14 @@ impl Upstream {
 
     /// How a list is counted.
     #[must_use]
-    pub(crate) fn rules(&self) -> &Arc<Rules> {
-        &self.rules
+    pub(crate) fn criteria(&self) -> &Arc<Criteria> {
+        &self.criteria
     }
 
     async fn fetch(self, organization: Arc<Organization>, deadline: Deadline) -> Result<Polled, Error> {
-        let Self { client, expand, rules, lifecycle } = self;
+        let Self { client, expand, criteria, lifecycle } = self;
         let former_key = lifecycle.former_key(organization.key().as_str());
-        let sink = || ListSink(CensusBuilder::with_former(Arc::clone(&rules), clock::now(), former_key.clone()));
+        let sink = || ListSink(CensusBuilder::with_former(Arc::clone(&criteria), clock::now(), former_key.clone()));
         let whole = client.invitations(&organization.target(), expand, &deadline, sink).await?;
         // Sums and comparison take time in proportion to the list: off the runtime's workers. They give up at the deadline,
         // so that no list holds a thread for longer. A poll that a reload ends meanwhile ends there, too: its list would come

@@ -62,6 +62,43 @@ impl Identity {
     }
 }
 
+/// Makes the identities of one list, whose `refLink`s begin alike: with the organization. The hash of what the last one
+/// began with is kept, which spares one of two blocks.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    start: [u8; Self::START],
+    /// Has taken in the start. In a box: it has two kilobytes, ready for long inputs.
+    hasher: Box<blake3::Hasher>,
+}
+
+impl Identities {
+    /// A block has as many bytes. One of them tells the kinds apart, so that the last of these is in the second block:
+    /// the first is computed once it is known not to be the last.
+    const START: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Self::beginning_with([0; Self::START])
+    }
+
+    fn beginning_with(start: [u8; Self::START]) -> Self {
+        let mut hasher = Box::new(blake3::Hasher::new());
+        hasher.update(LINK).update(&start);
+        Self { start, hasher }
+    }
+
+    /// What [`Identity::of`] gives.
+    pub(crate) fn of(&mut self, ref_link: Option<&str>, username: &str, generated_at: Option<Millis>) -> Identity {
+        let Some((start, rest)) = ref_link.and_then(|link| link.as_bytes().split_first_chunk()) else {
+            return Identity::of(ref_link, username, generated_at);
+        };
+        if *start != self.start {
+            *self = Self::beginning_with(*start);
+        }
+        let mut hasher = blake3::Hasher::clone(&self.hasher);
+        Identity::new(&hasher.update(rest).finalize(), false)
+    }
+}
+
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({:08x}…)", u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
@@ -122,6 +159,11 @@ pub struct Former {
     pub current: u64,
 }
 
+/// What is hashed in front of a `refLink`. With it, the two kinds of input are kept apart.
+const LINK: &[u8] = b"r";
+/// What is hashed in front of that which stands in for one.
+const STAND_IN: &[u8] = b"u";
+
 /// The hash of what makes the identity, by one of two ways to hash.
 fn hashed(
     ref_link: Option<&str>,
@@ -147,17 +189,18 @@ fn hashed(
         }
         whole(&buffer[..length])
     };
-    // The first byte keeps the two kinds of input apart.
     if let Some(link) = ref_link.filter(|link| !link.is_empty()) {
-        Identity::new(&hash(&[b"r", link.as_bytes()]), false)
+        Identity::new(&hash(&[LINK, link.as_bytes()]), false)
     } else {
         let generated_at = generated_at.map_or(i64::MIN, |at| at.0).to_le_bytes();
-        Identity::new(&hash(&[b"u", &generated_at, username.trim().to_lowercase().as_bytes()]), true)
+        Identity::new(&hash(&[STAND_IN, &generated_at, username.trim().to_lowercase().as_bytes()]), true)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -178,6 +221,21 @@ mod tests {
         assert_ne!(one, Identity::of(None, "ann@example.com", Some(Millis(2))));
         assert_ne!(one, Identity::of(None, "ann@example.com", None));
         assert_ne!(one, Identity::of(None, "bob@example.com", Some(Millis(1))));
+    }
+
+    proptest! {
+        #[test]
+        fn in_a_list_an_identity_is_the_same(
+            links in prop::collection::vec(("[aé\0]", 0..150_usize, "[a-c]{0,3}"), 1..10), at in any::<i64>()
+        ) {
+            let mut identities = Identities::new();
+            for link in links.iter().map(|(start, times, end)| start.repeat(*times) + end) {
+                for link in [None, Some(link.as_str())] {
+                    let alone = Identity::of(link, "ann", Some(Millis(at)));
+                    prop_assert_eq!(identities.of(link, "ann", Some(Millis(at))), alone, "{:?}", link);
+                }
+            }
+        }
     }
 
     #[test]

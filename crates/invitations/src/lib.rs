@@ -15,6 +15,7 @@ mod status;
 mod time;
 
 pub use event::Event;
+pub(crate) use identity::Identities;
 pub use identity::{Former, Identity, IdentityKey};
 pub use role::RoleKind;
 pub use sighting::Sighting;

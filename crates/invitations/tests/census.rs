@@ -10,7 +10,7 @@ mod reference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use invitations::census::{CarriedGroup, Invitation, Invitations, Rules, text};
+use invitations::census::{CarriedGroup, Criteria, Invitation, Invitations, text};
 use invitations::{Millis, RoleKind, Status};
 use lists::{DAY, NOW, any_settings, count_list, element, pieces, settings};
 use observed::observed;
@@ -82,7 +82,7 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..4),
     ) {
         let body = serde_json::to_vec(&list).expect("JSON");
-        let mut rows = Invitations::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+        let mut rows = Invitations::new(Arc::new(Criteria::new(&settings())), Millis(NOW));
         for piece in pieces(&body, &cuts) {
             rows.write(piece).expect("a list so far");
         }

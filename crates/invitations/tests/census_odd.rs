@@ -9,7 +9,7 @@ mod reference;
 
 use std::sync::Arc;
 
-use invitations::census::{CensusBuilder, ListError, MAX_ELEMENT, Rules};
+use invitations::census::{CensusBuilder, Criteria, ListError, MAX_ELEMENT};
 use invitations::settings::Metrics;
 use invitations::{Millis, Status};
 use lists::{DAY, NOW, count_list, filter, settings};
@@ -182,7 +182,7 @@ fn filters_and_privileged_roles_compare_what_the_service_sent() {
 fn an_element_of_any_depth_is_passed_over_and_one_of_any_length_is_refused() {
     let deep = format!("[{{\"status\":\"REVOKED\",\"x\":{}1{}}}]", "[".repeat(900), "]".repeat(900));
     assert_eq!(count_list(deep.as_bytes(), &settings(), &[]).map(|view| view.by_status), Ok([0, 0, 0, 1, 0]));
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(&settings())), Millis(NOW));
     builder.write(b"[{\"x\":\"").expect("a list so far");
     let piece = vec![b'x'; 1 << 20];
     let error = (0..64).find_map(|_| builder.write(&piece).err());
@@ -245,7 +245,7 @@ fn blanks_of_any_length_between_elements_are_nothing() {
 
 #[test]
 fn distinct_values_beyond_reason_are_refused_instead_of_filling_the_memory() {
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings())), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(&settings())), Millis(NOW));
     builder.write(b"[").expect("a list so far");
     let name = "x".repeat(245);
     let error =

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use invitations::Millis;
-use invitations::census::{CensusBuilder, CompleteList, ListError, Rules, View};
+use invitations::census::{CensusBuilder, CompleteList, Criteria, ListError, View};
 use invitations::settings::Metrics;
 use reference::STATUSES;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const NOW: i64 = 1_795_000_000_000;
 
 fn whole(body: &[u8], settings: &Metrics) -> Result<CompleteList, ListError> {
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(settings)), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(settings)), Millis(NOW));
     for chunk in body.chunks(64 << 10) {
         builder.write(chunk)?;
     }
@@ -134,7 +134,7 @@ fn counting_asks_for_leave_in_each_of_its_passes() {
 
 #[test]
 fn a_list_with_more_pairs_than_can_be_counted_in_seconds_is_refused() {
-    let joint = Rules::new(&Metrics::default());
+    let joint = Criteria::new(&Metrics::default());
     let mut builder = CensusBuilder::new(Arc::new(joint), Millis(NOW));
     builder.write(b"[").unwrap();
     // A million pairs each, all the same.
@@ -169,7 +169,7 @@ fn one_invitation_with_a_million_pairs_is_too_much_unless_nobody_counts_them() {
     assert!(whole(&list(1000), &joint).is_ok());
     assert_eq!(whole(&list(1100), &joint).err(), Some(ListError::TooVaried));
     // In two pieces, of which the second is too short to try again before the end.
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&joint)), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(&joint)), Millis(NOW));
     let body = list(1100);
     let (first, second) = body.split_at(body.len() * 2 / 3);
     builder.write(first).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use csp_simulator::{Options, Scenario};
 use invitations::Millis;
-use invitations::census::{CensusBuilder, ListError, Rules};
+use invitations::census::{CensusBuilder, Criteria, ListError};
 use invitations::settings::Metrics;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ async fn counted_as(scenario: Scenario, query: &str) -> (Vec<Value>, Expected) {
     let body = body(scenario, query).await;
     let now = Millis::from(std::time::SystemTime::now());
     let settings = Metrics { trusted_domains: Some(vec!["example.com".to_owned()]), ..Metrics::default() };
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(&settings)), now);
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(&settings)), now);
     builder.write(&body).expect("a list so far");
     let seen = observed(&builder.finish().expect("a whole list").census().view);
     let list: Vec<Value> = serde_json::from_slice(&body).expect("a JSON array");
@@ -119,6 +119,6 @@ async fn a_wrapped_list_is_refused_by_the_name_of_its_key() {
     let whole: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len() as u64, whole["totalResults"].as_u64().unwrap());
     let mut builder =
-        CensusBuilder::new(Arc::new(Rules::new(&Metrics::default())), Millis::from(std::time::SystemTime::now()));
+        CensusBuilder::new(Arc::new(Criteria::new(&Metrics::default())), Millis::from(std::time::SystemTime::now()));
     assert_eq!(builder.write(&body), Err(ListError::Wrapped { key: Some("results".to_owned()) }));
 }

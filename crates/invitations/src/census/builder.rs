@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::counts::{Census, Counts};
+use super::criteria::Criteria;
 use super::list::{ListError, ListReader};
-use super::rules::Rules;
 use crate::IdentityKey;
 use crate::Millis;
 
@@ -23,14 +23,14 @@ pub struct CensusBuilder {
 impl CensusBuilder {
     /// No list yet; ages and expirations are reckoned from `at`.
     #[must_use]
-    pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        Self::with_former(rules, at, None)
+    pub fn new(criteria: Arc<Criteria>, at: Millis) -> Self {
+        Self::with_former(criteria, at, None)
     }
 
     /// The same, which also gives the identities that a state of the first format with this key has.
     #[must_use]
-    pub fn with_former(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
-        Self { reader: ListReader::new(), counts: Counts::new(rules, at, former_key) }
+    pub fn with_former(criteria: Arc<Criteria>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+        Self { reader: ListReader::new(), counts: Counts::new(criteria, at, former_key) }
     }
 
     /// Takes the next piece of the body, of any length.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::criteria::Criteria;
 use super::element::Element;
 use super::intern::Interner;
 use super::memberships::Memberships;
 use super::people::{Invitee, People, PeopleCounts};
-use super::rules::Rules;
 use super::text::Gate;
 use super::view::{Anomaly, ByStatus};
 use super::{View, aggregate, buckets, groups::Groups};
@@ -37,10 +37,19 @@ const PAIRS_ALLOWANCE: usize = 1 << 30;
 /// Pairs that it may have beyond that for each invitation: twenty times those of 15 groups and three roles.
 const PAIRS_PER_INVITATION: usize = 1 << 10;
 
+/// What an expanded group counts as. The same text counts as the same each time, and what it says of the group was taken
+/// in the first time.
+#[derive(Debug, Clone, Copy)]
+struct CountedGroup {
+    /// None without an id.
+    number: Option<u32>,
+    is_privileged: bool,
+}
+
 /// The counts so far, and what they are drawn from.
 #[derive(Debug)]
 pub(super) struct Counts {
-    rules: Arc<Rules>,
+    criteria: Arc<Criteria>,
     view: View,
     by_status: ByStatus,
     roles: [Interner; RoleKind::ALL.len()],
@@ -51,18 +60,20 @@ pub(super) struct Counts {
     username: String,
     carried_roles: Vec<u32>,
     carried_groups: Vec<u32>,
+    /// What groups that are repeated were counted as, by the number that tells which is repeated.
+    repeated: Vec<Option<CountedGroup>>,
     pairs: usize,
     has_too_many_pairs: bool,
 }
 
 impl Counts {
     /// No counts; ages and expirations are reckoned from `at`.
-    pub(super) fn new(rules: Arc<Rules>, at: Millis, former_key: Option<IdentityKey>) -> Self {
+    pub(super) fn new(criteria: Arc<Criteria>, at: Millis, former_key: Option<IdentityKey>) -> Self {
         let mut view = View::empty(at);
-        view.external = rules.metrics.trusted_domains.is_some().then(ByStatus::default);
+        view.external = criteria.metrics.trusted_domains.is_some().then(ByStatus::default);
         let people = People::new(former_key);
         Self {
-            rules,
+            criteria,
             view,
             by_status: ByStatus::default(),
             roles: Default::default(),
@@ -73,6 +84,7 @@ impl Counts {
             username: String::new(),
             carried_roles: Vec::new(),
             carried_groups: Vec::new(),
+            repeated: Vec::new(),
             pairs: 0,
             has_too_many_pairs: false,
         }
@@ -136,23 +148,38 @@ impl Counts {
     }
 
     fn count_roles_and_groups(&mut self, element: &Element, status: Status) {
-        let Self { rules, view, roles, groups, gate, memberships, carried_roles, carried_groups, .. } = self;
-        let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &rules.metrics;
+        let Self { criteria, view, roles, groups, gate, memberships, carried_roles, carried_groups, repeated, .. } =
+            self;
+        let Metrics { roles: role_filter, groups: group_filter, joint, .. } = &criteria.metrics;
         carried_roles.clear();
-        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
-        for (kind, role) in element.roles() {
-            is_privileged |= rules.is_privileged(role.text);
+        let mut is_privileged = false;
+        element.for_each_role(|kind, role| {
+            is_privileged |= criteria.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
             let number = of_kind.find(role).unwrap_or_else(|| {
                 let clean = gate.pass(role);
                 of_kind.add(&clean, matches!(clean, Cow::Borrowed(_)), role_filter.allows(role.text))
             });
             carried_roles.push(aggregate::role_id(kind, number));
-        }
+        });
         carried_groups.clear();
-        carried_groups.extend(element.group_ids().map(|id| groups.number(id, gate, group_filter)));
-        let expanded = element.groups().map(|(id, group)| groups.expanded(id, group, element, gate, group_filter));
-        carried_groups.extend(expanded);
+        element.group_ids().for_each(|id| carried_groups.push(groups.number(id, gate, group_filter)));
+        for group in element.expanded_groups() {
+            let known = group.repeats.map(usize::from);
+            let counted = known.and_then(|known| *repeated.get(known)?).unwrap_or_else(|| {
+                let counted = CountedGroup {
+                    number: element.sent(group.id).map(|id| groups.expanded(id, group, element, gate, group_filter)),
+                    is_privileged: element.roles_of(group).any(|role| criteria.is_privileged(role)),
+                };
+                if let Some(known) = known {
+                    repeated.resize(repeated.len().max(known + 1), None);
+                    repeated[known] = Some(counted);
+                }
+                counted
+            });
+            is_privileged |= counted.is_privileged;
+            carried_groups.extend(counted.number);
+        }
         for ids in [&mut *carried_roles, carried_groups] {
             ids.sort_unstable();
             ids.dedup();
@@ -178,7 +205,7 @@ impl Counts {
             self.username.as_str()
         });
         if let Some(external) = &mut self.view.external {
-            external[status as usize] += u64::from(!self.rules.trusts(username));
+            external[status as usize] += u64::from(!self.criteria.trusts(username));
         }
         self.people.push(&Invitee {
             ref_link: element.non_empty(element.ref_link),
@@ -192,14 +219,14 @@ impl Counts {
 
     /// Draws the sums, unless `check` ends it.
     pub(super) fn census<E>(self, mut check: impl FnMut() -> Result<(), E>) -> Result<Census, E> {
-        let Self { rules, mut view, by_status, roles, groups, gate, memberships, mut people, .. } = self;
+        let Self { criteria, mut view, by_status, roles, groups, gate, memberships, mut people, .. } = self;
         view.by_status = by_status;
         let PeopleCounts { duplicates, lapsed_by_age } = people.counts(view.at);
         view.duplicates = duplicates;
         view.lapsed_by_age = lapsed_by_age;
         view.anomalies[Anomaly::DuplicateIdentity as usize] = people.duplicate_identities();
         view.anomalies[Anomaly::MalformedText as usize] = gate.changed();
-        aggregate::draw(&rules.metrics, &roles, &groups, &memberships, &mut view, &mut check)?;
+        aggregate::draw(&criteria.metrics, &roles, &groups, &memberships, &mut view, &mut check)?;
         let (sightings, former) = people.into_sightings();
         Ok(Census { view, sightings, former })
     }

@@ -19,6 +19,10 @@ pub(super) struct Group {
     pub(super) display_name: Lenient<Span>,
     pub(super) kind: Lenient<Span>,
     pub(super) domain: Lenient<Span>,
+    /// Its roles, among those of all groups of the element.
+    roles: Span,
+    /// Which group it repeats, if it is one that is remembered: with the same number it says the same.
+    pub(super) repeats: Option<u16>,
 }
 
 impl Group {
@@ -29,6 +33,7 @@ impl Group {
             display_name: self.display_name.map(&place),
             kind: self.kind.map(&place),
             domain: self.domain.map(&place),
+            ..self
         }
     }
 }
@@ -50,7 +55,7 @@ pub(super) struct Element {
     pub(super) expiration: Time,
     /// The names in each list but the last.
     names: [Vec<Span>; ListField::LISTS - 1],
-    /// Expanded groups that have an id.
+    /// Expanded groups that have an id or roles.
     groups: Vec<Group>,
     /// The roles in all of them.
     group_roles: Vec<Span>,
@@ -112,14 +117,14 @@ impl Element {
         self.non_empty(self.username).map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// Every role that the invitation itself carries, repeats included.
-    pub(super) fn roles(&self) -> impl Iterator<Item = (RoleKind, Sent<'_>)> {
-        ListField::OF_ROLES.into_iter().flat_map(|list| self.names(list).map(move |role| (list.role_kind(), role)))
-    }
-
-    /// Every role that an expanded group brings, repeats included.
-    pub(super) fn group_roles(&self) -> impl Iterator<Item = &str> {
-        self.group_roles.iter().map(|span| self.text(*span))
+    /// Calls `each` with every role that the invitation itself carries, repeats included.
+    ///
+    /// One list after the other: an iterator over all of them asks before each role which list it is in.
+    #[inline]
+    pub(super) fn for_each_role(&self, mut each: impl FnMut(RoleKind, Sent<'_>)) {
+        for list in ListField::OF_ROLES {
+            self.names(list).for_each(|role| each(list.role_kind(), role));
+        }
     }
 
     /// The ids of groups that are listed without being expanded, repeats included.
@@ -130,6 +135,16 @@ impl Element {
     /// The expanded groups that have an id, repeats included.
     pub(super) fn groups(&self) -> impl Iterator<Item = (Sent<'_>, &Group)> {
         self.groups.iter().filter_map(|group| Some((self.sent(group.id)?, group)))
+    }
+
+    /// The expanded groups that have an id or roles, repeats included.
+    pub(super) fn expanded_groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Every role that one of these groups brings, repeats included.
+    pub(super) fn roles_of(&self, group: &Group) -> impl Iterator<Item = &str> {
+        self.group_roles[group.roles.range()].iter().map(|span| self.text(*span))
     }
 
     fn names(&self, list: ListField) -> impl Iterator<Item = Sent<'_>> {
@@ -225,19 +240,20 @@ impl Element {
         } else {
             groups.clear();
             group_roles.clear();
-            self.expanded_groups(cursor)?
+            self.read_groups(cursor)?
         };
         self.malformed_in_lists[list as usize] = malformed;
         Ok(())
     }
 
-    fn expanded_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
+    fn read_groups(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
         let Self { texts, groups, group_roles, repeats, .. } = self;
         let mut found = Found { texts, names: group_roles };
         let mut malformed = 0;
         let wrong = cursor.array_or_skip(|cursor| {
             cursor.peek()?;
-            let (group, wrong) = match repeats.recall(cursor, &mut found) {
+            let start = found.names.len();
+            let (mut group, wrong) = match repeats.recall(cursor, &mut found) {
                 Ok(known) => known,
                 Err(mark) => {
                     let (group, wrong) = roles_and_groups::expanded_group(cursor, &mut found)?;
@@ -248,8 +264,10 @@ impl Element {
                 }
             };
             malformed += wrong;
+            group.roles = Span::new(start, found.names.len());
             // One without an id counts for nothing but its roles.
-            if matches!(group.id, Lenient::Set(id) if !found.texts.get(id).is_empty()) {
+            let has_id = matches!(group.id, Lenient::Set(id) if !found.texts.get(id).is_empty());
+            if has_id || found.names.len() > start {
                 groups.push(group);
             }
             Ok(())

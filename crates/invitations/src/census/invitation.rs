@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::criteria::Criteria;
 use super::element::Element;
 use super::list::{ListError, ListReader};
-use super::rules::Rules;
 use super::text::clean;
 use crate::{Millis, RoleKind, Status};
 
@@ -69,7 +69,7 @@ pub struct Invitations {
 
 /// The rows so far; a group's name is known only at the end of the list.
 struct Rows {
-    rules: Arc<Rules>,
+    criteria: Arc<Criteria>,
     at: Millis,
     /// The display names of groups by id, both as the service sent them.
     names: HashMap<String, String>,
@@ -85,8 +85,8 @@ struct Row {
 impl Invitations {
     /// No invitations yet; expirations are reckoned from `at`.
     #[must_use]
-    pub fn new(rules: Arc<Rules>, at: Millis) -> Self {
-        let rows = Rows { rules, at, names: HashMap::new(), list: Vec::new() };
+    pub fn new(criteria: Arc<Criteria>, at: Millis) -> Self {
+        let rows = Rows { criteria, at, names: HashMap::new(), list: Vec::new() };
         Self { reader: ListReader::with_people(), rows }
     }
 
@@ -118,17 +118,18 @@ impl fmt::Debug for Invitations {
 
 impl Rows {
     fn add(&mut self, element: &Element) {
-        let Self { rules, at, names, list } = self;
+        let Self { criteria, at, names, list } = self;
         let text = |field| element.non_empty(field).map(str::to_owned);
-        let mut is_privileged = element.group_roles().any(|role| rules.is_privileged(role));
+        let mut group_roles = element.expanded_groups().iter().flat_map(|group| element.roles_of(group));
+        let mut is_privileged = group_roles.any(|role| criteria.is_privileged(role));
         let mut roles: [Vec<String>; RoleKind::ALL.len()] = Default::default();
-        for (kind, role) in element.roles() {
-            is_privileged |= rules.is_privileged(role.text);
+        element.for_each_role(|kind, role| {
+            is_privileged |= criteria.is_privileged(role.text);
             let of_kind = &mut roles[kind as usize];
             if !of_kind.iter().any(|known| known == role.text) {
                 of_kind.push(role.text.to_owned());
             }
-        }
+        });
         let mut seen = HashSet::new();
         let mut groups = Vec::new();
         let expanded = element.groups().map(|(id, group)| (id, element.non_empty(group.display_name)));
@@ -152,7 +153,7 @@ impl Rows {
             redeemed: element.redeemed_at.millis().map(Millis),
             revoked: element.revoked_at.millis().map(Millis),
             is_privileged,
-            is_external: rules.judges_domains() && !rules.trusts(person.as_deref()),
+            is_external: criteria.judges_domains() && !criteria.trusts(person.as_deref()),
             is_duplicate: false,
             is_lapsed: false,
         };

@@ -3,12 +3,13 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{buckets, view};
-use crate::{Former, Identity, IdentityKey, Millis, Sighting, Status};
+use crate::{Former, Identities, IdentityKey, Millis, Sighting, Status};
 
 /// Identities and people of one list.
 #[derive(Debug)]
 pub(super) struct People {
     hasher: RandomState,
+    identities: Identities,
     sightings: Vec<Sighting>,
     claims: Vec<Claim>,
     /// The key of a state of the first format, and what it needs of each element.
@@ -62,7 +63,13 @@ pub(super) struct Invitee<'e> {
 impl People {
     pub(super) fn new(former_key: Option<IdentityKey>) -> Self {
         let former = former_key.map(|key| (key, Vec::new()));
-        Self { hasher: RandomState::new(), sightings: Vec::new(), claims: Vec::new(), former }
+        Self {
+            hasher: RandomState::new(),
+            identities: Identities::new(),
+            sightings: Vec::new(),
+            claims: Vec::new(),
+            former,
+        }
     }
 
     /// Adds one invitation.
@@ -70,7 +77,7 @@ impl People {
         let Invitee { ref_link, username, status, generated_at, redeemed_at, expiration } = *entry;
         let millis = |time: Option<i64>| time.map(Millis);
         let (name, at) = (username.unwrap_or_default(), millis(generated_at));
-        let identity = Identity::of(ref_link, name, at);
+        let identity = self.identities.of(ref_link, name, at);
         if let Some((key, former)) = &mut self.former {
             let before = key.former(ref_link, name, at);
             former.push(Former { former: before.prefix(), current: identity.prefix() });

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use invitations::Millis;
-use invitations::census::{CensusBuilder, ListError, Rules, View};
+use invitations::census::{CensusBuilder, Criteria, ListError, View};
 use invitations::settings::{Filter, Metrics};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(crate) fn settings() -> Metrics {
 }
 
 pub(crate) fn count_list(body: &[u8], settings: &Metrics, cuts: &[usize]) -> Result<View, ListError> {
-    let mut builder = CensusBuilder::new(Arc::new(Rules::new(settings)), Millis(NOW));
+    let mut builder = CensusBuilder::new(Arc::new(Criteria::new(settings)), Millis(NOW));
     for piece in pieces(body, cuts) {
         builder.write(piece)?;
     }

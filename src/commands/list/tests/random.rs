@@ -110,7 +110,7 @@ fn parsed(arguments: &[String]) -> Rc<List> {
 }
 
 fn invitations(list: &[Value]) -> Vec<Invitation> {
-    let mut read = Invitations::new(Arc::new(Rules::new(&settings())), NOW);
+    let mut read = Invitations::new(Arc::new(Criteria::new(&settings())), NOW);
     read.write(&serde_json::to_vec(list).expect("JSON")).expect("a list so far");
     read.finish().expect("a whole list")
 }

@@ -54,7 +54,7 @@ impl Repeats {
         let rest = cursor.rest();
         let Some(start) = rest.as_bytes().first_chunk::<START>() else { return Err(None) };
         let place = place_of(start);
-        let Some(&Remembered { raw, text, roles, group, malformed }) = self.at(place) else {
+        let Some((number, &Remembered { raw, text, roles, group, malformed })) = self.at(place) else {
             let mark = Mark { place, raw: cursor.position(), text: found.texts.len(), roles: found.names.len() };
             return Err((start[0] == b'{').then_some(mark));
         };
@@ -66,7 +66,7 @@ impl Repeats {
         let base = found.texts.len();
         found.texts.push(text.of(&self.text));
         found.names.extend(self.roles[roles.range()].iter().map(|span| span.moved_behind(base)));
-        Ok((group.map(|span| span.moved_behind(base)), malformed))
+        Ok((Group { repeats: Some(number), ..group.map(|span| span.moved_behind(base)) }, malformed))
     }
 
     /// Remembers the group that was read since `mark`.
@@ -94,9 +94,9 @@ impl Repeats {
         self.places[mark.place] = u16::try_from(self.remembered.len()).unwrap_or(0);
     }
 
-    fn at(&self, place: usize) -> Option<&Remembered> {
-        let number = *self.places.get(place)?;
-        self.remembered.get(usize::from(number).checked_sub(1)?)
+    fn at(&self, place: usize) -> Option<(u16, &Remembered)> {
+        let number = self.places.get(place)?.checked_sub(1)?;
+        Some((number, self.remembered.get(usize::from(number))?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Places in text.
 
 /// A place in a buffer of decoded strings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in super::super) struct Span {
     start: u32,
     end: u32,

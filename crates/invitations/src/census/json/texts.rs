@@ -30,9 +30,14 @@ impl Texts {
 
     /// The same as it was sent.
     pub(in super::super) fn sent(&self, span: Span) -> Sent<'_> {
+        let surrogates = if self.surrogates.is_empty() { None } else { self.digest_of(span) };
+        Sent { text: self.get(span), surrogates }
+    }
+
+    #[cold]
+    fn digest_of(&self, span: Span) -> Option<Digest> {
         let found = self.surrogates.binary_search_by_key(&span.range().start, |(place, _)| place.range().start);
-        let found = found.ok().map(|at| self.surrogates[at]).filter(|(place, _)| *place == span);
-        Sent { text: self.get(span), surrogates: found.map(|(_, digest)| digest) }
+        found.ok().map(|at| self.surrogates[at]).filter(|(place, _)| *place == span).map(|(_, digest)| digest)
     }
 
     /// Everything behind a place, unless something there cannot be told from another text.

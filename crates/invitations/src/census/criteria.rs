@@ -1,27 +1,30 @@
-//! How a list is turned into numbers.
+//! What invitations are counted by.
+
+use std::cmp::Ordering;
 
 use crate::settings::Metrics;
 
-/// How a list is turned into numbers: the same for every poll of an instance.
+/// What invitations are counted by, the same for every poll of an instance: what keeps its name, which roles are
+/// privileged, which domains are trusted.
 #[derive(Debug)]
-pub struct Rules {
+pub struct Criteria {
     pub(super) metrics: Metrics,
-    /// Sorted: few names, of which most roles have none, are found by comparing sooner than by hashing.
+    /// Shortest first: few names, of which most roles have none, are found by comparing sooner than by hashing.
     privileged: Vec<String>,
 }
 
-impl Rules {
-    /// Rules for these settings.
+impl Criteria {
+    /// Those of these settings.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
         let mut privileged = metrics.privileged_roles.clone();
-        privileged.sort_unstable();
+        privileged.sort_unstable_by(|a, b| by_length(a, b));
         Self { metrics: metrics.clone(), privileged }
     }
 
     /// Whether invitations with this role are privileged.
     pub(super) fn is_privileged(&self, role: &str) -> bool {
-        self.privileged.binary_search_by(|name| name.as_str().cmp(role)).is_ok()
+        self.privileged.binary_search_by(|name| by_length(name, role)).is_ok()
     }
 
     /// Whether there are domains to trust.
@@ -38,4 +41,9 @@ impl Rules {
                 None => domain == entry,
             })
     }
+}
+
+/// An order in which most names are told apart by their length alone.
+fn by_length(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
