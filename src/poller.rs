@@ -179,11 +179,13 @@ impl Poller {
         let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
         self.latest.arrange(&organizations, |key| self.lifecycle.account(key).tally());
-        let keys: HashSet<_> = keys.into_iter().collect();
-        has_token.retain(|key, _| keys.contains(key));
+        if !has_token.is_empty() {
+            let keys: HashSet<_> = keys.iter().collect();
+            has_token.retain(|key, _| keys.contains(key));
+        }
         let mut starting = Vec::new();
-        for organization in &organizations {
-            if loops.contains_key(&organization.key()) {
+        for (organization, key) in organizations.iter().zip(keys) {
+            if loops.contains_key(&key) {
                 continue;
             }
             let of = Loop::new(organization, &self.stop);
@@ -192,14 +194,14 @@ impl Poller {
                 latest: Arc::clone(&self.latest),
                 source: self.source.subscribe(),
                 wake: Arc::clone(&of.wake),
-                has_token: has_token.entry(organization.key()).or_default().clone(),
+                has_token: has_token.entry(key.clone()).or_default().clone(),
                 first_round: self.first_round.clone(),
             };
             starting.push((of.stop.clone(), task));
-            loops.insert(organization.key(), of);
+            loops.insert(key, of);
         }
         let timetable = self.timetable;
-        loops::start(&self.tasks, starting, move |task: organization::Task| task.run(timetable));
+        loops::start(&self.tasks, &self.stop, starting, move |task: organization::Task| task.run(timetable));
         self.arrange_names(names, has_token, paces, &organizations);
         self.arrange_credentials(credentials, paces, &organizations);
         let mut questions: HashMap<&Option<Url>, usize> = HashMap::new();
@@ -239,7 +241,7 @@ impl Poller {
             }
         }
         let timetable = self.timetable;
-        loops::start(&self.tasks, starting, move |task: NameTask| task.run(timetable));
+        loops::start(&self.tasks, &self.stop, starting, move |task: NameTask| task.run(timetable));
     }
 
     /// The service tells when API tokens run out; OAuth apps do not.

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// So many loops start at once, and the others in steps of as many.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
+/// Time between two steps: sooner than polls are made, however large the budget is, and late enough to leave processors to
+/// others meanwhile.
+const STEP: Duration = Duration::from_millis(10);
 
 /// A loop that runs, or is about to.
 #[derive(Debug)]
@@ -26,11 +30,12 @@ impl<T> Loop<T> {
     }
 }
 
-/// Starts these loops, each of which is `run` until it is stopped: the first of them at once, the others by and by. Ten
-/// thousand that start together would keep the runtime from everybody else for a while: from who looks whether the
-/// process lives, and from the first scrape.
+/// Starts these loops, each of which is `run` until it is stopped: the first of them at once, the others by and by, unless
+/// `all` are stopped before. Ten thousand that start together would keep the runtime from everybody else for a while: from
+/// who looks whether the process lives, and from the first scrape.
 pub(super) fn start<T, F>(
     tasks: &TaskTracker,
+    all: &CancellationToken,
     starting: Vec<(CancellationToken, T)>,
     run: impl Fn(T) -> F + Send + 'static,
 ) where
@@ -45,11 +50,14 @@ pub(super) fn start<T, F>(
         !starting.as_slice().is_empty()
     };
     if start_some() {
-        tasks.spawn(async move {
-            while start_some() {
-                tokio::task::yield_now().await;
+        tasks.spawn(all.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(STEP).await;
+                if !start_some() {
+                    break;
+                }
             }
-        });
+        }));
     }
 }
 
@@ -59,6 +67,9 @@ pub(super) fn stop_others<K: Eq + Hash, T: PartialEq>(
     stay: &[Arc<T>],
     key: impl Fn(&T) -> K,
 ) {
+    if loops.is_empty() {
+        return;
+    }
     let stay: HashMap<K, &Arc<T>> = stay.iter().map(|subject| (key(subject), subject)).collect();
     loops.retain(|key, of| {
         let stays = stay.get(key).is_some_and(|subject| **subject == of.subject);

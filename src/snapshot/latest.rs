@@ -59,19 +59,22 @@ impl Latest {
                 current.organizations.iter().map(|entry| (entry.organization.key(), entry)).collect();
             let mut arranged: Vec<_> = organizations
                 .iter()
-                .map(|organization| match known.get(&organization.key()) {
-                    Some(entry) => Arc::new(entry.with_settings(organization)),
-                    None => Arc::new(OrganizationSnapshot::new(
-                        Arc::clone(organization),
-                        tally(organization.key().as_str()),
-                    )),
+                .map(|organization| {
+                    let key = organization.key();
+                    match known.get(&key) {
+                        Some(entry) => Arc::new(entry.with_settings(organization)),
+                        None => Arc::new(OrganizationSnapshot::new(Arc::clone(organization), tally(key.as_str()))),
+                    }
                 })
                 .collect();
             arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
             current.organizations = arranged;
         });
-        let keys: HashSet<OrganizationKey> = organizations.iter().map(|organization| organization.key()).collect();
-        self.next_polls.write().retain(|key, _| keys.contains(key));
+        let mut next_polls = self.next_polls.write();
+        if !next_polls.is_empty() {
+            let keys: HashSet<OrganizationKey> = organizations.iter().map(|organization| organization.key()).collect();
+            next_polls.retain(|key, _| keys.contains(key));
+        }
     }
 
     /// Replaces one organization's entry by what `change` makes of it; nothing happens when it is gone.

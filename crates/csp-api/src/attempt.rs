@@ -88,7 +88,8 @@ impl Sender {
         let limit = deadline.min(start + self.timeout);
         let mut progress = Progress::default();
         self.observer.request(operation);
-        let result = self.send(operation, &generation, request, limit, &mut progress, sink).await;
+        // On the heap, and only now: of ten thousand that wait for their turn, none carries what a request takes.
+        let result = Box::pin(self.send(operation, &generation, request, limit, &mut progress, sink)).await;
         let took = start.elapsed();
         let Progress { status, request_id, bytes } = progress;
         tracing::debug!(%operation, status, bytes, ?took, request_id, "attempt ended");

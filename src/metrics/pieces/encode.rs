@@ -54,15 +54,16 @@ impl Making<'_> {
     /// Brings `pieces` of the entries `before` up to date.
     pub(super) fn renew(&mut self, pieces: &mut Vec<Piece>, before: &[Entry], changes: &Changes) {
         let Changes { position, gone, changed } = changes;
+        let known = std::mem::take(pieces);
+        if known.is_empty() {
+            self.split(0..self.entries.len(), self.maker.size, pieces);
+            return self.set_heads(pieces);
+        }
         let differing: Vec<usize> = changed
             .iter()
             .filter(|(now, was)| self.differs(*now, was.map(|was| &before[was])))
             .map(|(now, _)| *now)
             .collect();
-        let known = std::mem::take(pieces);
-        if known.is_empty() {
-            self.split(0..self.entries.len(), self.maker.size, pieces);
-        }
         for piece in known {
             let entries = position[piece.entries.start]..position[piece.entries.end];
             if touches(gone, &piece.entries) || touches(&differing, &entries) {

@@ -7,7 +7,7 @@ use csp_api::{Deadline, Operation, Reason};
 use tokio::time::Instant;
 
 use crate::fake::{
-    Answer, BOTH, Fake, Text, answer, api, client, inline, list, lists, observed, organization, response,
+    Answer, BOTH, Fake, Text, answer, api, client, inline, list, lists, observed, organization, response, soon,
 };
 
 #[tokio::test]
@@ -37,6 +37,15 @@ async fn nothing_outlives_the_deadline() {
     let error = client.invitations(&organization(1, inline("s")), BOTH, &deadline, Text::default).await.unwrap_err();
     assert_eq!((error.operation, error.reason, error.status), (Operation::Invitations, Reason::Timeout, Some(200)));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_call_takes_little_memory_before_its_turn() {
+    let fake = Fake::start(|_, _| Answer::Hang).await;
+    let (client, organization, deadline) = (client(&fake), organization(1, inline("s")), soon());
+    let call = client.invitations(&organization, BOTH, &deadline, Text::default);
+    let bytes = size_of_val(&call);
+    assert!(bytes < 4096, "{bytes} bytes for each of thousands that may wait at once");
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_WEIGHT: usize = 64 << 20;
 /// What a node weighs beside its text.
 const NODE_WEIGHT: usize = 96;
+/// So many keys are soon looked through.
+const FEW: usize = 16;
 /// What merges mappings.
 const MERGE: &str = "<<";
 
@@ -85,7 +87,7 @@ enum Items {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        /// The line of each own key, for a file may have hundreds of thousands of them.
+        /// The line of each own key, where there are more than [`FEW`]: a file may have hundreds of thousands of them.
         lines: HashMap<String, usize>,
         /// What `<<` brings, the earlier before the later; own entries go before it.
         merged: Option<Vec<Entry>>,
@@ -173,8 +175,11 @@ impl Builder<'_> {
                 let value = match items {
                     Items::List(items) => Value::List(items),
                     Items::Map { mut entries, mut lines, merged, .. } => {
-                        let brought = merged.unwrap_or_default().into_iter();
-                        entries.extend(brought.filter(|entry| lines.insert(entry.key.clone(), entry.line).is_none()));
+                        if let Some(merged) = merged {
+                            note(&entries, &mut lines);
+                            let is_new = |entry: &Entry| lines.insert(entry.key.clone(), entry.line).is_none();
+                            entries.extend(merged.into_iter().filter(is_new));
+                        }
                         Value::Map(entries)
                     }
                 };
@@ -254,7 +259,7 @@ impl Builder<'_> {
                         wrong = Some(WrongKey { key: Some(MERGE.to_owned()), line: node.line, message });
                         Next::PassedOver
                     }
-                    Next::Key => match key(node, lines) {
+                    Next::Key => match key(node, entries, lines) {
                         Ok((key, line)) => Next::ValueOf { key, line },
                         Err(of) => {
                             wrong = Some(of);
@@ -303,21 +308,34 @@ fn mappings(node: Node) -> Option<Vec<Entry>> {
     }
 }
 
-/// The key that `node` is, and its line.
-fn key(node: Node, lines: &mut HashMap<String, usize>) -> Result<(String, usize), WrongKey> {
+/// The key that `node` is, behind those of `entries`, and its line.
+fn key(node: Node, entries: &[Entry], lines: &mut HashMap<String, usize>) -> Result<(String, usize), WrongKey> {
     let line = node.line;
     match node.value {
         Value::Scalar { text: key, .. } => {
-            if let Some(first) = lines.get(&key) {
-                let message = format!("duplicate key; first given in line {first}");
-                return Err(WrongKey { key: Some(key), line, message });
+            let first = if entries.len() <= FEW {
+                entries.iter().find(|entry| entry.key == key).map(|entry| entry.line)
+            } else {
+                note(entries, lines);
+                lines.get(&key).copied()
+            };
+            match first {
+                Some(first) => {
+                    let message = format!("duplicate key; first given in line {first}");
+                    Err(WrongKey { key: Some(key), line, message })
+                }
+                None => Ok((key, line)),
             }
-            lines.insert(key.clone(), line);
-            Ok((key, line))
         }
         other => {
             let message = format!("a key must be text, found {}", other.kind());
             Err(WrongKey { key: None, line, message })
         }
     }
+}
+
+/// Brings the lines of keys, which differ, up to date.
+fn note(entries: &[Entry], lines: &mut HashMap<String, usize>) {
+    let new = entries.get(lines.len()..).unwrap_or_default();
+    lines.extend(new.iter().map(|entry| (entry.key.clone(), entry.line)));
 }

@@ -32,7 +32,7 @@ pub(super) fn end(out: &mut Vec<u8>) {
 
 fn exemplar(exemplar: &model::Exemplar, out: &mut Vec<u8>) {
     out.extend_from_slice(b" # ");
-    text::braced(exemplar.label.iter().map(|label| (&*label.name, &*label.value)), None, out);
+    text::braced(exemplar.label.iter().map(|label| (&*label.name, &*label.value)), out);
     out.push(b' ');
     number::value(exemplar.value, out);
     if let Some(at) = &exemplar.timestamp {

@@ -31,21 +31,34 @@ pub(super) struct Dialect {
 pub(super) fn lines(name: &str, sample: Sample<'_>, dialect: &Dialect, out: &mut Vec<u8>) {
     let Sample { labels, value } = sample;
     if let Value::Histogram(histogram) = value {
-        for bucket in &histogram.bucket {
-            let mut bound = Vec::new();
-            (dialect.bound)(bucket.upper_bound, &mut bound);
-            series(out, name, "_bucket", labels, Some(&bound));
+        let start = out.len();
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"_bucket");
+        let separator = pairs(b'{', labels.iter().copied(), out);
+        out.push(separator);
+        out.extend_from_slice(b"le=\"");
+        // What all buckets begin with.
+        let end = out.len();
+        for (position, bucket) in histogram.bucket.iter().enumerate() {
+            if position > 0 {
+                out.extend_from_within(start..end);
+            }
+            (dialect.bound)(bucket.upper_bound, out);
+            out.extend_from_slice(b"\"} ");
             number::count(bucket.cumulative_count, out);
             if let Some(exemplar) = &bucket.exemplar {
                 (dialect.exemplar)(exemplar, out);
             }
             out.push(b'\n');
         }
-        series(out, name, "_sum", labels, None);
+        if histogram.bucket.is_empty() {
+            out.truncate(start);
+        }
+        series(out, name, "_sum", labels);
         number::value(histogram.sample_sum, out);
         out.push(b'\n');
     }
-    series(out, name, if matches!(value, Value::Histogram(_)) { "_count" } else { "" }, labels, None);
+    series(out, name, if matches!(value, Value::Histogram(_)) { "_count" } else { "" }, labels);
     match value {
         Value::Count(count) => number::count(count, out),
         Value::Number(value) => number::value(value, out),
@@ -93,26 +106,21 @@ pub(super) fn meta(out: &mut Vec<u8>, word: &str, name: &str) {
     }
 }
 
-/// Name and labels of a sample, and the space before its value. `le` goes last.
-fn series(out: &mut Vec<u8>, name: &str, suffix: &str, labels: Labels<'_>, le: Option<&[u8]>) {
+/// Name and labels of a sample, and the space before its value.
+fn series(out: &mut Vec<u8>, name: &str, suffix: &str, labels: Labels<'_>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(suffix.as_bytes());
-    if !labels.is_empty() || le.is_some() {
-        braced(labels.iter().copied(), le, out);
+    if !labels.is_empty() {
+        braced(labels.iter().copied(), out);
     }
     out.push(b' ');
 }
 
 /// Labels in their braces.
-pub(super) fn braced<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, le: Option<&[u8]>, out: &mut Vec<u8>) {
+pub(super) fn braced<'l>(labels: impl Iterator<Item = (&'l str, &'l str)>, out: &mut Vec<u8>) {
     let separator = pairs(b'{', labels, out);
-    if le.is_some() || separator == b'{' {
+    if separator == b'{' {
         out.push(separator);
-    }
-    if let Some(le) = le {
-        out.extend_from_slice(b"le=\"");
-        out.extend_from_slice(le);
-        out.push(b'"');
     }
     out.push(b'}');
 }
