@@ -104,16 +104,14 @@ pub(super) fn encode_statuses(statuses: impl Iterator<Item = Status> + Clone) ->
 
 /// The reverse of [`encode_statuses`]; `None` for anything else. A version that knew fewer statuses wrote fewer counts.
 pub(super) fn decode_statuses(bytes: &[u8]) -> Option<StatusCounts> {
-    match bytes {
-        [only] => Status::ALL.get(usize::from(*only)).map(|status| StatusCounts::of(std::iter::once(*status))),
-        _ => {
-            let (stored, rest) = bytes.as_chunks();
-            let mut counts = StatusCounts::default();
-            counts.0.get_mut(..stored.len()).filter(|known| rest.is_empty() && !known.is_empty())?;
-            counts.0.iter_mut().zip(stored).for_each(|(count, bytes)| *count = u32::from_le_bytes(*bytes));
-            Some(counts)
-        }
+    if let [only] = bytes {
+        return Status::ALL.get(usize::from(*only)).map(|status| StatusCounts::of(std::iter::once(*status)));
     }
+    let (stored, rest) = bytes.as_chunks();
+    let mut counts = StatusCounts::default();
+    let known = counts.0.get_mut(..stored.len()).filter(|known| rest.is_empty() && !known.is_empty())?;
+    known.iter_mut().zip(stored).for_each(|(count, bytes)| *count = u32::from_le_bytes(*bytes));
+    Some(counts)
 }
 
 #[cfg(test)]
