@@ -128,6 +128,17 @@ fn merge_keys_bring_what_a_mapping_does_not_have_itself() {
 }
 
 #[test]
+fn a_key_is_known_again_however_many_are_before_it() {
+    for count in [1, 15, 16, 17, 18, 40] {
+        let own: String = (0..count).map(|number| format!("  k{number}: {{secret_file: x}}\n")).collect();
+        let last = count - 1;
+        let source = format!("apps:\n{own}  k0: {{}}\n  <<: {{k{last}: {{wrong: x}}}}\n  k{last}: {{}}\n");
+        let again = |line, key, first| format!("line {line}: apps.k{key}: duplicate key; first given in line {first}");
+        assert_eq!(problems(&source), [again(count + 2, 0, 2), again(count + 4, last, count + 1)], "{count}");
+    }
+}
+
+#[test]
 fn a_quoted_value_is_text_and_a_plain_one_is_text_where_text_is_asked_for() {
     assert_eq!(read(b"names: [0123, true, \"5\", !!str null]", schema).unwrap().1, ["0123", "true", "5", "null"]);
     assert_eq!(problems("on: \"true\"\n"), ["line 1: on: expected true or false, found text in quotes"]);
