@@ -130,7 +130,8 @@ fn merge_keys_bring_what_a_mapping_does_not_have_itself() {
 #[test]
 fn a_key_is_known_again_however_many_are_before_it() {
     for count in [1, 15, 16, 17, 18, 40] {
-        let own: String = (0..count).map(|number| format!("  k{number}: {{secret_file: x}}\n")).collect();
+        let own: Vec<_> = (0..count).map(|number| format!("  k{number}: {{secret_file: x}}\n")).collect();
+        let own = own.concat();
         let last = count - 1;
         let source = format!("apps:\n{own}  k0: {{}}\n  <<: {{k{last}: {{wrong: x}}}}\n  k{last}: {{}}\n");
         let again = |line, key, first| format!("line {line}: apps.k{key}: duplicate key; first given in line {first}");
