@@ -9,7 +9,11 @@ use super::{Changes, Entry, Form, KEPT, Piece};
 use crate::metrics::family::{Family, OrganizationData, Produce};
 
 /// Bytes of text after which a piece ends, together with an organization. Twice what deflate looks back over: smaller
-/// ones would compress worse, larger ones be written anew more often.
+/// ones would compress worse, larger ones be written anew more often. Four times the size saves 9 % of the bytes.
+///
+/// What it takes to send a kept scrape is not here: of 63,000 series it is one `writev` of 584 kB, 173 µs of which 143 are
+/// the kernel's. A file of the same bytes takes nginx 111 with `sendfile`, which spares the copy. Larger buffers of the
+/// socket, and a single thread, changed nothing.
 const COMPRESSED: usize = 64 * 1024;
 /// The same of plain text.
 const PLAIN: usize = 256 * 1024;
