@@ -38,6 +38,8 @@ FORMATS = [
 ]
 EVENTS = ["generated", "redeemed", "revoked", "expired", "vanished"]
 DAY = 24 * 3600 * 1000
+# As the image and the systemd unit set it.
+SHIPPED = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 
 
 class Service:
@@ -101,7 +103,7 @@ class Exporter:
         self.begun = offset = os.path.getsize(self.folder / "log")
         self.process = subprocess.Popen(
             [BINARY, f"--config.file={self.folder}/config.yaml", "--web.listen-address=127.0.0.1:0", f"--state.dir={self.state}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, env=os.environ | SHIPPED)
 
         def address():
             text = (self.folder / "log").read_bytes()[offset:].decode(errors="replace")
