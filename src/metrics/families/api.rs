@@ -6,7 +6,7 @@ use crate::metrics::samples::Samples;
 use crate::snapshot::Snapshot;
 
 /// The family whose exemplars are put in afterwards.
-pub(in crate::metrics) const DURATION: &str = "csp_api_request_duration_seconds";
+pub(crate) const DURATION: &str = "csp_api_request_duration_seconds";
 
 pub(super) const FAMILIES: &[Family] = &[
     counter(

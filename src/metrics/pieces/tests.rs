@@ -14,7 +14,7 @@ use crate::config::{Credential, CredentialKind, Organization, Secret};
 const NOW: Steady = Steady(1_000_000);
 
 /// An organization with this many roles; none before its first poll, and `count` invitations.
-pub(in crate::metrics) fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
+pub(crate) fn organization(number: usize, roles: Option<usize>, count: u64) -> Arc<OrganizationSnapshot> {
     let kind = CredentialKind::ApiToken { token: Secret::File("token".into()) };
     let settings = Organization {
         id: String::new(),

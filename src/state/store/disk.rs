@@ -23,7 +23,7 @@ const INVITATIONS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new(
 const CACHE_BYTES: usize = 8 << 20;
 
 /// How the state file is reached; tests put faults in here.
-pub(in crate::state) trait Files: Send {
+pub(crate) trait Files: Send {
     /// Opens a database, or creates it.
     fn open(&self, path: &Path) -> Result<Database, redb::DatabaseError>;
     /// Reads a file whole.
@@ -31,7 +31,7 @@ pub(in crate::state) trait Files: Send {
 }
 
 /// The real ones.
-pub(in crate::state) struct Real;
+pub(crate) struct Real;
 
 impl Files for Real {
     fn open(&self, path: &Path) -> Result<Database, redb::DatabaseError> {
@@ -46,7 +46,7 @@ impl Files for Real {
 }
 
 /// Settings of the database. A whole check at each start is cheap beside what wrong counters cost.
-pub(in crate::state) fn builder() -> Builder {
+pub(crate) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     builder

@@ -7,7 +7,7 @@ use redb::StorageError;
 
 /// Why the disk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::state) enum Failure {
+pub(crate) enum Failure {
     /// The file is there, but not a state that this version can read: damaged, foreign or of a newer version.
     #[error("{0}")]
     Unusable(String),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// 1. Identities are made of the invitation with the file's key at once.
 /// 2. They are sealed: first hashed without the key, then with it. So an invitation that was seen before the file
 ///    could be read can be compared with it. Rows say which of both their invitations have.
-pub(in crate::state) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 /// Files are told apart by this, whatever their keys: what one process has written last.
 pub(super) type Stamp = [u8; 16];
 

@@ -11,7 +11,7 @@ use super::record::Stamp;
 use super::{Content, File, OpenError, Write};
 
 /// The state file: the one that is in its place now.
-pub(in crate::state) struct StateFile {
+pub(crate) struct StateFile {
     folder: Folder,
     files: Box<dyn Files>,
     disk: Option<Disk>,
@@ -28,7 +28,7 @@ pub(in crate::state) struct StateFile {
 
 /// What was found in the place for the first time.
 #[derive(Debug)]
-pub(in crate::state) enum Found {
+pub(crate) enum Found {
     /// No state.
     Nothing,
     /// A state that memory does not go on from yet.
@@ -36,7 +36,7 @@ pub(in crate::state) enum Found {
 }
 
 impl StateFile {
-    pub(in crate::state) fn new(path: &Path, files: Box<dyn Files>) -> Self {
+    pub(crate) fn new(path: &Path, files: Box<dyn Files>) -> Self {
         Self {
             folder: Folder::new(path),
             files,
@@ -51,23 +51,23 @@ impl StateFile {
     }
 
     /// The path of the file.
-    pub(in crate::state) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.state()
     }
 
     /// The file that memory is to be written to, open or not.
-    pub(in crate::state) fn file(&self) -> Option<&File> {
+    pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
 
     /// How many files were set aside.
-    pub(in crate::state) fn resets(&self) -> u64 {
+    pub(crate) fn resets(&self) -> u64 {
         self.resets
     }
 
     /// Makes sure that the file which is in the place now is the one that is open: a mount may have appeared over the
     /// folder, or somebody put another file there. Says what was found, also where it cannot be opened for writing.
-    pub(in crate::state) fn attach(&mut self, now: Millis) -> (Option<Found>, Result<(), Failure>) {
+    pub(crate) fn attach(&mut self, now: Millis) -> (Option<Found>, Result<(), Failure>) {
         if self.disk.is_some() {
             match self.folder.inode() {
                 Ok(inode) if inode == self.known.map(|known| known.1) => return (None, Ok(())),
@@ -170,26 +170,26 @@ impl StateFile {
     }
 
     /// Writes everything, or nothing.
-    pub(in crate::state) fn commit(&mut self, removals: &[&str], writes: &[Write], now: Millis) -> Result<(), Failure> {
+    pub(crate) fn commit(&mut self, removals: &[&str], writes: &[Write], now: Millis) -> Result<(), Failure> {
         let disk = self.disk.as_mut().ok_or_else(|| Failure::Unavailable("no file is open".to_owned()))?;
         disk.commit(removals, writes, self.stamp, now)
     }
 
     /// Closes the file, if one is open. After an error redb wants it opened anew.
-    pub(in crate::state) fn detach(&mut self) {
+    pub(crate) fn detach(&mut self) {
         if let Some(disk) = self.disk.take() {
             close(disk);
         }
     }
 
     /// Closes the file and gives the folder up.
-    pub(in crate::state) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.detach();
         self.folder.release();
     }
 
     /// The failure as a reason to use the folder not at all, if it is one.
-    pub(in crate::state) fn is_hopeless(&self, failure: &Failure) -> Option<OpenError> {
+    pub(crate) fn is_hopeless(&self, failure: &Failure) -> Option<OpenError> {
         match failure {
             Failure::InUse => Some(OpenError::InUse(self.folder.path().to_owned())),
             Failure::NotAFolder => Some(OpenError::NotAFolder(self.folder.path().to_owned())),

@@ -32,7 +32,7 @@ impl Stopwatch {
 }
 
 /// The report of each organization, and whether all of them answered.
-pub(in super::super) async fn reports(config: &Config, organizations: &[Arc<Organization>]) -> (String, bool) {
+pub(crate) async fn reports(config: &Config, organizations: &[Arc<Organization>]) -> (String, bool) {
     let stopwatch = Arc::<Stopwatch>::default();
     // Why not names files and settings: `check` without `--shape` says it.
     let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _).await else {

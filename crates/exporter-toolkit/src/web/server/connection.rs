@@ -34,15 +34,15 @@ const UNSENT: u32 = 256 * 1024;
 
 /// The connection of a request, as one of its extensions.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Connection {
+pub(crate) struct Connection {
     /// The other end.
-    pub(in crate::web) peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     state: Arc<ConnectionState>,
 }
 
 impl Connection {
     /// Closes the connection at once, whatever it is doing.
-    pub(in crate::web) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.evict();
     }
 }

@@ -11,7 +11,7 @@ use super::{Cursor, Stop};
 impl Cursor<'_> {
     /// Passes over one value of any type, checking its syntax.
     #[inline]
-    pub(in super::super) fn skip(&mut self) -> Result<(), Stop> {
+    pub(crate) fn skip(&mut self) -> Result<(), Stop> {
         let first = self.peek()?;
         match first {
             b'{' | b'[' => self.skip_container(),

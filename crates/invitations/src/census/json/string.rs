@@ -64,7 +64,7 @@ impl Visitor<'_> for Decoded<'_> {
 
 impl Cursor<'_> {
     /// A string, decoded behind those of `texts`; anything else is passed over.
-    pub(in super::super) fn string(&mut self, texts: &mut Texts) -> Result<Lenient<Span>, Stop> {
+    pub(crate) fn string(&mut self, texts: &mut Texts) -> Result<Lenient<Span>, Stop> {
         match self.peek()? {
             b'"' => self.raw_string()?.decode(self.text, texts).map(Lenient::Set),
             b'n' => self.skip().map(|()| Lenient::NotSet),

@@ -14,14 +14,14 @@ const BLOCK: usize = 64;
 /// Comparing blocks of bytes in plain Rust took 1.7 to 2.2 times as long: the compiler makes no bit mask of that. Vectors
 /// wider than every processor has would need `unsafe`, for half of the 6 % that this takes.
 #[derive(Debug, Default)]
-pub(in super::super) struct StringEnds {
+pub(crate) struct StringEnds {
     words: Vec<u64>,
     length: usize,
 }
 
 impl StringEnds {
     /// Finds the ends in this text instead of the former one.
-    pub(in super::super) fn find(&mut self, text: &str) {
+    pub(crate) fn find(&mut self, text: &str) {
         let Self { words, length } = self;
         *length = text.len();
         let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();

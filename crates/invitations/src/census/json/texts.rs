@@ -5,31 +5,31 @@ use super::Span;
 
 /// Decoded strings of one element, one behind the other.
 #[derive(Debug, Default)]
-pub(in super::super) struct Texts {
+pub(crate) struct Texts {
     text: String,
     /// The strings with lone surrogates in their order, and a hash of each as it was sent. Hardly ever there.
     surrogates: Vec<(Span, Digest)>,
 }
 
 impl Texts {
-    pub(in super::super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let Self { text, surrogates } = self;
         text.clear();
         surrogates.clear();
     }
 
     /// Bytes so far.
-    pub(in super::super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.text.len()
     }
 
     /// The text at a place, with U+FFFD for each lone surrogate.
-    pub(in super::super) fn get(&self, span: Span) -> &str {
+    pub(crate) fn get(&self, span: Span) -> &str {
         span.of(&self.text)
     }
 
     /// The same as it was sent.
-    pub(in super::super) fn sent(&self, span: Span) -> Sent<'_> {
+    pub(crate) fn sent(&self, span: Span) -> Sent<'_> {
         let surrogates = if self.surrogates.is_empty() { None } else { self.digest_of(span) };
         Sent { text: self.get(span), surrogates }
     }
@@ -41,14 +41,14 @@ impl Texts {
     }
 
     /// Everything behind a place, unless something there cannot be told from another text.
-    pub(in super::super) fn since(&self, start: usize) -> Option<&str> {
+    pub(crate) fn since(&self, start: usize) -> Option<&str> {
         let is_exact = self.surrogates.last().is_none_or(|(span, _)| span.range().start < start);
         is_exact.then(|| &self.text[start..])
     }
 
     /// Adds a string as it is.
     #[inline]
-    pub(in super::super) fn push(&mut self, text: &str) -> Span {
+    pub(crate) fn push(&mut self, text: &str) -> Span {
         let start = self.text.len();
         self.text.push_str(text);
         Span::new(start, self.text.len())
