@@ -1,9 +1,12 @@
 //! From the parser's events to the tree, within bounds.
 
+mod keys;
+
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use self::keys::{WrongKey, key, mappings, note};
 use super::{Entry, Node, Path, Reading, Value};
 
 /// The largest source: tens of thousands of organizations fit.
@@ -15,8 +18,6 @@ const MAX_DEPTH: usize = 32;
 const MAX_WEIGHT: usize = 64 << 20;
 /// What a node weighs beside its text.
 const NODE_WEIGHT: usize = 96;
-/// So many keys are soon looked through.
-const FEW: usize = 16;
 /// What merges mappings.
 const MERGE: &str = "<<";
 
@@ -87,7 +88,7 @@ enum Items {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        /// The line of each own key, where there are more than [`FEW`]: a file may have hundreds of thousands of them.
+        /// The line of each own key, where there are more than a few: a file may have hundreds of thousands of them.
         lines: HashMap<String, usize>,
         /// What `<<` brings, the earlier before the later; own entries go before it.
         merged: Option<Vec<Entry>>,
@@ -115,14 +116,6 @@ enum Next {
     },
     /// The value of a key that was reported.
     PassedOver,
-}
-
-/// A key whose value is passed over.
-struct WrongKey {
-    /// None where it is none.
-    key: Option<String>,
-    line: usize,
-    message: String,
 }
 
 struct Builder<'r> {
@@ -291,51 +284,4 @@ impl Builder<'_> {
 
 fn is_merge(node: &Node) -> bool {
     matches!(&node.value, Value::Scalar { text, plain: true } if text == MERGE)
-}
-
-/// The entries of a mapping, or of a list's mappings, one after the other.
-fn mappings(node: Node) -> Option<Vec<Entry>> {
-    match node.value {
-        Value::Map(entries) => Some(entries),
-        Value::List(items) => {
-            let each = items.into_iter().map(|item| match item.value {
-                Value::Map(entries) => Some(entries),
-                _ => None,
-            });
-            each.collect::<Option<Vec<_>>>().map(|entries| entries.concat())
-        }
-        _ => None,
-    }
-}
-
-/// The key that `node` is, behind those of `entries`, and its line.
-fn key(node: Node, entries: &[Entry], lines: &mut HashMap<String, usize>) -> Result<(String, usize), WrongKey> {
-    let line = node.line;
-    match node.value {
-        Value::Scalar { text: key, .. } => {
-            let first = if entries.len() <= FEW {
-                entries.iter().find(|entry| entry.key == key).map(|entry| entry.line)
-            } else {
-                note(entries, lines);
-                lines.get(&key).copied()
-            };
-            match first {
-                Some(first) => {
-                    let message = format!("duplicate key; first given in line {first}");
-                    Err(WrongKey { key: Some(key), line, message })
-                }
-                None => Ok((key, line)),
-            }
-        }
-        other => {
-            let message = format!("a key must be text, found {}", other.kind());
-            Err(WrongKey { key: None, line, message })
-        }
-    }
-}
-
-/// Brings the lines of keys, which differ, up to date.
-fn note(entries: &[Entry], lines: &mut HashMap<String, usize>) {
-    let new = entries.get(lines.len()..).unwrap_or_default();
-    lines.extend(new.iter().map(|entry| (entry.key.clone(), entry.line)));
 }
