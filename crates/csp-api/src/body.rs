@@ -1,5 +1,9 @@
 //! Reading an answer's body.
 
+mod feed;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_compression::tokio::bufread::GzipDecoder;
+use bytes::BufMut as _;
 use futures_util::TryStreamExt as _;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
@@ -14,16 +19,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
+use self::feed::{Feed, SLICE};
 use super::error::{Error, Operation, Reason};
 use super::fault;
 use super::head::{Coding, coding};
 use super::retry::{Failure, Retry};
 use super::sink::{Head, Sink, SinkError};
 use super::wire;
-
-/// A sink gets at most this much at once and the runtime's thread is offered to others in between, so
-/// that a long list never holds it up. However small a packed body is, no more than this of it is unpacked at once.
-const SLICE: usize = 64 * 1024;
 
 /// Of an error body, no more is read.
 const ERROR_BODY: usize = 64 * 1024;
@@ -102,23 +104,30 @@ pub(super) async fn read<S: Sink>(
     let came = Arc::default();
     sink.begin(&Head { version: response.version(), status: response.status(), headers: response.headers() });
     let mut body = unpacked(response, coding, &came);
-    let mut slice = vec![0; SLICE];
+    let (mut feed, mut piece) = (Feed::Here(sink), Feed::<S>::room());
     loop {
-        let length = body.read(&mut slice).await.map_err(|error| fault::reading(operation, &error))?;
-        let Some(slice) = slice.get(..length).filter(|slice| !slice.is_empty()) else { break };
-        look.see(slice);
+        let begin = piece.len();
+        let read = body.read_buf(&mut (&mut piece).limit(SLICE)).await;
+        let length = read.map_err(|error| fault::reading(operation, &error))?;
+        look.see(&piece[begin..]);
         *count += length as u64;
         if *count > limit {
             return Err(too_large());
         }
-        sink.write(slice).map_err(|e| refused(operation, &e, &look))?;
+        let has_ended = length == 0;
+        if has_ended || !Feed::<S>::has_room(&piece, *count) {
+            (feed, piece) = feed.write(piece, *count).await.map_err(|e| refused(operation, &e, &look))?;
+        }
+        if has_ended {
+            break;
+        }
         tokio::task::yield_now().await;
     }
     // An HTTP/2 stream that is reset with `NO_ERROR` or `CANCEL` has ended, to the library.
     if announced.is_some_and(|length| came.load(Relaxed) < length) {
         return Err(fault::cut(operation));
     }
-    sink.finish().map_err(|e| refused(operation, &e, &look))
+    feed.finish().await.map_err(|e| refused(operation, &e, &look))
 }
 
 fn refused(operation: Operation, error: &SinkError, look: &Look) -> Failure {

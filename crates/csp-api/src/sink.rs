@@ -17,14 +17,14 @@ pub struct Head<'a> {
 /// Receives an answer's body piece by piece, so that no list is ever held whole.
 ///
 /// Each attempt gets a fresh sink: what a cut answer left behind is never mixed with the next one.
-pub trait Sink: Send {
+pub trait Sink: Send + 'static {
     /// What a whole body turns into.
     type Output: Send;
 
     /// Hears of the answer's head, before the first piece. Most sinks don't care.
     fn begin(&mut self, _head: &Head<'_>) {}
 
-    /// Takes the next piece, at most 64 KiB.
+    /// Takes the next piece, at most 256 KiB: where the body is read, or of a long one on a thread for such work.
     ///
     /// # Errors
     /// When the body cannot become an output any more; the rest is then not read.
@@ -65,7 +65,7 @@ impl<T> Gather<T> {
     }
 }
 
-impl<T: Send> Sink for Gather<T> {
+impl<T: Send + 'static> Sink for Gather<T> {
     type Output = T;
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), SinkError> {
