@@ -244,7 +244,7 @@ fn log_reload(outcome: &Result<(), String>) {
 async fn recount(latest: Arc<Latest>, lifecycle: Arc<Lifecycle>, mut finds: Finds) {
     loop {
         finds.next().await;
-        latest.recount(|key| lifecycle.account(key).tally());
+        latest.recount(|key| lifecycle.shown(key));
     }
 }
 

@@ -21,9 +21,9 @@ pub(crate) mod source;
 mod tests;
 mod timetable;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -82,9 +82,9 @@ struct Named {
 }
 
 impl Named {
-    fn new(organization: &Organization) -> Self {
+    fn new(key: OrganizationKey, organization: &Organization) -> Self {
         let Organization { name, credential, .. } = organization;
-        Self { key: organization.key(), label: name.clone(), credential: Arc::clone(credential) }
+        Self { key, label: name.clone(), credential: Arc::clone(credential) }
     }
 }
 
@@ -178,14 +178,16 @@ impl Poller {
         let mut running = self.running.lock();
         let Running { organizations: loops, names, has_token, credentials, paces } = &mut *running;
         stop_others(loops, &organizations, Organization::key);
-        self.latest.arrange(&organizations, |key| self.lifecycle.account(key).tally());
+        self.latest.arrange(&organizations, |key| self.lifecycle.shown(key));
         if !has_token.is_empty() {
             let keys: HashSet<_> = keys.iter().collect();
             has_token.retain(|key, _| keys.contains(key));
         }
+        loops.reserve(keys.len().saturating_sub(loops.len()));
+        has_token.reserve(keys.len().saturating_sub(has_token.len()));
         let mut starting = Vec::new();
-        for (organization, key) in organizations.iter().zip(keys) {
-            if loops.contains_key(&key) {
+        for (organization, key) in organizations.iter().zip(&keys) {
+            if loops.contains_key(key) {
                 continue;
             }
             let of = Loop::new(organization, &self.stop);
@@ -198,11 +200,11 @@ impl Poller {
                 first_round: self.first_round.clone(),
             };
             starting.push((of.stop.clone(), task));
-            loops.insert(key, of);
+            loops.insert(key.clone(), of);
         }
         let timetable = self.timetable;
         loops::start(&self.tasks, &self.stop, starting, move |task: organization::Task| task.run(timetable));
-        self.arrange_names(names, has_token, paces, &organizations);
+        self.arrange_names(names, has_token, paces, &organizations, keys);
         self.arrange_credentials(credentials, paces, &organizations);
         let mut questions: HashMap<&Option<Url>, usize> = HashMap::new();
         let of_names = names.values().map(|of| &of.subject.credential.url);
@@ -222,9 +224,12 @@ impl Poller {
         has_token: &HashMap<OrganizationKey, watch::Sender<bool>>,
         paces: &mut HashMap<Option<Url>, Arc<Pace>>,
         organizations: &[Arc<Organization>],
+        keys: Vec<OrganizationKey>,
     ) {
-        let named: Vec<_> = organizations.iter().map(|organization| Arc::new(Named::new(organization))).collect();
+        let named = organizations.iter().zip(keys).map(|(organization, key)| Arc::new(Named::new(key, organization)));
+        let named: Vec<_> = named.collect();
         stop_others(loops, &named, |named| named.key.clone());
+        loops.reserve(named.len().saturating_sub(loops.len()));
         let mut starting = Vec::new();
         for (organization, named) in organizations.iter().zip(&named) {
             if let (false, Some(has_token)) = (loops.contains_key(&named.key), has_token.get(&named.key)) {

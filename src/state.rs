@@ -16,10 +16,10 @@
 //! what has been counted in memory since: the documented table applied to all polls, none left out. Reading them off
 //! the next poll instead would lose whatever came and went in between.
 
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use hashbrown::HashSet;
 use invitations::lifecycle::Tally;
 use invitations::{Former, IdentityKey, Sighting};
 use tokio::sync::watch;
@@ -40,6 +40,7 @@ pub use store::OpenError;
 
 use organization::{OrganizationLifecycle, Seen};
 use organizations::Organizations;
+use published::Published;
 use store::{Files, Real};
 use write_queue::{Entry, Health, Patience, Progress, WriteQueue};
 
@@ -118,10 +119,10 @@ impl Lifecycle {
         self.organizations.find(key)?.published().tally
     }
 
-    /// The organization's counters, wherever they stand.
+    /// What there is to show of an organization now: nothing before a first list; `None` while the stored state is unread.
     #[must_use]
-    pub(crate) fn account(&self, key: &str) -> Account {
-        Account(self.organizations.find_or_add(key))
+    pub(crate) fn shown(&self, key: &str) -> Option<Arc<Tally>> {
+        shown(self.organizations.published(key))
     }
 
     /// Whether everything is on disk that can be seen; `None` without a state folder.
@@ -213,9 +214,14 @@ impl Account {
     /// What there is to show now: nothing before a first list; `None` while the stored state is unread.
     #[must_use]
     pub fn tally(&self) -> Option<Arc<Tally>> {
-        let published = self.0.published();
-        (!published.is_unread).then(|| published.tally.unwrap_or_default())
+        shown(self.0.published())
     }
+}
+
+fn shown(published: Published) -> Option<Arc<Tally>> {
+    /// One for all who have no list yet.
+    static NOTHING: LazyLock<Arc<Tally>> = LazyLock::new(Arc::default);
+    (!published.is_unread).then(|| published.tally.unwrap_or_else(|| Arc::clone(&NOTHING)))
 }
 
 impl Default for Account {

@@ -34,7 +34,7 @@ async fn poll(flags: &Once) -> Outcome {
         config.organizations.iter().filter(|one| shard.is_none_or(|shard| shard.owns(&one.key()))).cloned().collect();
     let keys: Vec<_> = organizations.iter().map(|organization| organization.key()).collect();
     state.keep(&keys, Reading::now());
-    parts.latest.arrange(&organizations, |key| state.account(key).tally());
+    parts.latest.arrange(&organizations, |key| state.shown(key));
     let upstream: Arc<dyn Source> = Arc::new(Upstream::new(&config, client, Arc::clone(&state)));
     let (_keep, source) = watch::channel(upstream);
     let polls = organizations
@@ -43,7 +43,7 @@ async fn poll(flags: &Once) -> Outcome {
     join_all(polls).await;
     state.close(Reading::now());
     // What could not be read at the start may have been read by now.
-    parts.latest.recount(|key| state.account(key).tally());
+    parts.latest.recount(|key| state.shown(key));
     let text = parts.metrics.once_text(Steady::now(), flags.state.state_dir.is_some());
     match &flags.output {
         Some(path) => replace(path, &text).map_err(|error| Failure::running(format!("{}: {error}", path.display())))?,

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// shard. As text it is the id in lower case, because GUIDs are compared without case, and behind a slash the group as it
 /// was written, because groups are compared exactly. Neither part can contain a slash, and an entry without a group
 /// has the text that it always had, so what earlier versions stored is found again.
+///
+/// Maps of ten thousand of them are filled at the start: they are those of `hashbrown`, which hashes faster than the
+/// standard library. Nobody but the operator chooses the keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationKey(Arc<str>);
 

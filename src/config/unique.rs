@@ -1,9 +1,9 @@
 //! What has to be unique over all configuration files, and where it was given first.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use exporter_toolkit::document::Fields;
+use hashbrown::HashMap;
 
 /// What was given so far. Each `claim` says where a value was given first, if it was; else it is given here.
 #[derive(Debug, Default)]

@@ -40,8 +40,18 @@ impl<'e> Samples<'e> {
         self.by_statuses(labels, Status::ALL.into_iter().zip(*counts).filter(|(_, count)| *count > 0));
     }
 
+    /// Adds one sample per value of a label, which goes last.
+    pub(super) fn by_label<'v>(
+        &mut self,
+        labels: Labels<'_>,
+        label: &str,
+        counts: impl Iterator<Item = (&'v str, u64)>,
+    ) {
+        self.0.by_label(labels, label, counts);
+    }
+
     fn by_statuses(&mut self, labels: Labels<'_>, counts: impl Iterator<Item = (Status, u64)>) {
-        self.0.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), count)));
+        self.by_label(labels, "status", counts.map(|(status, count)| (status.as_str(), count)));
     }
 
     /// Adds a histogram with its native buckets and its exemplars.

@@ -1,8 +1,8 @@
 //! Where polls leave their results and scrapes find them.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use hashbrown::{HashMap, HashSet};
 use invitations::Millis;
 use invitations::lifecycle::Tally;
 use parking_lot::RwLock;
@@ -68,6 +68,7 @@ impl Latest {
                 })
                 .collect();
             arranged.sort_by(|a, b| a.organization.name.cmp(&b.organization.name));
+            drop(known);
             current.organizations = arranged;
         });
         let mut next_polls = self.next_polls.write();

@@ -1,12 +1,13 @@
 //! All organizations of this instance, and when the configuration had which.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 
 use super::organization::OrganizationLifecycle;
+use super::published::Published;
 use super::retention::{Change, Retention};
 use super::store::{Content, File, Stored};
 use super::write_queue::Entry;
@@ -53,12 +54,23 @@ impl Organizations {
         self.by_key.read().get(key).cloned()
     }
 
+    /// What is to be seen of the organization; the default where nothing is known of it, unless that is because the state
+    /// is unread.
+    pub(super) fn published(&self, key: &str) -> Published {
+        let by_key = self.by_key.read();
+        match by_key.get(key) {
+            Some(organization) => organization.published(),
+            // Asked under the lock: once the state is read, whatever it holds is found above.
+            None => Published { is_unread: self.is_unread(), ..Published::default() },
+        }
+    }
+
     /// The organization, a new one where there is none.
     pub(super) fn find_or_add(&self, key: &str) -> Arc<OrganizationLifecycle> {
-        let key: Arc<str> = key.into();
-        if let Some(organization) = self.by_key.read().get(&key) {
-            return organization.clone();
+        if let Some(organization) = self.find(key) {
+            return organization;
         }
+        let key: Arc<str> = key.into();
         let mut by_key = self.by_key.write();
         // Asked under the lock: one that is added after the state was read has no past.
         let fresh = || Arc::new(OrganizationLifecycle::new(key.clone(), self.is_unread()));

@@ -80,7 +80,7 @@ pub(crate) fn examine<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Opt
 /// This is what documentation is checked against: it can't name a key that is not read, nor leave one out.
 #[must_use]
 pub fn known_keys<T>(source: &[u8], read: impl FnOnce(Fields<'_, '_>) -> Option<T>) -> Vec<String> {
-    let mut reading = Reading::default();
+    let mut reading = Reading::of_known_keys();
     if let Some(root) = build::tree(source, &mut reading) {
         read(Fields::of(&root, Path::default(), &mut reading));
     }

@@ -202,9 +202,11 @@ fn buckets<const N: usize>(
     counts: fn(&View) -> &[u64; N],
 ) {
     let Some(view) = organization.view else { return };
-    for (value, count) in values.iter().zip(counts(view)) {
-        samples.gauge(&[("organization", organization.name()), (label, value)], *count as f64);
-    }
+    samples.by_label(
+        &[("organization", organization.name())],
+        label,
+        values.iter().copied().zip(counts(view).iter().copied()),
+    );
 }
 
 /// One sample when there is such a moment.

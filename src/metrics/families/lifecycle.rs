@@ -39,9 +39,8 @@ pub(super) const FAMILIES: &[Family] = &[
 
 fn events(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(tally) = &organization.snapshot.lifecycle else { return };
-    for (event, count) in Event::ALL.iter().zip(&tally.events) {
-        samples.counter(&[("organization", organization.name()), ("event", event.as_str())], *count);
-    }
+    let events = Event::ALL.iter().map(|event| event.as_str()).zip(tally.events.iter().copied());
+    samples.by_label(&[("organization", organization.name())], "event", events);
 }
 
 fn redemption_duration(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {

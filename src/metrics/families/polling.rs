@@ -113,10 +113,8 @@ fn failing(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
 }
 
 fn data_state(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
-    for state in DataState::ALL {
-        let labels = [("organization", organization.name()), ("state", state.as_str())];
-        samples.gauge(&labels, f64::from(state == organization.state));
-    }
+    let states = DataState::ALL.into_iter().map(|state| (state.as_str(), u64::from(state == organization.state)));
+    samples.by_label(&[("organization", organization.name())], "state", states);
 }
 
 fn info(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
@@ -129,9 +127,8 @@ fn info(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
 }
 
 fn failures(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
-    for (reason, count) in Reason::ALL.iter().zip(organization.snapshot.failures) {
-        samples.counter(&[("organization", organization.name()), ("reason", reason.as_str())], count);
-    }
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str()).zip(organization.snapshot.failures);
+    samples.by_label(&[("organization", organization.name())], "reason", reasons);
 }
 
 fn moment(organization: &OrganizationData<'_>, samples: &mut Samples<'_>, at: Option<Reading>) {

@@ -145,11 +145,7 @@ fn a_folder_that_is_new_and_refuses_from_the_start_counts_from_nothing() {
     let (dir, faults) = (tempfile::tempdir().unwrap(), Arc::new(Faults::default()));
     faults.full.store(true, Ordering::Relaxed);
     let lifecycle = open(dir.path(), &faults, CALM);
-    assert_eq!(
-        lifecycle.account("a").tally().map(|tally| tally.events),
-        Some([0; 5]),
-        "there is no state, that is known"
-    );
+    assert_eq!(lifecycle.shown("a").map(|tally| tally.events), Some([0; 5]), "there is no state, that is known");
     observe_many(&lifecycle, "a", 0, 0);
     assert_eq!(observe_many(&lifecycle, "a", 2, 0), Some(2));
     faults.mend();

@@ -22,14 +22,14 @@ fn a_folder_that_hangs_at_the_start_holds_nobody_up_and_is_added_to_later() {
     for (id, invitations) in [("a", 301), ("a", 0), ("a", 302), ("c", 5), ("c", 6)] {
         // Shown from nothing on, the counters would seem to jump by what the file holds.
         assert_eq!(observe_many(&lifecycle, id, invitations, 0), None, "{id}");
-        assert_eq!(lifecycle.account("b").tally(), None);
+        assert_eq!(lifecycle.shown("b"), None);
     }
 
     let mut finds = lifecycle.finds();
     faults.mend();
     block_on(finds.next());
     assert_eq!(lifecycle.flush(at(0)), Some(true));
-    let counted = ["a", "b", "c"].map(|id| lifecycle.account(id).tally().unwrap().events);
+    let counted = ["a", "b", "c"].map(|id| lifecycle.shown(id).unwrap().events);
     // All 301 vanished once, and 302 came.
     assert_eq!(counted, [[603, 0, 0, 0, 301], [300, 0, 0, 0, 0], [1, 0, 0, 0, 0]]);
     assert_eq!(observe_many(&lifecycle, "a", 303, 0), Some(604));

@@ -8,12 +8,16 @@ use super::{Entry, Node, Path, Problem, Problems, Value, Wrong, nearest, shown};
 #[derive(Debug, Default)]
 pub struct Reading {
     problems: Vec<Problem>,
-    known: BTreeSet<String>,
-    /// Room for the next one.
-    pattern: String,
+    /// The patterns of all keys that were asked for, where somebody wants to know them.
+    known: Option<BTreeSet<String>>,
 }
 
 impl Reading {
+    /// One that remembers which keys were asked for.
+    pub(super) fn of_known_keys() -> Self {
+        Self { known: Some(BTreeSet::new()), ..Self::default() }
+    }
+
     /// Adds a problem. `message` must not repeat a value.
     pub fn report(&mut self, path: &Path, line: Option<usize>, message: impl Into<String>) {
         self.problems.push(Problem { path: path.to_string(), line, ..Problem::general(message) });
@@ -27,7 +31,7 @@ impl Reading {
     }
 
     pub(super) fn into_known(self) -> Vec<String> {
-        self.known.into_iter().collect()
+        self.known.into_iter().flatten().collect()
     }
 }
 
@@ -156,7 +160,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     pub fn values<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Result<T, Wrong>) -> Vec<(String, T)> {
         let section = self.section(key);
         let Fields { entries, path, reading, .. } = section;
-        reading.known.insert(path.name("").pattern().to_owned());
+        reading.know(|| path.name(""));
         let each =
             |entry: &Entry| Some((entry.key.clone(), reading.value(|| path.name(&entry.key), &entry.node, &read)?));
         entries.iter().filter_map(each).collect()
@@ -197,7 +201,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     fn find(&mut self, key: &'static str) -> Option<&'n Node> {
         if !self.known.contains(&key) {
             self.known.push(key);
-            self.reading.know(&self.path, key);
+            self.reading.know(|| self.path.key(key));
         }
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         (!matches!(entry.node.value, Value::Null)).then_some(&entry.node)
@@ -224,11 +228,10 @@ impl Reading {
         read(node).map_err(|Wrong(message)| self.report(&path(), Some(node.line), message)).ok()
     }
 
-    /// Makes a key known. Ten thousand mappings have the same keys: what is known already costs no memory.
-    fn know(&mut self, path: &Path, key: &str) {
-        path.pattern_of(key, &mut self.pattern);
-        if !self.known.contains(&self.pattern) {
-            self.known.insert(self.pattern.clone());
+    /// Takes note of a key that was asked for.
+    fn know(&mut self, path: impl FnOnce() -> Path) {
+        if let Some(known) = &mut self.known {
+            known.insert(path().pattern().to_owned());
         }
     }
 }

@@ -29,15 +29,6 @@ impl Path {
         Self { shown: format!("{}[{index}]", self.shown), pattern: format!("{}[]", self.pattern) }
     }
 
-    /// Writes the pattern of `key` below this path in the place of what is in `into`.
-    pub(super) fn pattern_of(&self, key: &str, into: &mut String) {
-        into.clone_from(&self.pattern);
-        if !into.is_empty() {
-            into.push('.');
-        }
-        into.push_str(key);
-    }
-
     /// List positions as `[]`, free names as `*`.
     pub(super) fn pattern(&self) -> &str {
         &self.pattern

@@ -139,7 +139,8 @@ fn pairs<'l>(mut separator: u8, labels: impl Iterator<Item = (&'l str, &'l str)>
 
 /// Text with backslash and line feed escaped, and the double quote where it would end the text.
 pub(super) fn escape(text: &str, quotes: bool, out: &mut Vec<u8>) {
-    if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+    // Each byte is looked at, also behind one that has to be escaped: so many of them are looked at at once.
+    if !text.bytes().fold(false, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'"')) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
