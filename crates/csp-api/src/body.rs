@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
-use self::feed::{Feed, SLICE};
+use self::feed::{Feed, PIECE};
 use super::error::{Error, Operation, Reason};
 use super::fault;
 use super::head::{Coding, coding};
@@ -107,7 +107,7 @@ pub(super) async fn read<S: Sink>(
     let (mut feed, mut piece) = (Feed::Here(sink), Feed::<S>::room());
     loop {
         let begin = piece.len();
-        let read = body.read_buf(&mut (&mut piece).limit(SLICE)).await;
+        let read = body.read_buf(&mut (&mut piece).limit(PIECE - begin)).await;
         let length = read.map_err(|error| fault::reading(operation, &error))?;
         look.see(&piece[begin..]);
         *count += length as u64;
@@ -115,7 +115,7 @@ pub(super) async fn read<S: Sink>(
             return Err(too_large());
         }
         let has_ended = length == 0;
-        if has_ended || !Feed::<S>::has_room(&piece, *count) {
+        if has_ended || Feed::<S>::is_worth_it(&piece, *count) {
             (feed, piece) = feed.write(piece, *count).await.map_err(|e| refused(operation, &e, &look))?;
         }
         if has_ended {

@@ -24,7 +24,7 @@ pub trait Sink: Send + 'static {
     /// Hears of the answer's head, before the first piece. Most sinks don't care.
     fn begin(&mut self, _head: &Head<'_>) {}
 
-    /// Takes the next piece, at most 256 KiB: where the body is read, or of a long one on a thread for such work.
+    /// Takes the next piece, at most 64 KiB: where the body is read, or of a long one on a thread for such work.
     ///
     /// # Errors
     /// When the body cannot become an output any more; the rest is then not read.
