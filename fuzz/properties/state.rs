@@ -1,4 +1,4 @@
-//! A stored state with any bytes changed is read, set aside or left for later; it never ends the program.
+//! A stored state with any bytes changed is read or set aside, and the program goes on counting and writing.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -56,8 +56,9 @@ pub(crate) fn holds(bytes: &[u8]) {
     content.truncate(content.len() - content.len() * usize::from(cut) / 512);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join(&GOOD.name), content).expect("the state");
-    if let Ok(state) = Lifecycle::open(folder.path(), NOW) {
-        polls(&state, 9);
-        state.close(NOW);
-    }
+    let state = Lifecycle::open(folder.path(), NOW).expect("the folder is usable, whatever its files hold");
+    polls(&state, 9);
+    assert_eq!(state.durable(), Some(true), "whoever writes the state goes on");
+    assert!(ORGANIZATIONS.iter().all(|organization| state.tally(organization).is_some()), "what is written can be seen");
+    state.close(NOW);
 }
