@@ -52,7 +52,7 @@ impl Settings {
             ids: (1..=organizations).map(id).collect(),
             client_id: "app".to_owned(),
             api: String::new(),
-            poll: "interval: 600s, deadline: 48s".to_owned(),
+            poll: "interval: 6h, deadline: 48s".to_owned(),
             metrics: String::new(),
         }
     }
