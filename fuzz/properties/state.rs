@@ -59,6 +59,9 @@ pub(crate) fn holds(bytes: &[u8]) {
     let state = Lifecycle::open(folder.path(), NOW).expect("the folder is usable, whatever its files hold");
     polls(&state, 9);
     assert_eq!(state.durable(), Some(true), "whoever writes the state goes on");
-    assert!(ORGANIZATIONS.iter().all(|organization| state.tally(organization).is_some()), "what is written can be seen");
+    assert!(
+        ORGANIZATIONS.iter().all(|organization| state.tally(organization).is_some()),
+        "what is written can be seen"
+    );
     state.close(NOW);
 }

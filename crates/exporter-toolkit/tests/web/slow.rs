@@ -59,8 +59,12 @@ async fn scrapers_that_do_not_read_lose_their_connections_and_places() {
     let mut silent = [ask(&server, "/metrics").await, ask(&server, "/metrics").await];
     assert_eq!(client().head(server.url("/metrics")).send().await.unwrap().status(), 503);
     assert!(refused(&client(), &server.url("/metrics")).await < STALL * 5);
-    // The other one may begin to read just in time.
-    assert!(taken(&mut silent[0]).await < BODY);
+    // One of them has lost its connection; the other one may begin to read just in time.
+    let mut lost = false;
+    for silent in &mut silent {
+        lost = lost || taken(silent).await < BODY;
+    }
+    assert!(lost);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,8 +84,11 @@ async fn scrapers_with_closed_windows_lose_their_connections_and_places() {
         let others = folder.client(None);
         assert_eq!(others.head(&url).send().await.unwrap().status(), 503);
         assert!(refused(&others, &url).await < STALL * 5, "HTTP/2: {http2}");
-        let (_, first) = silent.swap_remove(0);
-        first.bytes().await.expect_err("the connection was closed");
+        let mut lost = false;
+        for (_client, answer) in silent {
+            lost = lost || answer.bytes().await.is_err();
+        }
+        assert!(lost, "a connection was closed");
     }
 }
 
