@@ -105,29 +105,28 @@ pub(super) async fn read<S: Sink>(
     sink.begin(&Head { version: response.version(), status: response.status(), headers: response.headers() });
     let mut body = unpacked(response, coding, &came);
     let (mut feed, mut piece) = (Feed::Here(sink), Feed::<S>::room());
-    loop {
-        let begin = piece.len();
-        let read = body.read_buf(&mut (&mut piece).limit(PIECE - begin)).await;
-        let length = read.map_err(|error| fault::reading(operation, &error))?;
-        look.see(&piece[begin..]);
-        *count += length as u64;
+    let end = loop {
+        let reading = feed.meanwhile(body.read_buf(&mut (&mut piece).limit(PIECE))).await;
+        match reading.map_err(|e| refused(operation, &e, &look))? {
+            Ok(0) => break Ok(()),
+            Ok(length) => *count += length as u64,
+            Err(error) => break Err(fault::reading(operation, &error)),
+        }
         if *count > limit {
-            return Err(too_large());
+            break Err(too_large());
         }
-        let has_ended = length == 0;
-        if has_ended || Feed::<S>::is_worth_it(&piece, *count) {
-            (feed, piece) = feed.write(piece, *count).await.map_err(|e| refused(operation, &e, &look))?;
-        }
-        if has_ended {
-            break;
-        }
+        look.see(&piece);
+        (feed, piece) = feed.write(piece, *count).await.map_err(|e| refused(operation, &e, &look))?;
         tokio::task::yield_now().await;
-    }
+    };
+    // What the sink says of what has come goes before what became of the rest.
+    let sink = feed.done().await.map_err(|e| refused(operation, &e, &look))?;
+    end?;
     // An HTTP/2 stream that is reset with `NO_ERROR` or `CANCEL` has ended, to the library.
     if announced.is_some_and(|length| came.load(Relaxed) < length) {
         return Err(fault::cut(operation));
     }
-    feed.finish().await.map_err(|e| refused(operation, &e, &look))
+    sink.finish().map_err(|e| refused(operation, &e, &look))
 }
 
 fn refused(operation: Operation, error: &SinkError, look: &Look) -> Failure {

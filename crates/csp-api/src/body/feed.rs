@@ -2,8 +2,9 @@
 
 use std::panic::resume_unwind;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::sink::{Sink, SinkError};
 
@@ -15,13 +16,17 @@ pub(super) const PIECE: usize = 64 * 1024;
 const LONG: u64 = 512 * 1024;
 
 /// So many pieces of a long body wait for the sink, so that it has the next one when it is done with one.
-const WAITING: usize = 2;
+const WAITING: usize = 4;
+
+/// So many bodies have a thread at once, however many there are: one that does not go on keeps its thread until it is given
+/// up, and scrapes and files need threads, too. The others are worked on as short ones are.
+static THREADS: Semaphore = Semaphore::const_new(4);
 
 /// Who takes the pieces of a body.
 ///
 /// **Who waits for whom?** The sink of a short body works where the body is read. That of a long one works on a thread for
-/// such work while more is read. It waits there for pieces until the body ends or is given up; who reads waits for it where
-/// [`WAITING`] pieces do.
+/// such work while more is read, if [`THREADS`] has one. It waits there for pieces until the body ends or is given up; who
+/// reads waits for it where [`WAITING`] pieces do, and at the end.
 pub(super) enum Feed<S> {
     Here(S),
     Beside {
@@ -38,10 +43,19 @@ impl<S: Sink> Feed<S> {
         Vec::with_capacity(PIECE)
     }
 
-    /// Whether to hand over a piece, with which a body has come to `count` bytes, and not to wait for more. HTTP/2 and
-    /// gzip bring a long body in crumbs.
-    pub(super) fn is_worth_it(piece: &[u8], count: u64) -> bool {
-        count <= LONG || piece.len() >= PIECE / 2
+    /// What comes of `reading`.
+    ///
+    /// # Errors
+    /// What the sink says meanwhile of an earlier piece.
+    pub(super) async fn meanwhile<T>(&mut self, reading: impl Future<Output = T>) -> Result<T, SinkError> {
+        match self {
+            Self::Here(_) => Ok(reading.await),
+            Self::Beside { sink, .. } => tokio::select! {
+                biased;
+                outcome = sink => Err(refusal(outcome).await),
+                read = reading => Ok(read),
+            },
+        }
     }
 
     /// Hands over a piece, with which a body has come to `count` bytes; returns room for the next one.
@@ -49,20 +63,19 @@ impl<S: Sink> Feed<S> {
     /// # Errors
     /// What the sink says of this piece, or of one before.
     pub(super) async fn write(self, mut piece: Vec<u8>, count: u64) -> Result<(Self, Vec<u8>), SinkError> {
-        if piece.is_empty() {
-            return Ok((self, piece));
-        }
-        match self {
-            Self::Here(mut sink) if count <= LONG => {
+        let feed = match self {
+            Self::Here(sink) if count > LONG => Self::beside(sink),
+            feed => feed,
+        };
+        match feed {
+            Self::Here(mut sink) => {
                 sink.write(&piece)?;
                 piece.clear();
                 Ok((Self::Here(sink), piece))
             }
-            Self::Here(sink) => Box::pin(Self::beside(sink).write(piece, count)).await,
             Self::Beside { pieces, mut rooms, sink } => {
                 if pieces.send(piece).await.is_err() {
-                    let Err(why) = ended(sink).await else { unreachable!("it takes pieces until one is wrong") };
-                    return Err(why);
+                    return Err(refusal(sink.await).await);
                 }
                 let room = rooms.try_recv().unwrap_or_else(|_| Self::room());
                 Ok((Self::Beside { pieces, rooms, sink }, room))
@@ -70,24 +83,27 @@ impl<S: Sink> Feed<S> {
         }
     }
 
-    /// Ends the body.
+    /// The sink, once it is done with all that it got.
     ///
     /// # Errors
-    /// What the sink says of the last pieces, or of the whole.
-    pub(super) async fn finish(self) -> Result<S::Output, SinkError> {
+    /// What it says of that.
+    pub(super) async fn done(self) -> Result<S, SinkError> {
         match self {
-            Self::Here(sink) => sink.finish(),
+            Self::Here(sink) => Ok(sink),
             Self::Beside { pieces, rooms: _, sink } => {
                 drop(pieces);
-                ended(sink).await?.finish()
+                ended(sink.await).await
             }
         }
     }
 
+    /// The sink on a thread of its own, where there is one.
     fn beside(mut sink: S) -> Self {
+        let Ok(thread) = THREADS.try_acquire() else { return Self::Here(sink) };
         let (pieces, mut given) = channel::<Vec<u8>>(WAITING);
         let (back, rooms) = channel(WAITING + 2);
         let sink = spawn_blocking(move || {
+            let _thread = thread;
             while let Some(mut piece) = given.blocking_recv() {
                 sink.write(&piece)?;
                 piece.clear();
@@ -100,12 +116,18 @@ impl<S: Sink> Feed<S> {
     }
 }
 
-/// The sink, once it takes no more.
-async fn ended<S>(sink: JoinHandle<Result<S, SinkError>>) -> Result<S, SinkError> {
-    match sink.await {
+/// The sink, which takes no more.
+async fn ended<S>(outcome: Result<Result<S, SinkError>, JoinError>) -> Result<S, SinkError> {
+    match outcome {
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         // The runtime is ending, and nobody waits for this any more.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Why a sink takes no more before the end.
+async fn refusal<S>(outcome: Result<Result<S, SinkError>, JoinError>) -> SinkError {
+    let Err(why) = ended(outcome).await else { unreachable!("it takes pieces until one is wrong") };
+    why
 }
