@@ -10,7 +10,7 @@ use csp_invitations_exporter::config::{Credential, CredentialKind, Organization,
 use csp_invitations_exporter::metrics::Metrics;
 use csp_invitations_exporter::snapshot::{OrganizationSnapshot, Snapshot};
 use invitations::census::View;
-use invitations::census::view::{GroupInfo, GroupRow, PairRow, RoleRow};
+use invitations::census::view::{GroupInfo, GroupRow, RoleRow};
 use invitations::lifecycle::Tally;
 use invitations::{Millis, RoleKind};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
@@ -46,13 +46,7 @@ pub(crate) fn view() -> View {
         by_status: [3, 1, 4, 1, 5],
         by_role: vec![RoleRow { kind: RoleKind::Custom, role: role.into(), counts: [1, 0, 0, 0, 2] }],
         by_group: vec![GroupRow { group_id: "g1".into(), group: group.into(), counts: [2, 0, 0, 0, 0] }],
-        by_role_and_group: Some(vec![PairRow {
-            role_kind: "",
-            role: String::new(),
-            group_id: "g1".into(),
-            group: group.into(),
-            counts: [2, 0, 0, 0, 0],
-        }]),
+        by_role_and_group: Some([(("", ""), ("g1", group), [2, 0, 0, 0, 0])].into_iter().collect()),
         privileged: [1, 0, 0, 0, 0],
         external: Some([0, 0, 2, 0, 0]),
         duplicates: 1,

@@ -156,7 +156,7 @@ fn a_name_of_any_length_takes_a_few_bytes_and_different_ones_stay_different() {
             let groups: Vec<_> = view.by_group.iter().map(|row| (row.group.as_str(), row.counts[4])).collect();
             assert_eq!(groups.len(), 2);
             assert!(groups.iter().all(|(name, _)| name.len() == 256 + 3 + 8) && groups[0].0 != groups[1].0);
-            assert_eq!(view.by_role_and_group.expect("pairs").len(), 201);
+            assert_eq!(view.by_role_and_group.expect("pairs").rows().len(), 201);
             assert_eq!(view.anomalies[5], 2);
         });
         assert!(used.bytes_max < 8 << 20, "{} bytes for names of {length}", used.bytes_max);

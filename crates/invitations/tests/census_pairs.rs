@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use invitations::Millis;
+use invitations::census::view::Pairs;
 use invitations::census::{CensusBuilder, CompleteList, Criteria, ListError, View};
 use invitations::settings::Metrics;
 use reference::STATUSES;
@@ -45,9 +46,9 @@ fn varied(invitations: u64) -> Vec<Value> {
 }
 
 fn pairs(view: &View) -> BTreeMap<[String; 4], reference::Row> {
-    let rows = view.by_role_and_group.iter().flatten();
+    let rows = view.by_role_and_group.iter().flat_map(Pairs::rows);
     rows.map(|row| {
-        let labels = [row.role_kind, &row.role, &row.group, &row.group_id].map(str::to_owned);
+        let labels = [row.role_kind, row.role, row.group, row.group_id].map(str::to_owned);
         let counts = STATUSES.iter().copied().zip(row.counts).filter(|(_, count)| *count > 0).collect();
         (labels, counts)
     })
@@ -65,6 +66,25 @@ fn the_most_frequent_of_very_many_pairs_are_kept_as_if_all_were_counted_at_once(
         assert_eq!(expected.len(), max_pairs + 1, "there are more, and they are folded");
         assert_eq!(pairs(&view), expected);
     }
+}
+
+#[test]
+fn a_pair_is_kept_in_a_few_bytes_however_long_its_names_are() {
+    let list: Vec<Value> = (0..300)
+        .map(|n| {
+            let long = |kind, numbers: std::ops::Range<u64>| names(&format!("{kind}{}", "x".repeat(100)), numbers);
+            json!({"orgRoleNames": long("role", n % 40..n % 40 + 20), "customGroupsIds": long("group", n % 60..n % 60 + 15)})
+        })
+        .collect();
+    let body = serde_json::to_vec(&list).unwrap();
+    let kept = |joint| {
+        let (mut view, settings) = (None, Metrics { max_pairs: 10_000, joint, ..Metrics::default() });
+        let used = allocation_counter::measure(|| view = Some(whole(&body, &settings).unwrap().census().view));
+        (used.bytes_current, view.unwrap())
+    };
+    let ((bytes, view), (without, _)) = (kept(true), kept(false));
+    let pairs = i64::try_from(pairs(&view).len()).unwrap();
+    assert!(pairs > 3_000 && bytes - without < 35 * pairs, "{} bytes for {pairs} pairs", bytes - without);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use invitations::Millis;
 use invitations::census::View;
-use invitations::census::view::{LAPSED_AGES, PENDING_AGES, TIMES_LEFT};
+use invitations::census::view::{LAPSED_AGES, PENDING_AGES, Pairs, TIMES_LEFT};
 
 use super::gauge;
 use crate::metrics::family::{Chapter, Family, OrganizationData, Producer};
@@ -166,13 +166,13 @@ fn by_group(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
 
 fn by_role_and_group(organization: &OrganizationData<'_>, samples: &mut Samples<'_>) {
     let Some(view) = organization.view else { return };
-    for row in view.by_role_and_group.iter().flatten() {
+    for row in view.by_role_and_group.iter().flat_map(Pairs::rows) {
         let labels = [
             ("organization", organization.name()),
             ("role_kind", row.role_kind),
-            ("role", &row.role),
-            ("group_id", &row.group_id),
-            ("group", &row.group),
+            ("role", row.role),
+            ("group_id", row.group_id),
+            ("group", row.group),
         ];
         // No zeros: pairs come and go, and most have one status or two.
         samples.by_status_that_occurs(&labels, &row.counts);

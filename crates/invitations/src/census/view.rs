@@ -1,7 +1,12 @@
 //! The numbers of one organization at one poll: what a census ends in.
 
+mod pairs;
+
 use crate::Millis;
 use crate::{RoleKind, Status};
+
+pub(super) use self::pairs::SmallCounts;
+pub use self::pairs::{PairRow, Pairs};
 
 /// One number per status, in the order of [`Status::ALL`].
 pub type ByStatus = [u64; Status::ALL.len()];
@@ -77,21 +82,6 @@ pub struct GroupRow {
     pub counts: ByStatus,
 }
 
-/// Invitations that carry one role together with one group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairRow {
-    /// Label `role_kind`: a [`RoleKind`], empty without a role, `other` for what was folded.
-    pub role_kind: &'static str,
-    /// Label `role`.
-    pub role: String,
-    /// Label `group_id`.
-    pub group_id: String,
-    /// Label `group`.
-    pub group: String,
-    /// Invitations by status.
-    pub counts: ByStatus,
-}
-
 /// What is known of one expanded group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupInfo {
@@ -116,8 +106,8 @@ pub struct View {
     pub by_role: Vec<RoleRow>,
     /// One row per exported group, sorted by id.
     pub by_group: Vec<GroupRow>,
-    /// One row per exported pair; `None` when pairs are turned off.
-    pub by_role_and_group: Option<Vec<PairRow>>,
+    /// Exported pairs; `None` when pairs are turned off.
+    pub by_role_and_group: Option<Pairs>,
     /// Invitations that carry a privileged role.
     pub privileged: ByStatus,
     /// Invitations to a domain that is not trusted; `None` without trusted domains.

@@ -16,9 +16,9 @@ pub(crate) fn observed(view: &View) -> Expected {
         by_status: row(&view.by_status),
         by_role: view.by_role.iter().map(|r| ((r.kind.as_str().to_owned(), r.role.clone()), row(&r.counts))).collect(),
         by_group: view.by_group.iter().map(|r| ((r.group_id.clone(), r.group.clone()), row(&r.counts))).collect(),
-        by_pair: view.by_role_and_group.as_ref().map(|rows| {
+        by_pair: view.by_role_and_group.as_ref().map(|pairs| {
             let labels = |kind: &str, role: &str, group: &str, id: &str| [kind, role, group, id].map(str::to_owned);
-            rows.iter().map(|r| (labels(r.role_kind, &r.role, &r.group, &r.group_id), row(&r.counts))).collect()
+            pairs.rows().map(|r| (labels(r.role_kind, r.role, r.group, r.group_id), row(&r.counts))).collect()
         }),
         privileged: row(&view.privileged),
         external: view.external.as_ref().map(row),

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::pairs::{AT_ONCE, NONE, Pair, PairHashing, PairTotals, SmallCounts, or_none};
-use super::{ByStatus, Memberships, Names, OTHER, is_used, number};
-use crate::census::view::PairRow;
+use super::pairs::{AT_ONCE, NONE, Pair, PairHashing, PairTotals, or_none};
+use super::{Memberships, Names, OTHER, number};
+use crate::census::view::{Pairs, SmallCounts};
 
 /// Sums by pair. A pair with a value that is not allowed is itself not allowed; past the limit it is `other` as a
 /// whole. The empty role and the empty group are no values: filters do not speak of them.
@@ -19,7 +19,7 @@ pub(super) fn by_status<E>(
     limit: usize,
     allowed: impl Fn(Option<u32>, Option<u32>) -> bool,
     check: &mut impl FnMut() -> Result<(), E>,
-) -> Result<Vec<PairRow>, E> {
+) -> Result<Pairs, E> {
     let mut frequent = Frequent { names, limit, allowed, kept: Vec::new(), offered: 0 };
     if totals.is_too_many() {
         drop(totals);
@@ -31,7 +31,7 @@ pub(super) fn by_status<E>(
     }
     frequent.choose();
     let Frequent { kept, offered, .. } = frequent;
-    let mut other = ByStatus::default();
+    let mut other = SmallCounts::default();
     if offered > kept.len() {
         let kept: HashSet<Pair, PairHashing> = kept.iter().map(|(pair, _)| *pair).collect();
         let is_folded = |roles: &[u32], groups: &[u32]| {
@@ -40,22 +40,16 @@ pub(super) fn by_status<E>(
             roles.len() * groups.len() > kept.len() || pairs.any(|pair| !kept.contains(&pair))
         };
         memberships.replay(check, |status, roles, groups| {
-            other[status as usize] += u64::from(is_folded(or_none(roles), or_none(groups)));
+            other[status as usize] += u32::from(is_folded(or_none(roles), or_none(groups)));
             kept.len().min(roles.len() * groups.len())
         })?;
     }
-    let row = |(role_kind, role, group, group_id): PairLabels<'_>, counts| PairRow {
-        role_kind,
-        role: role.to_owned(),
-        group_id: group_id.to_owned(),
-        group: group.to_owned(),
-        counts,
-    };
-    let mut rows: Vec<PairRow> =
-        kept.into_iter().map(|(pair, counts)| row(names.labels(pair), counts.map(u64::from))).collect();
-    rows.extend(is_used(&other).then(|| row((OTHER, OTHER, OTHER, OTHER), other)));
-    rows.sort_unstable_by(|a, b| row_labels(a).cmp(&row_labels(b)));
-    Ok(rows)
+    let own = kept.into_iter().map(|(pair, counts)| {
+        let (role_kind, role, group, group_id) = names.labels(pair);
+        ((role_kind, role), (group_id, group), counts)
+    });
+    let folded = other.iter().any(|&count| count > 0).then_some(((OTHER, OTHER), (OTHER, OTHER), other));
+    Ok(own.chain(folded).collect())
 }
 
 /// Kind and name of a role, name and id of a group: the order of ties.
@@ -180,8 +174,4 @@ fn within<'i>(ids: &'i [u32], range: &RangeInclusive<u32>) -> &'i [u32] {
     let start = ids.partition_point(|id| id < range.start());
     let end = ids.partition_point(|id| id <= range.end());
     &ids[start..end]
-}
-
-fn row_labels(row: &PairRow) -> [&str; 4] {
-    [row.role_kind, &row.role, &row.group_id, &row.group]
 }

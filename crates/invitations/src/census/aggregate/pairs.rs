@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use crate::Status;
+use crate::census::view::SmallCounts;
 
 /// How many pairs are counted at once, in a few megabytes. A hostile list has millions of them.
 pub(super) const AT_ONCE: usize = 64 * 1024;
@@ -38,10 +39,6 @@ impl Hash for Pair {
         state.write_u64(u64::from(self.role) << 32 | u64::from(self.group));
     }
 }
-
-/// One number per status, like [`ByStatus`](super::ByStatus), in half the space: more invitations than a u32 counts
-/// would not fit into memory.
-pub(super) type SmallCounts = [u32; Status::ALL.len()];
 
 /// Sums by pair.
 #[derive(Debug)]
