@@ -16,9 +16,9 @@ const BLOCKING_THREADS: usize = 512;
 /// The runtime would read it itself, and panic over what it cannot use.
 const VARIABLE: &str = "TOKIO_WORKER_THREADS";
 
-/// Threads that every command needs beside those that polls run on: of the log, of signals, of the state and its watch, and two for
-/// files.
-const OTHERS: usize = 6;
+/// Threads that every command needs beside those that polls run on: of the log, of signals, of the state and its watch, two for
+/// files, and those that long lists may keep.
+const OTHERS: usize = 6 + csp_api::BODY_THREADS;
 
 /// How many threads polls, scrapes and health checks run on; as many have been there.
 pub(super) struct Workers(usize);

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
+pub use self::feed::BODY_THREADS;
 use self::feed::{Feed, PIECE};
 use super::error::{Error, Operation, Reason};
 use super::fault;

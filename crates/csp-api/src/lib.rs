@@ -37,6 +37,7 @@ mod tls_fault;
 mod tunnel;
 mod wire;
 
+pub use body::BODY_THREADS;
 pub use budget::{Budget, Denied, Host, Turn};
 pub use build_error::BuildError;
 pub use client::Client;

@@ -18,13 +18,16 @@ const LONG: u64 = 512 * 1024;
 /// So many pieces of a long body wait for the sink at the most, so that it has the next one when it is done with one.
 const WAITING: usize = 8;
 
-/// Where that many wait, whoever reads goes on once the sink has taken half of them: to wake it for each costs the sink a
+/// Where [`WAITING`] pieces wait, whoever reads goes on once the sink has taken half of them: to wake it for each costs the sink a
 /// tenth of its time.
 const ROUND: usize = WAITING / 2;
 
-/// So many bodies have a thread at once, however many there are: one that does not go on keeps its thread until it is given
-/// up, and scrapes and files need threads, too. The others are worked on as short ones are.
-static THREADS: Semaphore = Semaphore::const_new(4);
+/// So many long bodies have a thread of the runtime's for work that blocks at once, however many there are: one that does not
+/// go on keeps its thread until it is given up, and scrapes and files need threads, too. The others are worked on as short
+/// ones are.
+pub const BODY_THREADS: usize = 4;
+
+static THREADS: Semaphore = Semaphore::const_new(BODY_THREADS);
 
 /// Who takes the pieces of a body.
 ///

@@ -60,7 +60,7 @@ async fn feed(response: Response, sink: Kept) -> Result<(Vec<u8>, usize), Reason
 #[tokio::test]
 async fn a_body_of_any_length_comes_whole_and_in_order() {
     let _alone = ALONE.lock().await;
-    for length in [0, 1, 65_536, MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 77] {
+    for length in [0, 1, 65_536, MIB / 2 - 1, MIB / 2, MIB / 2 + 1, 3 * MIB, 3 * MIB + 77] {
         for piece in [1000, 65_536, 300_000] {
             let (bytes, largest) = feed(answer(&sent(length), piece, None), Kept::new(|_| Ok(()))).await.unwrap();
             assert!(bytes == sent(length), "{length} bytes in pieces of {piece}");
@@ -83,6 +83,31 @@ async fn of_a_long_body_the_next_piece_is_read_while_one_is_worked_on() {
     });
     let (bytes, _) = feed(answer(&sent(3 * MIB), 65_536, Some(saw)), sink).await.unwrap();
     assert!(bytes == sent(3 * MIB));
+}
+
+#[tokio::test]
+async fn whoever_reads_waits_for_a_slow_sink_and_hears_what_it_says() {
+    let _alone = ALONE.lock().await;
+    let (saw, seen): (_, Receiver<usize>) = channel();
+    let (go, wait) = channel::<()>();
+    let sink = Kept::new(move |taken| {
+        if taken < MIB {
+            return Ok(());
+        }
+        wait.recv_timeout(Duration::from_secs(20)).expect("somebody lets it go on");
+        Err(SinkError::Decode("not a list".to_owned()))
+    });
+    let reading = tokio::spawn(feed(answer(&sent(8 * MIB), 65_536, Some(saw)), sink));
+    let mut read = 0;
+    while read < MIB {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        read = seen.try_iter().last().unwrap_or(read);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    read = seen.try_iter().last().unwrap_or(read);
+    assert!(read < 2 * MIB, "{read} bytes were read while the sink was at the first MiB");
+    go.send(()).unwrap();
+    assert_eq!(reading.await.unwrap(), Err(Reason::Decode));
 }
 
 #[tokio::test]
@@ -166,5 +191,6 @@ fn long_bodies_that_do_not_end_leave_threads_to_others() {
         let all = tokio::time::timeout(Duration::from_secs(15), all).await;
         assert!(all.expect("somebody else gets a thread").unwrap(), "each of them is counted as far as it has come");
     });
-    runtime.shutdown_background();
+    // Their threads are free again before the next test.
+    drop(runtime);
 }

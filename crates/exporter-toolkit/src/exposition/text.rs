@@ -139,7 +139,7 @@ fn pairs<'l>(mut separator: u8, labels: impl Iterator<Item = (&'l str, &'l str)>
 
 /// Text with backslash and line feed escaped, and the double quote where it would end the text.
 pub(super) fn escape(text: &str, quotes: bool, out: &mut Vec<u8>) {
-    // Each byte is looked at, also behind one that has to be escaped: so many of them are looked at at once.
+    // This does not stop at the first byte that has to be escaped: so the compiler looks at many bytes in one instruction.
     if !text.bytes().fold(false, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'"')) {
         out.extend_from_slice(text.as_bytes());
         return;

@@ -28,12 +28,12 @@ pub struct Pairs {
     /// Id and name, sorted.
     groups: Box<[(Box<str>, Box<str>)]>,
     /// Sorted.
-    rows: Box<[Pair]>,
+    rows: Box<[Row]>,
 }
 
 /// Places of its role and its group among the sorted ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair {
+struct Row {
     role: u32,
     group: u32,
     counts: SmallCounts,
@@ -63,9 +63,9 @@ impl<'n> FromIterator<Labelled<'n>> for Pairs {
         let labelled: Vec<Labelled<'n>> = rows.into_iter().collect();
         let roles = sorted(labelled.iter().map(|row| row.0));
         let groups = sorted(labelled.iter().map(|row| row.1));
-        let mut rows: Box<[Pair]> = labelled
+        let mut rows: Box<[Row]> = labelled
             .iter()
-            .map(|(role, group, counts)| Pair {
+            .map(|(role, group, counts)| Row {
                 role: place(&roles, role),
                 group: place(&groups, group),
                 counts: *counts,
@@ -88,6 +88,6 @@ fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 fn place<T: Ord>(sorted: &[T], value: &T) -> u32 {
-    // Each value is there; pairs, of which there are more, are counted in a u32 too.
+    // A list's roles and groups have u32 numbers, so there are no more of either.
     u32::try_from(sorted.partition_point(|before| before < value)).unwrap_or(u32::MAX)
 }
