@@ -31,11 +31,11 @@ pub(crate) fn holds(bytes: &[u8]) {
     }
 }
 
-/// Whether the canary may be a key: keys are shown.
+/// Whether the canary may be a key: keys are shown. In `{c4n4ry}` it is one.
 fn is_key(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     text.match_indices("c4n4ry").any(|(at, _)| {
-        let before = text[..at].trim_end_matches(['"', '\'', ' ', '&', '!', '*', '?', '-', '{', '[', ',']);
+        let before = text[..at].trim_end_matches(['"', '\'', ' ', '&', '!', '*', '-', '[']);
         !before.ends_with(':') || text[at..].contains(':') || text[..at].contains('\n')
     })
 }
