@@ -1,6 +1,7 @@
 //! `demo`: the whole product in front of a simulated API, with no account.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,15 @@ fn slug(name: &str) -> String {
     words.join("-")
 }
 
+/// Where somebody at this machine finds a listener.
+fn to_open(listener: SocketAddr) -> String {
+    match listener.ip() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST) => format!("localhost:{}", listener.port()),
+        any if any.is_unspecified() => format!("localhost:{}", listener.port()),
+        _ => listener.to_string(),
+    }
+}
+
 fn write_banner(
     mut out: impl Write,
     scheme: &str,
@@ -127,11 +137,8 @@ fn write_banner(
     listeners: &[TcpListener],
     simulator: &Simulator,
 ) -> io::Result<()> {
-    let port = match listeners.first() {
-        Some(listener) => listener.local_addr()?.port(),
-        None => 0,
-    };
-    let base = format!("{scheme}://localhost:{port}");
+    let Some(listener) = listeners.first() else { return Ok(()) };
+    let base = format!("{scheme}://{}", to_open(listener.local_addr()?));
     writeln!(
         out,
         "The exporter is running against a simulated API with {} organizations.",
@@ -153,6 +160,20 @@ fn write_banner(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_to_open_is_where_the_listener_is() {
+        for (listener, address) in [
+            ("0.0.0.0:10094", "localhost:10094"),
+            ("[::]:10094", "localhost:10094"),
+            ("127.0.0.1:80", "localhost:80"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("192.0.2.7:80", "192.0.2.7:80"),
+        ] {
+            assert_eq!(to_open(listener.parse().unwrap()), address);
+        }
+    }
 
     #[test]
     fn polls_are_so_far_apart_that_long_lists_of_many_organizations_can_be_made_up_and_read() {
