@@ -61,12 +61,14 @@ fn own(flags: &Check, config: &Config) -> Vec<Arc<Organization>> {
 
 /// Prints the shape report and nothing else; what stands in its way goes to standard error.
 async fn shape(flags: &Check, config: Option<&Config>, offline: &Report) -> Outcome {
-    let Some(config) = config.filter(|_| offline.problems.is_empty()) else {
-        return Err(Failure::Running(offline.to_string()));
-    };
+    let Some(config) = config else { return Err(Failure::Running(offline.to_string())) };
     let (text, is_whole) = shape::reports(config, &own(flags, config)).await;
     print(text.as_bytes())?;
-    if is_whole { Ok(()) } else { Err(Failure::Told) }
+    match (offline.problems.is_empty(), is_whole) {
+        (false, _) => Err(Failure::Running(offline.to_string())),
+        (true, false) => Err(Failure::Told),
+        (true, true) => Ok(()),
+    }
 }
 
 enum Tried {

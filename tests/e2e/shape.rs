@@ -157,6 +157,21 @@ async fn a_credential_of_another_console_is_explained() {
 }
 
 #[tokio::test]
+async fn an_organization_whose_secret_is_missing_leaves_the_others_their_report() {
+    let (_simulator, _, folder) = simulated(2, "interval: 60s", Options::default()).await;
+    let config = folder.read("config.yaml");
+    let (first, last) = config.rsplit_once("credentials: app").unwrap();
+    let last = format!("{first}credentials: missing{last}");
+    folder
+        .write("config.yaml", &last.replace("credentials:\n", "credentials:\n  missing: {api_token_file: nowhere}\n"));
+    let done = shape(&folder).await;
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert_eq!(done.stdout.matches("confirmed: a poll can read the answer").count(), 1, "{}", done.stdout);
+    assert!(done.stdout.contains("organization 2\n  no answer: credentials"), "{}", done.stdout);
+    assert!(done.stderr.contains("credentials.missing: the secret file"), "{}", done.stderr);
+}
+
+#[tokio::test]
 async fn the_report_needs_the_network() {
     assert_eq!(run(&["check", "--shape"], &[]).await.code, Some(64));
 }

@@ -7,6 +7,7 @@
 mod elements;
 mod facts;
 mod fetch;
+mod json;
 mod links;
 mod paths;
 mod verdicts;
@@ -15,12 +16,15 @@ mod verdicts;
 mod tests;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use invitations::Millis;
+use invitations::census::{CensusBuilder, Criteria, ListError};
 
-use elements::Part;
+use elements::{Flaw, Part};
 use facts::Facts;
+use json::Json;
 
 pub(super) use fetch::reports;
 
@@ -101,9 +105,9 @@ struct Answer {
     total: Duration,
 }
 
-/// The report of one organization, by its place in the configuration. `failed` says in words that are safe to show why
-/// there is no answer.
-fn report(place: usize, answer: Result<&Answer, &str>) -> String {
+/// The report of one organization, by its place in the configuration, whose polls count by `criteria`. `failed` says in words that
+/// are safe to show why there is no answer.
+fn report(place: usize, answer: Result<&Answer, &str>, criteria: &Arc<Criteria>) -> String {
     let mut text = format!("organization {place}\n");
     let answer = match answer {
         Ok(answer) => answer,
@@ -116,8 +120,14 @@ fn report(place: usize, answer: Result<&Answer, &str>) -> String {
     if !(200..300).contains(&answer.status) {
         return text;
     }
+    let poll = polled(&answer.body, criteria);
+    if let Err(flaw @ (ListError::ElementTooLong | ListError::TooDeep)) = &poll {
+        // To look into it could take as long as whoever made it likes.
+        let _ = writeln!(text, "  refuted: a poll can read the answer: {flaw}");
+        return text;
+    }
     let mut facts = Facts::default();
-    let take = |part, path: &str, value: &Value| match part {
+    let take = |part, path: &str, value: &Json| match part {
         Part::Element => facts.add(path, value),
         Part::Beside => facts.paths.add(path, value),
     };
@@ -125,15 +135,29 @@ fn report(place: usize, answer: Result<&Answer, &str>) -> String {
         Ok(root) => {
             content(&mut text, &facts);
             let _ = writeln!(text, "  what this says of the exporter's reading:");
-            for verdict in verdicts::all(&root, &facts) {
+            for verdict in verdicts::all(&poll, &root, &facts) {
                 let _ = writeln!(text, "    {verdict}");
             }
         }
-        Err(offset) => {
+        Err(Flaw::NotJson(offset)) => {
             let _ = writeln!(text, "  refuted: the answer is JSON (it is none after about {offset} bytes)");
+        }
+        Err(Flaw::TooDeep) => {
+            let _ = writeln!(text, "  refuted: the answer is a list, or one in a few objects");
         }
     }
     text
+}
+
+/// What a poll says of the list. It may name a key that the report masks: the verdicts name it.
+fn polled(body: &[u8], criteria: &Arc<Criteria>) -> Result<(), ListError> {
+    // Which ages there are is not asked here.
+    let mut census = CensusBuilder::new(Arc::clone(criteria), Millis(0));
+    let outcome = census.write(body).and_then(|()| census.finish());
+    outcome.map(drop).map_err(|flaw| match flaw {
+        ListError::Wrapped { .. } => ListError::Wrapped { key: None },
+        flaw => flaw,
+    })
 }
 
 fn transport(text: &mut String, answer: &Answer) {

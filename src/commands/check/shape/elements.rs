@@ -1,10 +1,8 @@
 //! Reads an answer element by element, wherever its list is, without holding more than one.
 
-use std::fmt;
+use serde_json::value::RawValue;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
-
+use super::json::{Json, Raw};
 use super::paths::below;
 
 /// Where the list was found.
@@ -29,20 +27,28 @@ pub(super) enum Part {
 
 /// Lists that are told apart: an object that names its members after its data can have any number.
 const MOST_LISTS: usize = 20;
+/// Objects in objects that a list is looked for in.
+const MOST_WRAPPERS: usize = 100;
+
+/// Why an answer is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It is no JSON after so many bytes, about. The parser's own words could repeat a part of it.
+    NotJson(usize),
+    /// It nests deeper than a poll follows.
+    TooDeep,
+}
 
 /// Hands each value of the answer to `each`, with its path: the elements of its list, and where that is wrapped in objects,
 /// what stands beside it.
 ///
 /// # Errors
-/// After how many bytes, about, the answer is no JSON. The parser's own words could repeat a part of it.
-pub(super) fn read(body: &[u8], mut each: impl FnMut(Part, &str, &Value)) -> Result<Root, usize> {
+/// See [`Flaw`].
+pub(super) fn read(body: &[u8], mut each: impl FnMut(Part, &str, &Json)) -> Result<Root, Flaw> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let position = |error: &serde_json::Error| offset(body, error.line(), error.column());
-    let root = Elements { path: String::new(), each: &mut each }.deserialize(&mut reader);
-    let root = root.map_err(|error| position(&error))?;
-    reader.end().map_err(|error| position(&error))?;
-    Ok(root)
+    let whole: &RawValue =
+        serde_json::from_slice(body).map_err(|error| Flaw::NotJson(offset(body, error.line(), error.column())))?;
+    walk(whole, "", 0, &mut each)
 }
 
 fn offset(body: &[u8], line: usize, column: usize) -> usize {
@@ -50,105 +56,74 @@ fn offset(body: &[u8], line: usize, column: usize) -> usize {
     before + column
 }
 
-struct Elements<'e, F> {
-    path: String,
-    each: &'e mut F,
-}
-
-impl<F: FnMut(Part, &str, &Value)> Elements<'_, F> {
-    fn beside(self, kind: &'static str, value: &Value) -> Root {
-        if !self.path.is_empty() {
-            (self.each)(Part::Beside, &self.path, value);
+fn walk(value: &RawValue, path: &str, level: usize, each: &mut impl FnMut(Part, &str, &Json)) -> Result<Root, Flaw> {
+    if level > MOST_WRAPPERS {
+        return Err(Flaw::TooDeep);
+    }
+    let members = match Raw::of(value).map_err(|_| Flaw::TooDeep)? {
+        Raw::Object(members) => members,
+        Raw::List(elements) => {
+            let path = format!("{path}[]");
+            for element in elements {
+                each(Part::Element, &path, &Json::of(element).map_err(|_| Flaw::TooDeep)?);
+            }
+            return Ok(Root::List);
         }
-        Root::Other(kind)
-    }
-}
-
-impl<'de, F: FnMut(Part, &str, &Value)> DeserializeSeed<'de> for Elements<'_, F> {
-    type Value = Root;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Root, D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de, F: FnMut(Part, &str, &Value)> Visitor<'de> for Elements<'_, F> {
-    type Value = Root;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Root, A::Error> {
-        let path = format!("{}[]", self.path);
-        while let Some(element) = list.next_element::<Value>()? {
-            (self.each)(Part::Element, &path, &element);
+        Raw::Simple(value) => {
+            if !path.is_empty() {
+                each(Part::Beside, path, &value);
+            }
+            return Ok(Root::Other(match value {
+                Json::Boolean => "boolean",
+                Json::Number(_) => "number",
+                Json::Text(_) => "string",
+                Json::Null | Json::List(_) | Json::Object(_) => "null",
+            }));
         }
-        Ok(Root::List)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Root, A::Error> {
-        let mut lists: Vec<String> = Vec::new();
-        while let Some(key) = members.next_key::<String>()? {
-            let path = below(&self.path, &key);
-            let member = Elements { path: path.clone(), each: &mut *self.each };
-            let found = match members.next_value_seed(member)? {
-                Root::List => vec![path],
-                Root::Wrapped(inner) => inner,
-                Root::Other(_) => Vec::new(),
-            };
-            for list in found {
-                if lists.len() < MOST_LISTS && !lists.contains(&list) {
-                    lists.push(list);
-                }
+    };
+    let mut lists: Vec<String> = Vec::new();
+    for (key, member) in members {
+        let path = below(path, &key);
+        let found = match walk(member, &path, level + 1, each)? {
+            Root::List => vec![path],
+            Root::Wrapped(inner) => inner,
+            Root::Other(_) => Vec::new(),
+        };
+        for list in found {
+            if lists.len() < MOST_LISTS && !lists.contains(&list) {
+                lists.push(list);
             }
         }
-        Ok(Root::Wrapped(lists))
     }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Root, E> {
-        Ok(self.beside("boolean", &value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Root, E> {
-        Ok(self.beside("number", &value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Root, E> {
-        Ok(self.beside("number", &value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Root, E> {
-        Ok(self.beside("number", &value.into()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Root, E> {
-        Ok(self.beside("string", &value.into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Root, E> {
-        Ok(self.beside("null", &Value::Null))
-    }
+    Ok(Root::Wrapped(lists))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read_all(body: &str) -> (Result<Root, usize>, Vec<String>) {
+    fn read_all(body: &str) -> (Result<Root, Flaw>, Vec<String>) {
         let mut seen = Vec::new();
-        let root = read(body.as_bytes(), |part, path, value| seen.push(format!("{part:?} {path} {value}")));
+        let root = read(body.as_bytes(), |part, path, value| seen.push(format!("{part:?} {path} {value:?}")));
         (root, seen)
     }
 
     #[test]
     fn a_list_is_found_bare_or_wrapped() {
-        assert_eq!(read_all("[1, {}]"), (Ok(Root::List), vec!["Element [] 1".to_owned(), "Element [] {}".to_owned()]));
+        assert_eq!(
+            read_all("[1, {}]"),
+            (Ok(Root::List), vec![r#"Element [] Number("1")"#.to_owned(), "Element [] Object({})".to_owned()])
+        );
         let (root, seen) = read_all(r#"{"totalResults": 1, "results": [{"a": 1}], "x": {"y": [2], "next": null}}"#);
         assert_eq!(root, Ok(Root::Wrapped(vec!["results".to_owned(), "x.y".to_owned()])));
         assert_eq!(
             seen,
-            ["Beside totalResults 1", r#"Element results[] {"a":1}"#, "Element x.y[] 2", "Beside x.next null"]
+            [
+                r#"Beside totalResults Number("1")"#,
+                r#"Element results[] Object({"a": Number("1")})"#,
+                r#"Element x.y[] Number("2")"#,
+                "Beside x.next Null"
+            ]
         );
         assert_eq!(read_all("null"), (Ok(Root::Other("null")), Vec::new()));
     }
@@ -164,8 +139,16 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_by_its_place_alone() {
-        assert_eq!(read_all("<html>").0, Err(1));
-        assert_eq!(read_all("[1,\n 2").0, Err(6));
+        assert_eq!(read_all("<html>").0, Err(Flaw::NotJson(1)));
+        assert_eq!(read_all("[1,\n 2").0, Err(Flaw::NotJson(6)));
         assert!(read_all("[] x").0.is_err());
+    }
+
+    #[test]
+    fn what_nests_too_deep_ends_the_report_and_not_the_process() {
+        let nested = |start: &str, end: &str| format!("{}1{}", start.repeat(100_000), end.repeat(100_000));
+        for body in [nested("[", "]"), nested(r#"{"a":"#, "}")] {
+            assert_eq!(read_all(&body).0, Err(Flaw::TooDeep));
+        }
     }
 }

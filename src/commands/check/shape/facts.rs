@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
-use invitations::census::Time;
-use serde_json::Value;
-
+use super::json::Json;
 use super::links::masked;
 use super::paths::{MASKED, Paths};
+use invitations::census::Time;
 
 /// Role names that say nothing about anybody.
 const KNOWN_ROLES: [&str; 5] = ["org_owner", "org_admin", "org_member", "developer", "support_user"];
@@ -66,12 +65,12 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Takes in one element of the list at `path`.
-    pub(super) fn add(&mut self, path: &str, element: &Value) {
+    pub(super) fn add(&mut self, path: &str, element: &Json) {
         self.elements += 1;
         self.paths.add(path, element);
-        let Value::Object(members) = element else { return };
+        let Json::Object(members) = element else { return };
         self.objects += 1;
-        if let Some(Value::String(word)) = members.get("status") {
+        if let Some(Json::Text(word)) = members.get("status") {
             self.take_status(word);
         }
         let seconds = TIMES.map(|key| members.get(key).and_then(|value| self.take_time(key, value)));
@@ -81,7 +80,7 @@ impl Facts {
             self.life = Some((least.min(days), most.max(days)));
             self.odd_lives += u64::from(!(days > 0.0 && days <= 90.0));
         }
-        if let Some(Value::String(link)) = members.get("refLink").filter(|link| link.as_str() != Some("")) {
+        if let Some(Json::Text(link)) = members.get("refLink").filter(|link| link.as_str() != Some("")) {
             let hash = self.hasher.hash_one(link);
             self.repeated_ref_links += u64::from(!self.ref_links.insert(hash));
         }
@@ -99,16 +98,16 @@ impl Facts {
     }
 
     /// The time in seconds, when it is set and plausible: read as it is read for the metrics.
-    fn take_time(&mut self, key: &'static str, value: &Value) -> Option<f64> {
+    fn take_time(&mut self, key: &'static str, value: &Json) -> Option<f64> {
         let time = match value {
-            Value::Null => Time::NotSet,
-            Value::Number(number) => Time::of_number(&number.to_string()),
-            Value::String(text) => Time::of_text(text),
+            Json::Null => Time::NotSet,
+            Json::Number(number) => Time::of_number(number),
+            Json::Text(text) => Time::of_text(text),
             _ => Time::Malformed,
         };
         let unit = match (time, value) {
             (Time::NotSet, _) => return None,
-            (Time::At(_), Value::String(_)) => Unit::Text,
+            (Time::At(_), Json::Text(_)) => Unit::Text,
             (Time::At(millis), value) if value.as_f64() == Some(millis as f64) => Unit::Milliseconds,
             (Time::At(_), _) => Unit::Seconds,
             (Time::Implausible | Time::Malformed, _) => Unit::Implausible,
@@ -118,25 +117,25 @@ impl Facts {
     }
 
     /// Counts links and names of roles wherever they stand.
-    fn look_into(&mut self, path: &str, value: &Value) {
+    fn look_into(&mut self, path: &str, value: &Json) {
         match value {
-            Value::Array(items) => {
+            Json::List(items) => {
                 let below = format!("{path}[]");
                 for item in items {
                     self.look_into(&below, item);
                 }
             }
-            Value::Object(members) => {
+            Json::Object(members) => {
                 for (key, member) in members {
                     let below = super::paths::below(path, key);
                     match (key.as_str(), member) {
-                        ("refLink" | "serviceDefinitionLink" | "serviceDefinitionId", Value::String(link)) => {
+                        ("refLink" | "serviceDefinitionLink" | "serviceDefinitionId", Json::Text(link)) => {
                             count(&mut self.links, (below, masked(link)));
                         }
-                        ("orgRoleNames" | "serviceRoleNames", Value::Array(names)) => {
-                            names.iter().filter_map(Value::as_str).for_each(|name| self.take_role(name));
+                        ("orgRoleNames" | "serviceRoleNames", Json::List(names)) => {
+                            names.iter().filter_map(Json::as_str).for_each(|name| self.take_role(name));
                         }
-                        ("organizationRoles" | "customRoles" | "serviceRoles", Value::Array(bindings)) => {
+                        ("organizationRoles" | "customRoles" | "serviceRoles", Json::List(bindings)) => {
                             let names = bindings.iter().filter_map(|binding| binding.get("name")?.as_str());
                             names.for_each(|name| self.take_role(name));
                             self.look_into(&below, member);

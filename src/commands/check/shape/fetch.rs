@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use csp_api::{Client, Deadline, Error, Head, Operation, Sink, SinkError};
+use invitations::census::Criteria;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -38,6 +39,7 @@ pub(crate) async fn reports(config: &Config, organizations: &[Arc<Organization>]
     let Ok(client) = Client::new(&config.api, Arc::clone(&stopwatch) as _).await else {
         return ("the settings of api cannot be used; see check without --shape\n".to_owned(), false);
     };
+    let criteria = Arc::new(Criteria::new(&config.metrics));
     let (mut text, mut is_whole) = (String::new(), true);
     for (place, organization) in organizations.iter().enumerate() {
         let deadline = Deadline::of_poll(organization.deadline.max(config.api.timeout));
@@ -45,8 +47,8 @@ pub(crate) async fn reports(config: &Config, organizations: &[Arc<Organization>]
         let answer = client.invitations(&organization.target(), config.expand, &deadline, sink).await;
         is_whole &= answer.is_ok();
         text += &match &answer {
-            Ok(answer) => report(place + 1, Ok(answer)),
-            Err(error) => report(place + 1, Err(&failure(error))),
+            Ok(answer) => report(place + 1, Ok(answer), &criteria),
+            Err(error) => report(place + 1, Err(&failure(error)), &criteria),
         };
     }
     (text, is_whole)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use serde_json::{Number, Value};
+use super::json::Json;
 
 /// Paths that are told apart; a service that names its keys after its data has no shape to report.
 const MOST_PATHS: usize = 1000;
@@ -37,25 +37,25 @@ pub(super) struct Paths {
 
 impl Paths {
     /// Adds a value that stands at `path`, with all that is in it.
-    pub(super) fn add(&mut self, path: &str, value: &Value) {
+    pub(super) fn add(&mut self, path: &str, value: &Json) {
         self.take(path, value);
         match value {
-            Value::Array(items) => {
+            Json::List(items) => {
                 let below = format!("{path}[]");
                 for item in items {
                     self.add(&below, item);
                 }
             }
-            Value::Object(members) => {
+            Json::Object(members) => {
                 for (key, member) in members {
                     self.add(&below(path, key), member);
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Json::Null | Json::Boolean | Json::Number(_) | Json::Text(_) => {}
         }
     }
 
-    fn take(&mut self, path: &str, value: &Value) {
+    fn take(&mut self, path: &str, value: &Json) {
         if !self.found.contains_key(path) && self.found.len() >= MOST_PATHS {
             self.beyond += 1;
             return;
@@ -63,18 +63,18 @@ impl Paths {
         let found = self.found.entry(path.to_owned()).or_default();
         found.present += 1;
         match value {
-            Value::Null => found.null += 1,
-            Value::Bool(_) => found.booleans += 1,
-            Value::Number(number) => found.take_number(number),
-            Value::String(text) => {
+            Json::Null => found.null += 1,
+            Json::Boolean => found.booleans += 1,
+            Json::Number(number) => found.take_number(number),
+            Json::Text(text) => {
                 found.texts += 1;
                 found.empty += u64::from(text.is_empty());
             }
-            Value::Array(items) => {
+            Json::List(items) => {
                 found.lists += 1;
                 found.empty += u64::from(items.is_empty());
             }
-            Value::Object(members) => {
+            Json::Object(members) => {
                 found.objects += 1;
                 found.empty += u64::from(members.is_empty());
             }
@@ -101,12 +101,14 @@ fn is_name(key: &str) -> bool {
 }
 
 impl Found {
-    fn take_number(&mut self, number: &Number) {
+    /// Takes in a number as it was written.
+    fn take_number(&mut self, number: &str) {
         self.numbers += 1;
-        let text = number.to_string();
-        self.empty += u64::from(number.as_f64() == Some(0.0));
-        self.fractions += u64::from(!number.is_i64() && !number.is_u64());
-        let digits = text.bytes().take_while(|&b| b != b'.' && b != b'e').filter(u8::is_ascii_digit).count();
+        let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+        let whole = mantissa.split('.').next().unwrap_or_default();
+        self.empty += u64::from(!mantissa.bytes().any(|b| matches!(b, b'1'..=b'9')));
+        self.fractions += u64::from(whole.len() < number.len());
+        let digits = whole.bytes().filter(u8::is_ascii_digit).count();
         let (least, most) = self.digits.unwrap_or((digits, digits));
         self.digits = Some((least.min(digits), most.max(digits)));
     }
@@ -167,8 +169,8 @@ mod tests {
     #[test]
     fn a_path_tells_kinds_and_digits_and_no_value() {
         let mut paths = Paths::default();
-        paths.add("[]", &json!({"a": 12, "b": [{"c": "secret"}, {"c": null}], "ann@example.com": {"x": ""}}));
-        paths.add("[]", &json!({"a": 12345.5, "b": [], "a b": 0}));
+        paths.add("[]", &json!({"a": 12, "b": [{"c": "secret"}, {"c": null}], "ann@example.com": {"x": ""}}).into());
+        paths.add("[]", &json!({"a": 12345.5, "b": [], "a b": 0}).into());
         let lines: Vec<String> = paths.iter().map(|(path, found)| format!("{path} {found}")).collect();
         assert_eq!(
             lines,
@@ -185,6 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn the_digits_of_a_number_are_those_that_were_written() {
+        for (number, told) in [
+            ("0", "1, 1 zero or empty: number of 1 digits"),
+            ("-0", "1, 1 zero or empty: number of 1 digits"),
+            ("0.00E9", "1, 1 zero or empty: number of 1 digits, 1 with a fraction or exponent"),
+            ("123456789012345678901234567890", "1: number of 30 digits"),
+            ("-9223372036854775809", "1: number of 19 digits"),
+            ("18446744073709551616", "1: number of 20 digits"),
+            ("1e400", "1: number of 1 digits, 1 with a fraction or exponent"),
+            ("1700000000000.0", "1: number of 13 digits, 1 with a fraction or exponent"),
+        ] {
+            let mut found = Paths::default();
+            found.add("x", &Json::Number(number.to_owned()));
+            assert_eq!(found.iter().next().unwrap().1.to_string(), told, "{number}");
+        }
+    }
+
+    #[test]
     fn keys_that_could_be_data_are_masked() {
         for key in ["ann@example.com", "", "1a", "a-b", "a b", "é", &"x".repeat(65), "a.b", "a\n"] {
             assert_eq!(below("", key), MASKED, "{key}");
@@ -197,7 +217,7 @@ mod tests {
     #[test]
     fn paths_are_bounded() {
         let mut paths = Paths::default();
-        (0..3000).for_each(|n| paths.add("", &json!({ format!("k{n}"): n })));
+        (0..3000).for_each(|n| paths.add("", &json!({ format!("k{n}"): n }).into()));
         assert_eq!((paths.iter().count(), paths.beyond), (MOST_PATHS, 2001));
     }
 }

@@ -37,6 +37,10 @@ fn answer(body: &Value) -> Answer {
     }
 }
 
+fn report(place: usize, answer: Result<&Answer, &str>) -> String {
+    super::report(place, answer, &Arc::new(Criteria::new(&invitations::settings::Metrics::default())))
+}
+
 fn reported(body: &Value) -> String {
     let report = report(1, Ok(&answer(body)));
     assert!(!report.to_lowercase().contains("canary"), "{report}");
@@ -63,6 +67,7 @@ fn the_list_of_today_is_confirmed_and_shows_nobody() {
         "status words: AVAILABLE 1",
         "[].refLink: /csp/gateway/am/api/orgs/<guid>/invitations/<token of 9 characters> (1)",
         "roles: org_member 1, org_owner 1",
+        "confirmed: a poll can read the answer\n",
         "confirmed: the answer is a bare JSON array",
         "confirmed: generatedAt is in milliseconds (1)",
         "confirmed: expirationTime comes 7.00 to 7.00 days after generatedAt",
@@ -145,13 +150,35 @@ fn each_variant_of_the_api_is_named() {
 #[test]
 fn what_is_no_list_is_said() {
     let page = Answer { body: b"<html>canary</html>".to_vec(), ..answer(&Value::Null) };
-    assert!(report(2, Ok(&page)).contains("refuted: the answer is JSON (it is none after about 1 bytes)"));
+    let text = report(2, Ok(&page));
+    assert!(text.contains("refuted: the answer is JSON (it is none after about 1 bytes)"), "{text}");
     let refused = Answer { status: 403, body: b"canary".to_vec(), ..answer(&Value::Null) };
     let text = report(2, Ok(&refused));
     assert!(text.contains("status 403") && !text.contains("canary"), "{text}");
-    assert!(
-        report(3, Err("the credential was refused"))
-            .contains("organization 3\n  no answer: the credential was refused")
-    );
+    let text = report(3, Err("the credential was refused"));
+    assert!(text.contains("organization 3\n  no answer: the credential was refused"), "{text}");
     assert!(reported(&json!([])).contains("not seen: there is no invitation"));
+}
+
+#[test]
+fn whatever_a_poll_reads_is_reported_and_what_it_does_not_read_is_named() {
+    let of = |body: &str| report(1, Ok(&Answer { body: body.as_bytes().to_vec(), ..answer(&Value::Null) }));
+    let deep = format!(r#"[{{"x":{}{}}}]"#, "[".repeat(1000), "]".repeat(1000));
+    for body in [r#"[{"x": 1e400, "y": "\ud800", "\udfff": 1}]"#, &deep, "\u{feff}[{}]", "[]"] {
+        let text = of(body);
+        assert!(text.contains("confirmed: a poll can read the answer\n"), "{text}");
+    }
+    let too_deep = format!("[{}{}]", "[".repeat(1100), "]".repeat(1100));
+    let too_long = format!(r#"[{{"x": "{}"}}]"#, "y".repeat(2 << 20));
+    for (body, told) in [
+        (r#"{"1234567": []}"#, "a poll can read the answer: the body is a JSON object in place of the promised array"),
+        ("[{},]", "the answer is JSON (it is none after"),
+        ("7", "a poll can read the answer: the body is not the promised JSON array"),
+        (&too_deep, "a poll can read the answer: a value nests more than 1024 levels deep"),
+        (&too_long, "a poll can read the answer: one element is longer than 1 MiB"),
+    ] {
+        let text = of(body);
+        assert!(!text.contains("1234567"), "{text}");
+        assert!(text.contains(&format!("refuted: {told}")), "{text}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use invitations::census::ListError;
+
 use super::elements::Root;
 use super::facts::{Facts, STATUS_WORDS, TIMES, Unit};
 
@@ -47,8 +49,8 @@ fn not_seen(words: impl Into<String>) -> Verdict {
 }
 
 /// Every verdict that the answer allows.
-pub(super) fn all(root: &Root, facts: &Facts) -> Vec<Verdict> {
-    let mut verdicts = vec![list(root)];
+pub(super) fn all(poll: &Result<(), ListError>, root: &Root, facts: &Facts) -> Vec<Verdict> {
+    let mut verdicts = vec![readable(poll), list(root)];
     if facts.objects == 0 {
         verdicts.push(not_seen("there is no invitation to judge the rest by"));
         return verdicts;
@@ -62,6 +64,13 @@ pub(super) fn all(root: &Root, facts: &Facts) -> Vec<Verdict> {
     verdicts.push(unset(facts));
     verdicts.push(age_of_the_api(facts));
     verdicts
+}
+
+fn readable(poll: &Result<(), ListError>) -> Verdict {
+    match poll {
+        Ok(()) => confirmed("a poll can read the answer"),
+        Err(flaw) => refuted(format!("a poll can read the answer: {flaw}")),
+    }
 }
 
 fn list(root: &Root) -> Verdict {
