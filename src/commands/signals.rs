@@ -74,7 +74,7 @@ async fn listen(token: &CancellationToken, installed: &mpsc::SyncSender<io::Resu
             logging::flush();
             process::exit(EXIT_FAILURE.into());
         }
-        info!("shutting down: requests under way are finished, then the state is written");
+        info!("shutting down: requests under way are finished");
         token.cancel();
     }
 }

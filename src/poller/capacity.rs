@@ -1,6 +1,6 @@
 //! Whether the budget suffices for what is configured.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use url::Url;
@@ -10,43 +10,32 @@ use crate::shard::Shard;
 
 /// Lifetime of an access token.
 const TOKEN_MINUTES: f64 = 30.0;
+/// The longest interval that is proposed, in seconds, 30 days; and how many tenths of their length intervals are made to have.
+const LONGEST: u32 = 30 * 24 * 3600;
 /// How many numbers of shards are tried: hashing fills some of them more than others.
 const TRIES: u32 = 64;
 
-/// Requests a minute, while nothing fails.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Demand {
-    /// The lists: what a longer interval makes fewer of.
-    pub lists: f64,
-    /// Tokens (every half hour), names and expirations (every hour).
-    pub others: f64,
+/// Requests a minute of these organizations while nothing fails, if their intervals were so many times as long as they are.
+pub(crate) fn demand<'a>(polled: impl IntoIterator<Item = &'a Arc<Organization>>, times: f64) -> f64 {
+    let mut demand = 0.0;
+    let mut api_tokens: HashMap<&str, f64> = HashMap::new();
+    for organization in polled {
+        let lists = 60.0 / (organization.interval.as_secs_f64() * times);
+        // Its name is asked for every hour.
+        demand += lists + 1.0 / 60.0;
+        match organization.credential.kind {
+            // A token per organization.
+            CredentialKind::OAuthApp { .. } => demand += exchanges(lists),
+            // One for all, and an expiration to ask for every hour.
+            CredentialKind::ApiToken { .. } => *api_tokens.entry(&organization.credential.name).or_default() += lists,
+        }
+    }
+    demand + api_tokens.into_values().map(|lists| exchanges(lists) + 1.0 / 60.0).sum::<f64>()
 }
 
-impl Demand {
-    /// The requests of these organizations.
-    pub(crate) fn of<'a>(polled: impl IntoIterator<Item = &'a Arc<Organization>>) -> Self {
-        let mut demand = Self::default();
-        // An OAuth app has a token per organization, an API token one for all, and an expiration to ask for.
-        let mut api_tokens = HashSet::new();
-        for organization in polled {
-            demand.lists += 60.0 / organization.interval.as_secs_f64();
-            demand.others += 1.0 / 60.0;
-            demand.others += match organization.credential.kind {
-                CredentialKind::OAuthApp { .. } => 1.0 / TOKEN_MINUTES,
-                CredentialKind::ApiToken { .. } if api_tokens.insert(organization.credential.name.as_str()) => {
-                    1.0 / TOKEN_MINUTES + 1.0 / 60.0
-                }
-                CredentialKind::ApiToken { .. } => 0.0,
-            };
-        }
-        demand
-    }
-
-    /// All of them.
-    #[must_use]
-    pub(crate) fn per_minute(self) -> f64 {
-        self.lists + self.others
-    }
+/// Exchanges a minute of a credential for so many lists: none is made for its own sake.
+fn exchanges(lists: f64) -> f64 {
+    lists.min(1.0 / TOKEN_MINUTES)
 }
 
 /// What to say of each host whose budget cannot serve this shard's organizations in their intervals, with what would do.
@@ -61,15 +50,14 @@ pub(crate) fn shortfalls(config: &Config, shard: Option<Shard>) -> Vec<String> {
     }
     let mut said = Vec::new();
     for (host, organizations) in hosts {
-        let demand = Demand::of(organizations.iter().copied());
-        if demand.per_minute() > budget {
-            let enough = [longer_interval(&organizations, demand, budget), more_shards(config, shard, budget)];
+        let needed = demand(organizations.iter().copied(), 1.0);
+        if needed > budget {
+            let enough = [longer_interval(&organizations, budget), more_shards(config, shard, budget)];
             let enough: Vec<String> = enough.into_iter().flatten().collect();
-            let rate = (demand.per_minute() / 60.0 * 10.0).ceil() / 10.0;
+            let rate = (needed / 60.0 * 10.0).ceil() / 10.0;
             said.push(format!(
-                "{host}: about {:.1} requests a minute are needed, and api.requests_per_second allows {budget:.1}: \
+                "{host}: about {needed:.1} requests a minute are needed, and api.requests_per_second allows {budget:.1}: \
                  organizations are polled in turn, and later than their intervals say. What would do: {}{}api.requests_per_second: {rate}",
-                demand.per_minute(),
                 enough.join(", or "),
                 if enough.is_empty() { "" } else { ", or " },
             ));
@@ -84,19 +72,31 @@ fn host(config: &Config, organization: &Organization) -> String {
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-/// The interval with which the budget suffices, where there is one.
-fn longer_interval(organizations: &[&Arc<Organization>], demand: Demand, budget: f64) -> Option<String> {
-    let times = demand.lists / (budget - demand.others);
-    if times <= 0.0 {
-        return None;
-    }
+/// The interval with which the budget suffices, where there is one of at most [`LONGEST`].
+fn longer_interval(organizations: &[&Arc<Organization>], budget: f64) -> Option<String> {
+    let suffices = |times: f64| demand(organizations.iter().copied(), times) <= budget;
     let mut intervals = organizations.iter().map(|organization| organization.interval);
     let first = intervals.next()?;
-    Some(if intervals.all(|interval| interval == first) {
-        format!("an interval of {}s", (first.as_secs_f64() * times).ceil())
+    if intervals.all(|interval| interval == first) {
+        least(LONGEST, |seconds| suffices(f64::from(seconds) / first.as_secs_f64()))
+            .map(|seconds| format!("an interval of {seconds}s"))
     } else {
-        format!("intervals {:.1} times as long", (times * 10.0).ceil() / 10.0)
-    })
+        let tenths = least(LONGEST, |tenths| suffices(f64::from(tenths) / 10.0))?;
+        Some(format!("intervals {:.1} times as long", f64::from(tenths) / 10.0))
+    }
+}
+
+/// The least whole number from 1 to `most` that suffices, where each greater one suffices too.
+fn least(most: u32, suffices: impl Fn(u32) -> bool) -> Option<u32> {
+    let (mut below, mut enough) = (0, most);
+    if !suffices(most) {
+        return None;
+    }
+    while below + 1 < enough {
+        let middle = below.midpoint(enough);
+        if suffices(middle) { enough = middle } else { below = middle }
+    }
+    Some(enough)
 }
 
 /// The least number of shards of which each one's budget suffices, where one is found.
@@ -108,7 +108,7 @@ fn more_shards(config: &Config, shard: Option<Shard>, budget: f64) -> Option<Str
             let place = (Shard::owner(&organization.key(), *count), host(config, organization));
             shares.entry(place).or_default().push(organization);
         }
-        shares.into_values().all(|share| Demand::of(share).per_minute() <= budget)
+        shares.into_values().all(|share| demand(share, 1.0) <= budget)
     };
     (least..least + TRIES).find(suffices).map(|count| format!("{count} shards"))
 }
@@ -165,8 +165,35 @@ mod tests {
     }
 
     #[test]
-    fn tokens_alone_can_be_too_much_for_any_interval() {
-        let said = shortfalls(&config(200, "0.1", "interval: 1h"), None);
+    fn who_polls_less_often_than_a_token_lives_exchanges_one_for_each_poll() {
+        let is_about = |poll: &str, expected: f64| {
+            let needed = demand(&config(1000, "1", poll).organizations, 1.0);
+            assert!((needed - expected).abs() < 1e-9, "{poll}: {needed}");
+        };
+        // A list, a token and a name for each.
+        is_about("interval: 3000s", 20.0 + 20.0 + 1000.0 / 60.0);
+        is_about("interval: 1000s", 60.0 + 1000.0 / 30.0 + 1000.0 / 60.0);
+        assert_eq!(shortfalls(&config(1000, "1", "interval: 3000s"), None), [""; 0]);
+        let said = shortfalls(&config(1010, "1", "interval: 1000s"), None);
+        assert!(said[0].contains("an interval of 2770s,"), "{said:?}");
+    }
+
+    #[test]
+    fn an_api_token_is_exchanged_for_all_organizations_together() {
+        let mut yaml = "credentials: {token: {api_token_file: s}}\norganizations:\n".to_owned();
+        for number in 0..100 {
+            writeln!(yaml, "  - {{id: 00000000-0000-4000-8000-{number:012}, credentials: token, interval: 1h}}")
+                .unwrap();
+        }
+        let config = crate::config::parse(yaml.as_bytes(), Path::new("")).unwrap();
+        let needed = demand(&config.organizations, 1.0);
+        let expected = 100.0 / 60.0 + 100.0 / 60.0 + 1.0 / 30.0 + 1.0 / 60.0;
+        assert!((needed - expected).abs() < 1e-9, "{needed}");
+    }
+
+    #[test]
+    fn names_alone_can_be_too_much_for_any_interval() {
+        let said = shortfalls(&config(200, "0.05", "interval: 1h"), None);
         assert!(!said[0].contains("an interval of"), "{said:?}");
     }
 }

@@ -217,6 +217,23 @@ async fn a_switch_that_a_variable_turns_neither_on_nor_off_is_wrong_usage() {
 }
 
 #[tokio::test]
+async fn what_lacks_its_counterpart_is_one_problem_and_names_its_line() {
+    let folder = Settings::new("http://127.0.0.1:1", 1).folder();
+    let config = folder.read("config.yaml");
+    for (tls, told) in [
+        ("{ca_only: true}", "api.tls.ca_only: needs ca_file"),
+        ("{cert_file: c.pem}", "api.tls.cert_file: needs key_file beside it"),
+    ] {
+        folder.write("config.yaml", &config.replace("api: {", &format!("api: {{tls: {tls}, ")));
+        let done = run(&["check", "--config.file", &folder.path("config.yaml")], &[]).await;
+        assert_eq!(done.code, Some(1), "{}", done.stdout);
+        assert_eq!(done.stdout.matches(told).count(), 1, "{}", done.stdout);
+        let others = done.stdout.lines().filter(|line| line.contains("api.tls") && !line.contains(told));
+        assert!(others.clone().all(|line| line.contains("cannot read")), "{}", done.stdout);
+    }
+}
+
+#[tokio::test]
 async fn a_system_that_gives_no_threads_is_named_and_nobody_waits_for_them() {
     // Stacks of this size are larger than any address space: each thread is refused, as with a limit of processes.
     let none = ("RUST_MIN_STACK", "140737488355328");

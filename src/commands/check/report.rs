@@ -10,14 +10,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use csp_api::{Client, Proxies};
+use csp_api::{BuildError, Client, Proxies};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::cli::{Check, EXIT_FAILURE};
 use crate::config::{Config, Credential, CredentialKind, Organization, Problems, Unusable};
-use crate::poller::capacity::{self, Demand};
+use crate::poller::capacity;
 use crate::shard::Shard;
 use estimate::Series;
 
@@ -88,7 +88,10 @@ async fn unusable_files(Unusable { problems, rest }: &Unusable) -> Report {
     for (credential, look) in rest.credentials.iter().zip(looks(rest).await) {
         problems.extend(look.err().map(|problem| format!("credentials.{}: {problem}", credential.name)));
     }
-    problems.extend(Client::problems(&rest.api).await.iter().map(ToString::to_string));
+    let of_client = Client::problems(&rest.api).await;
+    // What lacks its counterpart has been said with its line.
+    let of_client = of_client.iter().filter(|problem| !matches!(problem, BuildError::Incomplete(_)));
+    problems.extend(of_client.map(ToString::to_string));
     Report { problems, ..Report::default() }
 }
 
@@ -111,7 +114,8 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
         None => format!("organizations: {total}"),
     });
     if polled.is_empty() {
-        report.warnings.push("no organization belongs to this shard".to_owned());
+        let of = if shard.is_some() { "belongs to this shard" } else { "is configured" };
+        report.warnings.push(format!("no organization {of}"));
     }
     for organization in &config.organizations {
         let place = if here(&organization) { "" } else { "  (another shard)" };
@@ -122,7 +126,7 @@ pub(super) async fn report(config: &Config, shard: Option<Shard>) -> Report {
 
     let series = Series::of(config, polled.len());
     report.lines.push(format!("series: typically about {}, at most {}", series.typical, series.upper));
-    report.lines.push(format!("requests per minute: about {:.1}", Demand::of(polled).per_minute()));
+    report.lines.push(format!("requests per minute: about {:.1}", capacity::demand(polled, 1.0)));
     report.warnings.extend(capacity::shortfalls(config, shard));
     report.warnings.extend(config.warnings.iter().cloned());
     report
