@@ -92,7 +92,7 @@ impl Metrics {
     ) -> Option<Scrape> {
         let (encoding, content_type) = negotiate::format(accept);
         let gzip = negotiate::gzip(accept_encoding);
-        let body = self.cache.find(encoding, gzip, &(self.snapshots)(), now)?;
+        let body = self.cache.find(encoding, gzip, &self.snapshots, now)?;
         Some(Scrape { content_type, content_encoding: gzip.then_some("gzip"), body })
     }
 

@@ -38,6 +38,9 @@ const MANY: usize = 1000;
 /// How long ago that may be. What is prepared meanwhile is never as old as this.
 const RECENT: Duration = Duration::from_secs(2);
 
+/// Gives what is known now. Of many organizations that takes a look at each of them, wherever in memory it is, after each poll.
+type Snapshots<'s> = &'s dyn Fn() -> Arc<Snapshot>;
+
 /// The newest scrape of each form: format and coding.
 #[derive(Debug, Default)]
 pub(super) struct ScrapeCache([[Form; 2]; Encoding::ALL.len()]);
@@ -87,35 +90,35 @@ impl Polled {
 
 impl Finished {
     /// What comes from polls, as a scrape at `now` may show it.
-    fn polled(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<&Polled> {
+    fn polled(&self, snapshots: Snapshots<'_>, now: Steady) -> Option<&Polled> {
         let is_recent = |polled: &Polled| {
-            snapshot.organizations.len() > MANY
+            polled.snapshot.organizations.len() > MANY
                 && polled.valid.contains(&now)
                 && polled.taken.elapsed() < RECENT
                 && self.changed.is_none_or(|changed| changed < polled.taken)
         };
-        self.polled.as_ref().filter(|polled| polled.is_true(snapshot, now) || is_recent(polled))
+        self.polled.as_ref().filter(|polled| is_recent(polled) || polled.is_true(&snapshots(), now))
     }
 
     /// The newest scrape, if nobody would notice that it is not made anew.
-    fn at_hand(&self, snapshot: &Arc<Snapshot>, now: Steady) -> Option<exposition::Body> {
+    fn at_hand(&self, snapshots: Snapshots<'_>, now: Steady) -> Option<exposition::Body> {
         let (made, body) = self.newest.as_ref()?;
         let is_flood = self.window.is_some_and(|(begin, count)| count > FLOOD && begin.elapsed() < WINDOW);
-        (is_flood && made.elapsed() < OWN_MAX_AGE && self.polled(snapshot, now).is_some()).then(|| body.clone())
+        (is_flood && made.elapsed() < OWN_MAX_AGE && self.polled(snapshots, now).is_some()).then(|| body.clone())
     }
 
     /// A scrape whose own part `own` gives, if it need not wait for what comes from polls.
     fn scrape(
         &mut self,
-        snapshot: &Arc<Snapshot>,
+        snapshots: Snapshots<'_>,
         now: Steady,
         own: impl Fn(&Snapshot) -> Vec<u8>,
     ) -> Option<exposition::Body> {
-        if let Some(body) = self.at_hand(snapshot, now) {
+        if let Some(body) = self.at_hand(snapshots, now) {
             return Some(body);
         }
         let made = Instant::now();
-        let Polled { snapshot, body, .. } = self.polled(snapshot, now)?;
+        let Polled { snapshot, body, .. } = self.polled(snapshots, now)?;
         let own = own(snapshot);
         let body: exposition::Body = match body {
             FromPolls::Plain(parts) => parts.iter().cloned().chain([Part::Made(own.into())]).collect(),
@@ -142,7 +145,7 @@ impl Form {
         &self,
         encoding: Encoding,
         gzip: bool,
-        snapshots: &dyn Fn() -> Arc<Snapshot>,
+        snapshots: Snapshots<'_>,
         now: Steady,
     ) -> (MutexGuard<'_, Finished>, Arc<Snapshot>) {
         let mut pieces = self.pieces.lock();
@@ -152,7 +155,7 @@ impl Form {
             if finished.polled.as_ref().is_some_and(|polled| polled.is_true(&snapshot, now)) {
                 return (finished, snapshot);
             }
-            if finished.polled(&snapshot, now).is_none() {
+            if finished.polled(&|| Arc::clone(&snapshot), now).is_none() {
                 // Nobody may show it any more: its memory is free for what takes its place.
                 (finished.polled, finished.newest) = (None, None);
             }
@@ -176,10 +179,10 @@ impl ScrapeCache {
         &self,
         encoding: Encoding,
         gzip: bool,
-        snapshot: &Arc<Snapshot>,
+        snapshots: Snapshots<'_>,
         now: Steady,
     ) -> Option<exposition::Body> {
-        self.form(encoding, gzip).finished.try_lock()?.at_hand(snapshot, now)
+        self.form(encoding, gzip).finished.try_lock()?.at_hand(snapshots, now)
     }
 
     /// A scrape, made of what is kept as far as possible; `own` gives the exporter's own part. Of several callers at
@@ -188,7 +191,7 @@ impl ScrapeCache {
         &self,
         encoding: Encoding,
         gzip: bool,
-        snapshots: &dyn Fn() -> Arc<Snapshot>,
+        snapshots: Snapshots<'_>,
         now: Steady,
         own: impl Fn(&Snapshot) -> Vec<u8>,
     ) -> exposition::Body {
@@ -197,16 +200,16 @@ impl ScrapeCache {
             let mut finished = form.finished.lock();
             // Before it is made: who prepares meanwhile would forget it.
             finished.asked = Some(now);
-            finished.scrape(&snapshots(), now, &own)
+            finished.scrape(snapshots, now, &own)
         };
         found.unwrap_or_else(|| {
             let (mut finished, snapshot) = form.make(encoding, gzip, snapshots, now);
-            finished.scrape(&snapshot, now, &own).unwrap_or_default()
+            finished.scrape(&|| Arc::clone(&snapshot), now, &own).unwrap_or_default()
         })
     }
 
     /// Makes what comes from polls anew in the forms that were asked for lately, and forgets the others.
-    pub(super) fn prepare(&self, snapshots: &dyn Fn() -> Arc<Snapshot>, now: Steady) {
+    pub(super) fn prepare(&self, snapshots: Snapshots<'_>, now: Steady) {
         for encoding in Encoding::ALL {
             for gzip in [false, true] {
                 let form = self.form(encoding, gzip);

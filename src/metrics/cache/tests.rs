@@ -27,7 +27,7 @@ fn know(cache: &ScrapeCache, taken: Instant) {
 #[test]
 fn scrapes_now_and_then_show_everything_as_it_is_and_a_flood_costs_a_few() {
     let (cache, snapshot, changed, own) = (ScrapeCache::default(), Arc::default(), Arc::default(), Cell::new(0));
-    let find = |snapshot| cache.find(Encoding::Text, false, snapshot, Steady(0));
+    let find = |snapshot: &Arc<Snapshot>| cache.find(Encoding::Text, false, &|| Arc::clone(snapshot), Steady(0));
     for _ in 0..10 {
         assert!(find(&snapshot).is_none());
         scrape(&cache, &snapshot, &own);
@@ -66,6 +66,16 @@ fn of_many_organizations_a_scrape_shows_what_was_known_a_moment_ago_unless_more_
     know(&cache, Instant::now().checked_sub(RECENT).unwrap());
     assert_eq!(length(&after), second, "nor after a while");
     assert_eq!(own.get(), 7, "the exporter's own part is made each time");
+}
+
+#[test]
+fn what_was_known_a_moment_ago_is_shown_without_a_look_at_what_is_known_now() {
+    let (cache, own) = (ScrapeCache::default(), Cell::new(0));
+    scrape(&cache, &snapshot(MANY + 1, 1), &own);
+    know(&cache, Instant::now());
+    let nobody = || -> Arc<Snapshot> { unreachable!("nobody needs it") };
+    assert!(cache.find(Encoding::Text, false, &nobody, Steady(0)).is_none(), "it is no flood");
+    assert!(!cache.find_or_make(Encoding::Text, false, &nobody, Steady(0), |_| Vec::new()).concat().is_empty());
 }
 
 #[test]
