@@ -10,8 +10,6 @@ use crate::shard::Shard;
 
 /// Lifetime of an access token.
 const TOKEN_MINUTES: f64 = 30.0;
-/// The longest interval that is proposed, in seconds, 30 days; and how many tenths of their length intervals are made to have.
-const LONGEST: u32 = 30 * 24 * 3600;
 /// How many numbers of shards are tried: hashing fills some of them more than others.
 const TRIES: u32 = 64;
 
@@ -72,24 +70,24 @@ fn host(config: &Config, organization: &Organization) -> String {
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-/// The interval with which the budget suffices, where there is one of at most [`LONGEST`].
+/// The interval with which the budget suffices, where there is one.
 fn longer_interval(organizations: &[&Arc<Organization>], budget: f64) -> Option<String> {
     let suffices = |times: f64| demand(organizations.iter().copied(), times) <= budget;
     let mut intervals = organizations.iter().map(|organization| organization.interval);
     let first = intervals.next()?;
     if intervals.all(|interval| interval == first) {
-        least(LONGEST, |seconds| suffices(f64::from(seconds) / first.as_secs_f64()))
+        least(|seconds| suffices(f64::from(seconds) / first.as_secs_f64()))
             .map(|seconds| format!("an interval of {seconds}s"))
     } else {
-        let tenths = least(LONGEST, |tenths| suffices(f64::from(tenths) / 10.0))?;
+        let tenths = least(|tenths| suffices(f64::from(tenths) / 10.0))?;
         Some(format!("intervals {:.1} times as long", f64::from(tenths) / 10.0))
     }
 }
 
-/// The least whole number from 1 to `most` that suffices, where each greater one suffices too.
-fn least(most: u32, suffices: impl Fn(u32) -> bool) -> Option<u32> {
-    let (mut below, mut enough) = (0, most);
-    if !suffices(most) {
+/// The least whole number that suffices, where each greater one suffices too.
+fn least(suffices: impl Fn(u32) -> bool) -> Option<u32> {
+    let (mut below, mut enough) = (0, u32::MAX);
+    if !suffices(enough) {
         return None;
     }
     while below + 1 < enough {
@@ -195,5 +193,8 @@ mod tests {
     fn names_alone_can_be_too_much_for_any_interval() {
         let said = shortfalls(&config(200, "0.05", "interval: 1h"), None);
         assert!(!said[0].contains("an interval of"), "{said:?}");
+        // Where they leave a little, there is one, however long.
+        let said = shortfalls(&config(210, "0.0557", "interval: 1h"), None);
+        assert!(said[0].contains("an interval of 2769231s,"), "{said:?}");
     }
 }

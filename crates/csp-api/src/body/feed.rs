@@ -20,7 +20,7 @@ const WAITING: usize = 8;
 
 /// Where [`WAITING`] pieces wait, whoever reads goes on once the sink has taken half of them: to wake it for each costs the sink a
 /// tenth of its time.
-const ROUND: usize = WAITING / 2;
+const HALF: usize = WAITING / 2;
 
 /// So many long bodies have a thread of the runtime's for work that blocks at once, however many there are: one that does not
 /// go on keeps its thread until it is given up, and scrapes and files need threads, too. The others are worked on as short
@@ -83,7 +83,7 @@ impl<S: Sink> Feed<S> {
             Self::Beside { pieces, mut rooms, sink } => {
                 if pieces.capacity() == 0 {
                     // Whether it takes any more is said by the next line.
-                    drop(pieces.reserve_many(ROUND).await);
+                    drop(pieces.reserve_many(HALF).await);
                 }
                 if pieces.send(piece).await.is_err() {
                     return Err(refusal(sink.await).await);
